@@ -1,0 +1,69 @@
+"""Where the configs are, in a clone as in an installed wheel."""
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .errors import InputError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def project_root() -> Path:
+    """The folder that holds ``configs/`` and ``tools/``.
+
+    Returns:
+        Path: the root of the clone, or ``seam_seg/.mim`` in an installed wheel (the
+        build copies both folders there, as mmseg's does).
+    """
+    clone = PACKAGE.parent
+    return clone if (clone / 'configs' / '_base_').is_dir() else PACKAGE / '.mim'
+
+
+def config_path(name: str) -> Path:
+    """Finds a config by path or by name.
+
+    Args:
+        name (str): the path of a config file, or the name of one of the package's
+            leaves with or without folder and ``.py``.
+
+    Returns:
+        Path: an existing file.
+
+    Raises:
+        InputError: no such file, or no such name.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    root = project_root() / 'configs'
+    leaves = {
+        path.relative_to(root).with_suffix('').as_posix(): path
+        for path in sorted(root.glob('*/*.py')) if path.parent.name != '_base_'
+    }
+    key = name[:-len('.py')] if name.endswith('.py') else name
+    for leaf, path in leaves.items():
+        if key in (leaf, path.stem, f'configs/{leaf}'):
+            return path
+    raise InputError(
+        f'config {name}: neither a file nor the name of a config of seam_seg. '
+        f'The names are: {", ".join(leaves)}')
+
+
+def get_config(name: str) -> Config:
+    """Loads a config of the package, from a clone or from a wheel.
+
+    Args:
+        name (str): see :func:`config_path`.
+
+    Returns:
+        Config: mmengine's config.
+
+    Raises:
+        InputError: there is no such config, or it does not parse.
+    """
+    path = config_path(str(name))
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:  # a config is Python: it can fail in any way
+        raise InputError(
+            f'config {path}: cannot be read ({type(error).__name__}: {error}). '
+            'Correct the file.') from error

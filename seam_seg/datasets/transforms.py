@@ -1,0 +1,139 @@
+"""Pipeline steps of VPI images, in mmcv's form."""
+from typing import Dict, List, Optional, Tuple
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform, Resize
+from mmengine.dataset import Compose
+from mmseg.registry import TRANSFORMS
+
+from .io import read_image, read_mask
+
+
+@TRANSFORMS.register_module()
+class LoadVPIImage(BaseTransform):
+    """Loads a grey image of 8 or 16 bits.
+
+    Adds ``img`` (uint8, (H, W, 3), or (H, W) with one channel), ``img_shape`` and
+    ``ori_shape``. Requires ``img_path``.
+
+    Args:
+        channels (int): 3 repeats the grey level, for backbones pretrained on colour
+            images; 1 for backbones with one input channel. Default: 3.
+        window (tuple[float, float], optional): grey levels that become 0 and 255, see
+            :func:`seam_seg.datasets.io.to_uint8`. Default: None.
+    """
+
+    def __init__(self,
+                 channels: int = 3,
+                 window: Optional[Tuple[float, float]] = None) -> None:
+        if channels not in (1, 3):
+            raise ValueError(f'LoadVPIImage: channels must be 1 or 3, got {channels}')
+        if window is not None and not window[0] < window[1]:
+            raise ValueError(f'LoadVPIImage: window {window} is empty')
+        self.channels = channels
+        self.window = window
+
+    def transform(self, results: dict) -> dict:
+        """Reads ``results['img_path']``; raises InputError naming the file."""
+        img = read_image(results['img_path'], self.window)
+        results['ori_shape'] = results['img_shape'] = img.shape
+        results['img'] = img if self.channels == 1 else np.repeat(
+            img[..., None], 3, axis=2)
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadVPIAnnotations(BaseTransform):
+    """Loads the mask of an image, and refuses what mmseg's loader takes silently.
+
+    Adds ``gt_seg_map`` (uint8, (H, W)) to ``seg_fields``. Requires ``seg_map_path``,
+    ``ori_shape`` (load the image first), ``num_labels`` and ``label_map``, which
+    :class:`VPIDataset` sets.
+
+    Args:
+        ignore_index (int): the label that is allowed beside the classes. Default: 255.
+    """
+
+    def __init__(self, ignore_index: int = 255) -> None:
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict) -> dict:
+        """Reads ``results['seg_map_path']``; raises InputError naming the file."""
+        mask = read_mask(
+            results['seg_map_path'], results['num_labels'], self.ignore_index,
+            results['ori_shape'])
+        if results.get('label_map'):
+            table = np.arange(256, dtype=np.uint8)
+            for stored, wanted in results['label_map'].items():
+                table[stored] = wanted
+            mask = table[mask]
+        results['gt_seg_map'] = mask
+        results['seg_fields'] = ['gt_seg_map']
+        return results
+
+
+@TRANSFORMS.register_module()
+class ResizeVPI(Resize):
+    """mmcv's ``Resize`` to a fixed size, with unbiased masks.
+
+    mmcv's nearest neighbour takes the top left of the source pixels, which shifts a
+    mask shrunk from 2574 to 1024 rows by 0.75 of its pixels against its image. The
+    image is averaged over the source pixels, so that thin structures do not alias.
+
+    Args:
+        scale (tuple[int, int]): (width, height), as in mmcv.
+    """
+
+    def __init__(self, scale: Tuple[int, int]) -> None:
+        super().__init__(scale=tuple(scale), keep_ratio=False, interpolation='area')
+
+    def _resize_seg(self, results: dict) -> None:
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.resize(
+                results[key], results['scale'], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+@TRANSFORMS.register_module()
+class CropPatch(BaseTransform):
+    """Cuts the patch out that the dataset assigned to this index.
+
+    Requires ``patch``: (top, left, height, width) in pixels of the resized image.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Crops ``img`` and every segmentation field."""
+        top, left, height, width = results['patch']
+        for key in ['img', *results.get('seg_fields', [])]:
+            results[key] = results[key][top:top + height, left:left + width]
+        results['img_shape'] = (height, width)
+        return results
+
+
+@TRANSFORMS.register_module()
+class CacheTransforms(BaseTransform):
+    """Runs deterministic transforms once per image and keeps their result.
+
+    Dense patches read each image many times. At 1024 x 256 an image with its mask
+    takes 1 MB, in each worker.
+
+    Args:
+        transforms (list[dict]): without random steps; what they return must depend on
+            ``img_path`` alone, and later steps must not write into its arrays.
+    """
+
+    def __init__(self, transforms: List[dict]) -> None:
+        self.transforms = Compose(transforms)
+        self._cache: Dict[str, dict] = {}
+
+    def transform(self, results: dict) -> dict:
+        """Adds the results of the transforms to those of this sample."""
+        path = results['img_path']
+        if path not in self._cache:
+            loaded = self.transforms(dict(results))
+            # Not what belongs to the sample rather than to the image: its patch.
+            self._cache[path] = {
+                key: value for key, value in loaded.items()
+                if value is not results.get(key)
+            }
+        return {**results, **self._cache[path]}

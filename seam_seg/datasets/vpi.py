@@ -1,0 +1,273 @@
+"""The VPI dataset: its layout on disk, its splits, and dense patches."""
+from collections import Counter
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+import numpy as np
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from ..configs import project_root
+from ..errors import InputError
+
+SPLITS = ('train', 'val', 'trainval', 'test')
+
+
+def resolve_root(data_root: str) -> Path:
+    """Finds a data root, so that configs run from any folder.
+
+    Args:
+        data_root (str): an absolute path, or one relative to the current folder or
+            else to the clone.
+
+    Returns:
+        Path: an existing folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    candidates = [Path(data_root).expanduser()]
+    if not candidates[0].is_absolute():
+        candidates = [Path.cwd() / data_root, project_root() / data_root]
+    for path in candidates:
+        if path.is_dir():
+            return path
+    raise InputError(
+        f'data root {data_root}: no such folder (looked for '
+        f'{" and ".join(map(str, dict.fromkeys(candidates)))}). Name yours with '
+        '--data-root, or make a phantom with tools/make_phantom.py.')
+
+
+def read_split(path: Path) -> List[str]:
+    """Reads a split file: one case a line; blank lines and CRLF do not matter.
+
+    Args:
+        path (Path): the file.
+
+    Returns:
+        list[str]: the names, in the order of the file.
+
+    Raises:
+        InputError: it is missing, empty, no text, or names a case twice.
+    """
+    if not path.is_file():
+        raise InputError(f'{path}: no such split file. It lists one case a line, '
+                         'without suffix; tools/prepare_vpi.py writes it.')
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f'{path}: the split file is not UTF-8 text.') from None
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise InputError(f'{path}: the split file is empty. List one case a line.')
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f'{path}: {twice[0]} is listed more than once. Remove the '
+                         'repeated line.')
+    return names
+
+
+def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
+    """Draws the validation cases out of the training cases.
+
+    Args:
+        names (Sequence[str]): the training cases.
+        fraction (float): share of the cases, strictly between 0 and 1.
+        seed (int): of the draw.
+
+    Returns:
+        list[str]: at least one case and not all, in the order of ``names``.
+
+    Raises:
+        InputError: fewer than two cases, or a fraction outside (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f'val_fraction={fraction}: must lie between 0 and 1.')
+    if len(names) < 2:
+        raise InputError('train.txt lists one case only: a validation split cannot be '
+                         "carved from it. Add cases, or train with split='trainval'.")
+    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    chosen = np.random.default_rng(seed).permutation(len(names))[:count]
+    return [names[i] for i in sorted(chosen)]
+
+
+def patch_offsets(image: int, patch: int, stride: int) -> List[int]:
+    """Offsets of dense patches along one axis; the last one touches the border.
+
+    Args:
+        image (int): length of the image in pixels.
+        patch (int): length of the patch, at most that of the image.
+        stride (int): at least 1.
+
+    Returns:
+        list[int]: ascending offsets from 0 to ``image - patch``.
+    """
+    if not 1 <= patch <= image or stride < 1:
+        raise InputError(f'patches: size {patch} must be 1 to {image} (the rescaled '
+                         f'image) and stride {stride} at least 1.')
+    offsets = list(range(0, image - patch + 1, stride))
+    if offsets[-1] != image - patch:
+        offsets.append(image - patch)
+    return offsets
+
+
+@DATASETS.register_module()
+class VPIDataset(BaseSegDataset):
+    """Spine ultrasound volume projection images with bone masks.
+
+    The layout is that of the paper's group::
+
+        data_root/
+            dataset/<train|test>/NAME.png              grey image
+            groundtruth/<train|test>/NAME_bone_3.png   labels 0 to 3
+            train.txt, test.txt                        one NAME a line
+            val.txt                                    optional
+
+    The validation cases are taken out of the training cases: those of ``val.txt``
+    where it exists, otherwise a seeded draw.
+
+    Args:
+        data_root (str): relative paths are looked up in the current folder, then in
+            the clone.
+        split (str): ``'train'`` (without the validation cases), ``'val'``,
+            ``'trainval'`` (all of train.txt) or ``'test'``. Default: ``'train'``.
+        val_fraction (float): share of the training cases that ``'val'`` draws where
+            there is no val.txt. Default: 0.2.
+        val_seed (int): of that draw. Default: 0.
+        patches (dict, optional): dense patches: ``image_size``, ``size`` and
+            ``stride``, each (height, width) in pixels of the rescaled image. An index
+            then means image ``index // patches per image`` and a fixed offset in
+            it, which ``CropPatch`` cuts out. Default: None, whole images.
+        folders (dict): folder in the data root of the images (``img_path``) and masks
+            (``seg_map_path``) of each split; ``{split}`` is train or test.
+        img_suffix (str): Default: ``'.png'``.
+        seg_map_suffix (str): Default: ``'_bone_3.png'``.
+        mask_classes (Sequence[str], optional): the class names of labels 0, 1, 2... in
+            the mask files, where they differ from ``metainfo['classes']``; a class that
+            is not among the latter is ignored. Default: None.
+        **kwargs: of mmseg's ``BaseSegDataset``; ``metainfo=dict(classes=...,
+            palette=...)`` sets other classes. The first class is the background.
+
+    Raises:
+        InputError: a missing folder or file, an empty split, a repeated case, or a
+            case in both train.txt and test.txt; the message names it.
+    """
+    METAINFO = dict(
+        classes=('background', 'rib', 'thoracic', 'lumbar'),
+        palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
+
+    def __init__(self,
+                 data_root: str,
+                 split: str = 'train',
+                 val_fraction: float = 0.2,
+                 val_seed: int = 0,
+                 patches: Optional[dict] = None,
+                 folders: dict = dict(
+                     img_path='dataset/{split}', seg_map_path='groundtruth/{split}'),
+                 img_suffix: str = '.png',
+                 seg_map_suffix: str = '_bone_3.png',
+                 mask_classes: Optional[Sequence[str]] = None,
+                 lazy_init: bool = False,
+                 **kwargs) -> None:
+        if split not in SPLITS:
+            raise InputError(f'VPIDataset: split={split!r} is none of {SPLITS}.')
+        self.split = split
+        self.val_fraction = val_fraction
+        self.val_seed = val_seed
+        self.patches = patches
+        root = resolve_root(data_root)
+        folder = 'test' if split == 'test' else 'train'
+        super().__init__(
+            data_root=str(root),
+            data_prefix={
+                key: value.format(split=folder) for key, value in folders.items()
+            },
+            img_suffix=img_suffix,
+            seg_map_suffix=seg_map_suffix,
+            lazy_init=True,
+            **kwargs)
+        classes = self._metainfo['classes']
+        self.mask_classes = tuple(mask_classes or classes)
+        self.label_map = None
+        if self.mask_classes != tuple(classes):
+            missing = set(classes) - set(self.mask_classes)
+            if missing:
+                raise InputError(f'VPIDataset: mask_classes {self.mask_classes} lack '
+                                 f'the class {sorted(missing)[0]!r}.')
+            self.label_map = {
+                label: classes.index(name) if name in classes else self.ignore_index
+                for label, name in enumerate(self.mask_classes)
+            }
+        self._metainfo['label_map'] = self.label_map
+        if not lazy_init:
+            self.full_init()
+
+    @classmethod
+    def get_label_map(cls, new_classes: Optional[Sequence[str]] = None) -> None:
+        """Leaves the map to ``mask_classes``: mmseg's knows the default names only."""
+        return None
+
+    def split_names(self) -> List[str]:
+        """The names of this split's cases, in the order of the split file."""
+        root = Path(self.data_root)
+        train = read_split(root / 'train.txt')
+        if (root / 'test.txt').is_file() or self.split == 'test':
+            test = read_split(root / 'test.txt')
+            both = sorted(set(train) & set(test))
+            if both:
+                raise InputError(
+                    f'{root}: case {both[0]} is in train.txt and in test.txt; scores '
+                    'would be taken on training data. Remove it from one of them.')
+            if self.split == 'test':
+                return test
+        if self.split == 'trainval':
+            return train
+        if (root / 'val.txt').is_file():
+            val = read_split(root / 'val.txt')
+            stray = sorted(set(val) - set(train))
+            if stray or len(val) == len(train):
+                raise InputError(
+                    f'{root / "val.txt"}: must list some but not all cases of train.txt'
+                    + (f', and {stray[0]} is not among them.' if stray else '.'))
+        else:
+            val = carve_val(train, self.val_fraction, self.val_seed)
+        return val if self.split == 'val' else [
+            name for name in train if name not in set(val)
+        ]
+
+    def load_data_list(self) -> List[dict]:
+        """Lists the images, or their patches.
+
+        Returns:
+            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels`` and, with
+            patches, ``patch`` = (top, left, height, width).
+        """
+        tiles = [None]
+        if self.patches is not None:
+            height, width = self.patches['size']
+            rows, cols = (
+                patch_offsets(*lengths) for lengths in zip(
+                    self.patches['image_size'], self.patches['size'],
+                    self.patches['stride']))
+            tiles = [(top, left, height, width) for top in rows for left in cols]
+        data_list = []
+        for name in self.split_names():
+            info = dict(
+                label_map=self.label_map,
+                num_labels=len(self.mask_classes),
+                reduce_zero_label=False,
+                seg_fields=[])
+            for key, suffix in (('img_path', self.img_suffix),
+                                ('seg_map_path', self.seg_map_suffix)):
+                path = Path(self.data_prefix[key]) / (name + suffix)
+                if not path.is_file():
+                    kind = 'image' if key == 'img_path' else 'mask'
+                    raise InputError(
+                        f'{path}: no such {kind}, but case {name} is listed in the '
+                        f'split files of {self.data_root}. Add the file, or run '
+                        'tools/check_dataset.py to see every such case.')
+                info[key] = str(path)
+            data_list += [
+                info if tile is None else dict(info, patch=tile) for tile in tiles
+            ]
+        return data_list

@@ -1,0 +1,4 @@
+from .fpn_conv_head import FPNConvHead
+from .seam_head import SEAMHead
+
+__all__ = ['FPNConvHead', 'SEAMHead']

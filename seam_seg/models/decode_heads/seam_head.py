@@ -1,0 +1,150 @@
+"""SEAM as a decode head that takes the place of mmseg's ``FPNHead``."""
+from typing import List, Optional, Sequence, Tuple, Union
+
+from mmseg.models.decode_heads import FPNHead
+from mmseg.models.losses import accuracy
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ..seam import SEAM
+
+
+@MODELS.register_module()
+class SEAMHead(FPNHead):
+    """FPN head whose merged feature map v passes through SEAM before the last layer.
+
+    The loss is Eq. 9 of the paper: L = L_seg + lambda (L_cls + beta L_reg). L_seg is
+    ``loss_decode`` (Eq. 8, logged as ``loss_ce``), L_cls is ``loss_key`` (Eq. 6, logged
+    as ``loss_key``), L_reg is ``loss_center`` (Eq. 7, logged as ``loss_center``); the
+    logged values contain their weights. Only training computes L_cls and L_reg.
+
+    Args:
+        in_channels (int | Sequence[int]): channels of the input levels; an int for a
+            single feature map.
+        in_index (int | Sequence[int]): indices of the levels, one for each of
+            ``in_channels``. Default: -1.
+        feature_strides (Sequence[int]): strides of the levels, finest first.
+            Default: ``(1, )``, for a single feature map.
+        reduction (int): C / C' inside SEAM. Default: 4.
+        normalization (str, optional): inside Eq. 4: None (as printed),
+            ``'key_mass'`` or ``'hw'``, see :class:`SEAM`. Default: None.
+        attention (bool): False is the paper's 'w/o AL': the key is predicted from v
+            and supervised while training, and v itself is classified. Default: True.
+        lambda_ (float): weight of the key's supervision. Default: 0.4.
+        beta (float): weight of the center regression inside it; 0 is the paper's
+            'w/o SS', and then the center loss is not built. Default: 0.5.
+        loss_key (dict): config of L_cls.
+        loss_center (dict): config of L_reg.
+        loss_decode (dict | list[dict]): config of L_seg. Ignored pixels are not
+            averaged over, unlike mmseg's default.
+        **kwargs: ``channels``, ``num_classes``, ``norm_cfg``, ``dropout_ratio``... of
+            mmseg's ``BaseDecodeHead``.
+
+    Raises:
+        ValueError: a negative lambda_ or beta, or fewer than two classes.
+    """
+
+    def __init__(self,
+                 in_channels: Union[int, Sequence[int]],
+                 *,
+                 in_index: Union[int, Sequence[int]] = -1,
+                 feature_strides: Sequence[int] = (1, ),
+                 reduction: int = 4,
+                 normalization: Optional[str] = None,
+                 attention: bool = True,
+                 lambda_: float = 0.4,
+                 beta: float = 0.5,
+                 loss_key: dict = dict(type='CrossEntropyLoss', avg_non_ignore=True),
+                 loss_center: dict = dict(type='CenterRegressionLoss'),
+                 loss_decode: Union[dict, List[dict]] = dict(
+                     type='CrossEntropyLoss', avg_non_ignore=True),
+                 **kwargs) -> None:
+        if lambda_ < 0 or beta < 0:
+            raise ValueError('SEAMHead: lambda_ and beta must not be negative, got '
+                             f'{lambda_} and {beta}')
+        if isinstance(in_channels, int):
+            in_channels, in_index = [in_channels], [in_index]
+        super().__init__(
+            feature_strides=feature_strides,
+            in_channels=in_channels,
+            in_index=in_index,
+            loss_decode=loss_decode,
+            **kwargs)
+        if self.num_classes < 2 or self.out_channels != self.num_classes:
+            raise ValueError('SEAMHead needs num_classes >= 2 with one output channel '
+                             f'each, got num_classes={self.num_classes}, '
+                             f'out_channels={self.out_channels}')
+        self.lambda_ = lambda_
+        self.beta = beta
+        if attention:
+            self.seam = SEAM(
+                self.channels, self.num_classes, reduction, normalization,
+                conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            self.varphi = None
+        else:
+            self.seam = None
+            self.varphi = nn.Conv2d(self.channels, self.num_classes, 1)
+        self.loss_key = MODELS.build(loss_key)
+        # Not built when unused: a layer of the loss without a gradient stalls DDP.
+        self.loss_center = MODELS.build({
+            'num_classes': self.num_classes,
+            'ignore_index': self.ignore_index,
+            **loss_center
+        }) if lambda_ * beta > 0 else None
+
+    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Merges the FPN levels into v.
+
+        Args:
+            inputs (Sequence[Tensor]): feature maps of the host, each (B, C_i, H_i, W_i).
+
+        Returns:
+            Tensor: v of shape (B, C, H, W), at the resolution of the finest level.
+        """
+        levels = self._transform_inputs(inputs)
+        v = self.scale_heads[0](levels[0])
+        for scale_head, level in zip(self.scale_heads[1:], levels[1:]):
+            v = v + resize(
+                scale_head(level),
+                size=v.shape[2:],
+                mode='bilinear',
+                align_corners=self.align_corners)
+        return v
+
+    def forward_train(self, inputs: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
+        """Class logits and key logits, both (B, N, H, W), of the merged map."""
+        v = self.merge(inputs)
+        z, k = (v, self.varphi(v)) if self.seam is None else self.seam(v)
+        return self.cls_seg(z), k
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Class logits (B, N, H, W) of the merged map; no part that training needs."""
+        v = self.merge(inputs)
+        return self.cls_seg(v if self.seam is None else self.seam(v)[0])
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list,
+             train_cfg: dict) -> dict:
+        """Eq. 9, term by term.
+
+        Args:
+            inputs (Sequence[Tensor]): feature maps of the host.
+            batch_data_samples (list[SegDataSample]): with ``gt_sem_seg``.
+            train_cfg (dict): mmseg's; not used.
+
+        Returns:
+            dict[str, Tensor]: ``loss_ce`` (or what ``loss_decode`` is named),
+            ``loss_key``, ``loss_center``, ``acc_seg`` and ``acc_key``.
+        """
+        seg_logits, k = self.forward_train(inputs)
+        losses = self.loss_by_feat(seg_logits, batch_data_samples)
+        label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        # The key is compared at the resolution of the label, as the logits are.
+        k_full = resize(
+            k, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners)
+        losses['loss_key'] = self.lambda_ * self.loss_key(
+            k_full, label, ignore_index=self.ignore_index)
+        losses['acc_key'] = accuracy(k_full, label, ignore_index=self.ignore_index)
+        if self.loss_center is not None:
+            losses['loss_center'] = self.lambda_ * self.beta * self.loss_center(k, label)
+        return losses

@@ -1,0 +1,3 @@
+from .center_regression_loss import CenterRegressionLoss
+
+__all__ = ['CenterRegressionLoss']

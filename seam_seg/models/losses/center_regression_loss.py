@@ -1,0 +1,252 @@
+"""The center regression of the key, Eq. 7 of the paper."""
+from typing import NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+MODES = ('centroid', 'offset')
+SEGMENTS = ('instance', 'class')
+
+
+class SegmentMaps(NamedTuple):
+    """The true segments of a batch, S in all, at the resolution of the key.
+
+    Attributes:
+        members (Tensor): (B, N - 1, h, w) int64; the segment to which a pixel counts
+            for a foreground class, S where there is none (or the pixel is ignored).
+        own (Tensor): (B, h, w) int64; the segment that the pixel itself lies in by its
+            true label, S for background and ignored pixels.
+        centers (Tensor): (S + 1, 2) normalised (row, column) centers of mass; the last
+            row is a placeholder for 'no segment'.
+        sizes (Tensor): (S + 1,) numbers of true pixels; the last is 0.
+    """
+    members: Tensor
+    own: Tensor
+    centers: Tensor
+    sizes: Tensor
+
+
+def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
+    """Shares the whole map out among the segments of one class.
+
+    Args:
+        mask (np.ndarray): (h, w) bool, the pixels of the class.
+        segments (str): ``'class'``: all pixels belong to the one segment.
+            ``'instance'``: each to the nearest 8-connected component of the class.
+
+    Returns:
+        tuple[np.ndarray, int]: (h, w) int32 segment of each pixel, 0-based, and the
+        number of segments; zero if the class is absent.
+    """
+    if not mask.any():
+        return np.full(mask.shape, -1, np.int32), 0
+    if segments == 'class':
+        return np.zeros(mask.shape, np.int32), 1
+    count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    # Labels every pixel with its nearest zero pixel's index; that pixel's component
+    # is then looked up, since OpenCV numbers the two label maps differently.
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL)
+    component_of = np.zeros(nearest.max() + 1, np.int32)
+    component_of[nearest[mask]] = components[mask]
+    return component_of[nearest] - 1, count - 1
+
+
+def segment_maps(label: Tensor, num_classes: int, segments: str,
+                 ignore_index: int) -> SegmentMaps:
+    """Finds the true segments of a batch (on the CPU, by OpenCV).
+
+    Args:
+        label (Tensor): (B, h, w) integers; 0 is the background.
+        num_classes (int): N, the background included.
+        segments (str): ``'instance'`` or ``'class'``, see :func:`split_class`.
+        ignore_index (int): pixels of this label belong to no segment.
+
+    Returns:
+        SegmentMaps: on the device of the label.
+    """
+    array = label.cpu().numpy()
+    batch, height, width = array.shape
+    rows = (np.arange(height) + 0.5) / height
+    cols = (np.arange(width) + 0.5) / width
+    valid = array != ignore_index
+    members = np.full((batch, num_classes - 1, height, width), -1, np.int64)
+    own = np.full(array.shape, -1, np.int64)
+    centers, sizes = [np.zeros((0, 2))], [np.zeros(0)]
+    total = 0
+    for image in range(batch):
+        for channel in range(num_classes - 1):
+            mask = array[image] == channel + 1
+            region, count = split_class(mask, segments)
+            if not count:
+                continue
+            at_row, at_col = np.nonzero(mask)
+            segment = region[mask]
+            size = np.bincount(segment, minlength=count).astype(np.float64)
+            centers.append(np.stack([
+                np.bincount(segment, weights=rows[at_row], minlength=count) / size,
+                np.bincount(segment, weights=cols[at_col], minlength=count) / size
+            ], axis=1))
+            sizes.append(size)
+            own[image][mask] = segment + total
+            members[image, channel] = np.where(valid[image], region + total, -1)
+            total += count
+    members[members < 0] = total
+    own[own < 0] = total
+    centers.append(np.zeros((1, 2)))
+    sizes.append(np.zeros(1))
+    return SegmentMaps(
+        *(torch.from_numpy(part).to(label.device)
+          for part in (members, own, np.concatenate(centers), np.concatenate(sizes))))
+
+
+@MODELS.register_module()
+class CenterRegressionLoss(nn.Module):
+    """Smooth-l1 between the estimated and the true center of each segment, Eq. 7.
+
+    In Eq. 7 the pixel's own position p(k_i) cancels, so that the difference of the
+    offsets is p(c) - p(c-hat), the same for every pixel of a segment; averaged over
+    the foreground pixels, a segment weighs by its share of them. The paper leaves
+    c-hat, the segment and the threshold open; both readings are here:
+
+    - ``mode='centroid'``, the words of the paper: c-hat is the center of mass of k'
+      (softmax of the key, Eq. 3) over the pixels that belong to the segment.
+    - ``mode='offset'``, its source SA-SSD [15]: each pixel's offset to its center is
+      predicted from the foreground key channels by a 1x1 convolution, which belongs to
+      this loss and is needed in training only.
+    - ``segments='instance'``: each connected bone has a center, and each pixel belongs
+      to the nearest bone of the class in question; ``segments='class'``: a class has
+      one center.
+
+    Positions are pixel centers, (i + 0.5) / h and (j + 0.5) / w, at the resolution of
+    the key; the label is brought to it by nearest neighbour. 1[k_i != 0] is read as the
+    true label; smooth-l1 is summed over the two coordinates.
+
+    Args:
+        mode (str): ``'centroid'`` or ``'offset'``. Default: ``'centroid'``.
+        segments (str): ``'instance'`` or ``'class'``. Default: ``'instance'``.
+        num_classes (int): N, the background included. Default: 4.
+        smooth_l1_beta (float, optional): threshold of smooth-l1, in units of the
+            normalised coordinates. Default: None: 1 for ``'centroid'`` (the usual
+            smooth-l1), 1/9 for ``'offset'`` (SA-SSD's).
+        loss_weight (float): Default: 1.
+        ignore_index (int): label of the pixels that do not count. Default: 255.
+
+    Raises:
+        ValueError: an unknown mode or kind of segments, or a number out of range.
+    """
+
+    def __init__(self,
+                 mode: str = 'centroid',
+                 segments: str = 'instance',
+                 num_classes: int = 4,
+                 smooth_l1_beta: Optional[float] = None,
+                 loss_weight: float = 1.0,
+                 ignore_index: int = 255) -> None:
+        super().__init__()
+        if mode not in MODES:
+            raise ValueError(f'CenterRegressionLoss: mode={mode!r} is none of {MODES}')
+        if segments not in SEGMENTS:
+            raise ValueError(
+                f'CenterRegressionLoss: segments={segments!r} is none of {SEGMENTS}')
+        if num_classes < 2:
+            raise ValueError(
+                f'CenterRegressionLoss needs num_classes >= 2, got {num_classes}')
+        if smooth_l1_beta is None:
+            smooth_l1_beta = 1.0 if mode == 'centroid' else 1 / 9
+        if smooth_l1_beta <= 0:
+            raise ValueError('CenterRegressionLoss: smooth_l1_beta must be positive, '
+                             f'got {smooth_l1_beta}')
+        self.mode = mode
+        self.segments = segments
+        self.num_classes = num_classes
+        self.smooth_l1_beta = smooth_l1_beta
+        self.loss_weight = loss_weight
+        self.ignore_index = ignore_index
+        if mode == 'offset':
+            self.offset_layer = nn.Conv2d(num_classes - 1, 2, 1)
+
+    def forward(self, key_logits: Tensor, label: Tensor) -> Tensor:
+        """Takes the loss of a batch.
+
+        Args:
+            key_logits (Tensor): k before the softmax, shape (B, N, h, w).
+            label (Tensor): integer labels, shape (B, H, W), of any resolution; 0 is
+                the background.
+
+        Returns:
+            Tensor: a scalar in float32 or better. Exactly zero, with zero gradients,
+            where there is no foreground.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        if (key_logits.dim() != 4 or label.dim() != 3
+                or key_logits.shape[1] != self.num_classes
+                or key_logits.shape[0] != label.shape[0]):
+            raise ValueError(
+                f'CenterRegressionLoss: key_logits must be (B, {self.num_classes}, h, '
+                f'w) and label (B, H, W), got {tuple(key_logits.shape)} and '
+                f'{tuple(label.shape)}')
+        label = F.interpolate(
+            label[:, None].float(), size=key_logits.shape[2:],
+            mode='nearest-exact')[:, 0].long()
+        maps = segment_maps(label, self.num_classes, self.segments, self.ignore_index)
+        dtype = torch.promote_types(key_logits.dtype, torch.float32)
+        with torch.autocast(device_type=key_logits.device.type, enabled=False):
+            term = self._centroid if self.mode == 'centroid' else self._offset
+            loss = term(key_logits.to(dtype), maps)
+            return self.loss_weight * loss / maps.sizes.sum().clamp(min=1).to(dtype)
+
+    def _positions(self, like: Tensor) -> Tensor:
+        """Normalised (row, column) of the pixel centers, shape (2, h, w)."""
+        height, width = like.shape[-2:]
+        rows = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5)
+        cols = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5)
+        return torch.stack(
+            torch.meshgrid(rows / height, cols / width, indexing='ij'))
+
+    def _smooth_l1(self, difference: Tensor) -> Tensor:
+        return F.smooth_l1_loss(
+            difference, torch.zeros_like(difference), reduction='none',
+            beta=self.smooth_l1_beta)
+
+    def _centroid(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
+        """Sum over the foreground pixels, with the estimated centers of mass."""
+        k_prime = key_logits.softmax(dim=1)[:, 1:]
+        members = maps.members.flatten()
+        weights = k_prime.flatten()
+        centers = maps.centers.to(weights.dtype)
+        positions = self._positions(key_logits)
+        # Deviations from the true center are summed, not positions: the sum is small
+        # where the estimate is good, and an absent mass leaves it at zero.
+        shift = [
+            weights.new_zeros(len(centers)).index_add(
+                0, members,
+                weights * (axis.expand_as(k_prime).flatten() - centers[members, i]))
+            for i, axis in enumerate(positions)
+        ]
+        mass = weights.new_zeros(len(centers)).index_add(0, members, weights)
+        # Below a thousandth of a pixel the estimate fades to the true center: where
+        # the key is empty there is no center to correct, and its cross entropy acts.
+        difference = torch.stack(shift, dim=1) / mass.clamp(min=1e-3)[:, None]
+        return (self._smooth_l1(difference).sum(dim=1)
+                * maps.sizes.to(weights.dtype)).sum()
+
+    def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
+        """Sum over the foreground pixels, with the predicted offsets."""
+        layer = self.offset_layer
+        predicted = F.conv2d(
+            key_logits[:, 1:], layer.weight.to(key_logits.dtype),
+            layer.bias.to(key_logits.dtype))
+        centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
+        true = self._positions(key_logits) - centers
+        foreground = (maps.own < len(maps.sizes) - 1)[:, None]
+        # masked_fill, not a product: an infinite prediction times zero is no zero
+        difference = (predicted - true).masked_fill(~foreground, 0)
+        return self._smooth_l1(difference).sum()

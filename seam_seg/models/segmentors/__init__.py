@@ -1,0 +1,3 @@
+from .vpi_segmentor import VPISegmentor, VPITTAModel
+
+__all__ = ['VPISegmentor', 'VPITTAModel']

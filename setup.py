@@ -1,0 +1,53 @@
+"""Packaging of seam_seg: metadata, extras, and the configs and tools in the wheel."""
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+class BuildWithConfigs(build_py):
+    """Copies configs/ and tools/ into ``seam_seg/.mim`` of the build, as mmseg does."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:  # a clone finds them where they are
+            return
+        for folder in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / folder, Path(self.build_lib) / 'seam_seg' / '.mim' / folder,
+                ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True)
+
+
+def read_version() -> str:
+    """The version, without importing the package (its stack may not be there)."""
+    scope: dict = {}
+    exec((ROOT / 'seam_seg' / 'version.py').read_text(encoding='utf-8'), scope)
+    return scope['__version__']
+
+
+setup(
+    name='seam-seg',
+    version=read_version(),
+    description='Structure-enhanced attention for spine segmentation from ultrasound '
+    'volume projection images, as an MMSegmentation plugin',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.8',
+    packages=find_packages(include=['seam_seg', 'seam_seg.*']),
+    # The OpenMMLab stack is not listed: two distributions provide it, and torch is
+    # to be chosen by machine. `import seam_seg` checks for them and says what to do.
+    install_requires=['numpy', 'scipy', 'matplotlib'],
+    extras_require=dict(
+        onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2'],
+        upstream=[
+            'torch>=2.1,<2.2', 'numpy<2', 'mmengine==0.10.7', 'mmcv>=2.1,<2.2',
+            'mmsegmentation==1.2.2', 'ftfy', 'regex', 'opencv-python'
+        ],
+        tensorboard=['tensorboard'],
+    ),
+    cmdclass=dict(build_py=BuildWithConfigs),
+    zip_safe=False)
