@@ -14,8 +14,19 @@ from ..errors import InputError
 PathLike = Union[str, Path]
 
 
-def _decode(path: PathLike, kind: str) -> np.ndarray:
-    """The pixels of a file as they are stored: (H, W) or (H, W, channels)."""
+def decode(path: PathLike, kind: str) -> np.ndarray:
+    """Reads the pixels of a file as they are stored.
+
+    Args:
+        path (str | Path): any format that OpenCV reads.
+        kind (str): ``'image'`` or ``'mask'``, for the messages.
+
+    Returns:
+        np.ndarray: (H, W) or (H, W, channels) in OpenCV's order (BGR), of any type.
+
+    Raises:
+        InputError: no such file, or it cannot be decoded.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f'{path}: no such {kind}. Check the folder, the name in the '
@@ -70,7 +81,10 @@ def read_image(path: PathLike,
     Raises:
         InputError: no such file, not an image, a colour image, or another depth.
     """
-    image = _decode(path, 'image')
+    image = decode(path, 'image')
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
+                         'grey is expected. Convert the image first.')
     if image.ndim == 3:
         colour, alpha = image[..., :3], image[..., 3:]
         if (colour != colour[..., :1]).any():
@@ -80,9 +94,6 @@ def read_image(path: PathLike,
             raise InputError(f'{path}: the image has transparent pixels. Save it '
                              'without an alpha channel.')
         image = colour[..., 0]
-    if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
-                         'grey is expected. Convert the image first.')
     return to_uint8(np.ascontiguousarray(image), window)
 
 
@@ -104,13 +115,14 @@ def read_mask(path: PathLike,
     Raises:
         InputError: no such file, RGB, a label outside the classes, another size.
     """
-    mask = _decode(path, 'mask')
+    mask = decode(path, 'mask')
     if mask.ndim != 2:
         raise InputError(
             f'{path}: an RGB mask of {mask.shape[2]} channels, but one channel of class '
             'indices is expected. Convert it with tools/prepare_vpi.py.')
     labels = np.unique(mask)
-    wrong = labels[(labels >= num_classes) & (labels != ignore_index)]
+    # Membership, not an upper bound: TIFF masks can hold -1 or 0.5.
+    wrong = labels[~np.isin(labels, [*range(num_classes), ignore_index])]
     if wrong.size:
         raise InputError(
             f'{path}: the mask has label {", ".join(map(str, wrong[:5]))}, but the '

@@ -14,32 +14,24 @@ from .io import read_image, read_mask
 class LoadVPIImage(BaseTransform):
     """Loads a grey image of 8 or 16 bits.
 
-    Adds ``img`` (uint8, (H, W, 3), or (H, W) with one channel), ``img_shape`` and
-    ``ori_shape``. Requires ``img_path``.
+    Adds ``img`` (uint8, (H, W)), ``img_shape`` and ``ori_shape``. Requires
+    ``img_path``. A backbone with three input channels gets three equal ones from the
+    model's data preprocessor, whose three means spread the one channel.
 
     Args:
-        channels (int): 3 repeats the grey level, for backbones pretrained on colour
-            images; 1 for backbones with one input channel. Default: 3.
         window (tuple[float, float], optional): grey levels that become 0 and 255, see
             :func:`seam_seg.datasets.io.to_uint8`. Default: None.
     """
 
-    def __init__(self,
-                 channels: int = 3,
-                 window: Optional[Tuple[float, float]] = None) -> None:
-        if channels not in (1, 3):
-            raise ValueError(f'LoadVPIImage: channels must be 1 or 3, got {channels}')
+    def __init__(self, window: Optional[Tuple[float, float]] = None) -> None:
         if window is not None and not window[0] < window[1]:
             raise ValueError(f'LoadVPIImage: window {window} is empty')
-        self.channels = channels
         self.window = window
 
     def transform(self, results: dict) -> dict:
         """Reads ``results['img_path']``; raises InputError naming the file."""
-        img = read_image(results['img_path'], self.window)
-        results['ori_shape'] = results['img_shape'] = img.shape
-        results['img'] = img if self.channels == 1 else np.repeat(
-            img[..., None], 3, axis=2)
+        results['img'] = read_image(results['img_path'], self.window)
+        results['ori_shape'] = results['img_shape'] = results['img'].shape
         return results
 
 

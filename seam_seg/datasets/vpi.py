@@ -62,8 +62,8 @@ def read_split(path: Path) -> List[str]:
         raise InputError(f'{path}: the split file is empty. List one case a line.')
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f'{path}: {twice[0]} is listed more than once. Remove the '
-                         'repeated line.')
+        raise InputError(f'{path}: {", ".join(twice)} listed more than once. Remove '
+                         'the repeated lines.')
     return names
 
 

@@ -1,0 +1,4 @@
+"""What runs beside the model: hooks of mmengine's runner."""
+from .hooks import OverlayHook, RuntimeHook
+
+__all__ = ['OverlayHook', 'RuntimeHook']

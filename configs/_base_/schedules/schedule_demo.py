@@ -1,0 +1,16 @@
+# Minutes on two CPU cores: a small network from scratch takes a higher rate.
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-3), clip_grad=None)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=600, eta_min=2e-5, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=100)
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=20, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # The best is chosen on the validation split; without one, the last is kept.
+    checkpoint=dict(
+        type='CheckpointHook', by_epoch=False, interval=100, max_keep_ckpts=1,
+        save_best='mDice', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'))

@@ -1,0 +1,3 @@
+# Row 'w/o AL' of Table 1: structure supervision on the FPN features, no attention.
+_base_ = 'seam_r50-fpn_1xb12-80k_vpi-512x256.py'
+model = dict(decode_head=dict(attention=False))

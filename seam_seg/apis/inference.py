@@ -1,0 +1,122 @@
+"""A trained model, and the mask that it predicts for an image."""
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmseg.registry import MODELS
+from torch import nn
+
+from ..configs import get_config
+from ..datasets import VPIDataset
+from ..datasets.io import to_uint8
+from ..errors import InputError
+
+
+def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
+    """Loads a checkpoint, all of it or not at all.
+
+    mmengine warns about missing weights and goes on with random ones, which here would
+    be a wrong result without a word.
+
+    Args:
+        model (nn.Module): the segmentor.
+        checkpoint (str | Path): file written by a training.
+
+    Returns:
+        dict: the ``meta`` of the checkpoint.
+
+    Raises:
+        InputError: no such file, no checkpoint, or weights of another model.
+    """
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise InputError(f'checkpoint {path}: no such file.')
+    try:
+        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    except Exception as error:  # torch.load fails in many ways
+        raise InputError(f'checkpoint {path}: cannot be read, it is damaged or no '
+                         f'checkpoint ({type(error).__name__}).') from error
+    weights = content.get('state_dict') if isinstance(content, dict) else None
+    if not isinstance(weights, dict):
+        raise InputError(f'checkpoint {path}: holds no weights (state_dict).')
+    own = model.state_dict()
+    wrong = [
+        *(f'{name} is missing' for name in own.keys() - weights.keys()),
+        *(f'{name} is unknown' for name in weights.keys() - own.keys()),
+        *(f'{name} has shape {tuple(weights[name].shape)}, not '
+          f'{tuple(own[name].shape)}' for name in own.keys() & weights.keys()
+          if weights[name].shape != own[name].shape)
+    ]
+    if wrong:
+        raise InputError(
+            f'checkpoint {path}: belongs to another model: {sorted(wrong)[0]} (one of '
+            f'{len(wrong)} differences). Give the config it was trained with.')
+    model.load_state_dict(weights)
+    return content.get('meta', {})
+
+
+def init_model(config: Union[str, Path, Config],
+               checkpoint: Union[str, Path],
+               device: Optional[str] = None) -> nn.Module:
+    """Builds a model and loads its weights.
+
+    Args:
+        config (str | Path | Config): a config, its path, or the name of one of the
+            package's configs.
+        checkpoint (str | Path): file written by a training with that config.
+        device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
+
+    Returns:
+        nn.Module: the segmentor in evaluation mode, with ``cfg`` and ``dataset_meta``.
+
+    Raises:
+        InputError: the config or the checkpoint cannot be used.
+    """
+    cfg = config if isinstance(config, Config) else get_config(str(config))
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    model_cfg = cfg.model.copy()
+    if 'backbone' in model_cfg:
+        model_cfg.backbone.init_cfg = None  # the checkpoint has every weight
+    model = MODELS.build(model_cfg)
+    meta = load_weights(model, checkpoint)
+    model.cfg = cfg
+    model.dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
+    return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+
+
+def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+    """Segments one image.
+
+    Args:
+        model (nn.Module): from :func:`init_model`.
+        image (str | Path | np.ndarray): a file, or a (H, W) grey image of 8 or 16 bits.
+
+    Returns:
+        np.ndarray: (H, W) uint8 labels at the original size.
+
+    Raises:
+        InputError: the file is no grey image; the message names it.
+        ValueError: the array is not a (H, W) grey image.
+    """
+    steps = [
+        step for step in model.cfg.test_dataloader.dataset.pipeline
+        if step['type'] != 'LoadVPIAnnotations'
+    ]
+    if isinstance(image, np.ndarray):
+        if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+            raise ValueError('predict_mask: the image must be (H, W) of uint8 or '
+                             f'uint16, got {image.shape} of {image.dtype}')
+        grey = to_uint8(image, steps[0].get('window'))
+        sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape, img_path='')
+        steps = steps[1:]
+    else:
+        sample = dict(img_path=str(image))
+    data = pseudo_collate([Compose(steps)(sample)])
+    with torch.no_grad():
+        result = model.test_step(data)[0]
+    return result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy()

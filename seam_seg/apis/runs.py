@@ -1,0 +1,190 @@
+"""Training and testing through mmengine's runner."""
+import os
+from pathlib import Path
+from typing import Optional, Sequence
+from urllib.error import URLError
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ..configs import config_path, get_config
+from ..errors import InputError
+from .inference import load_weights
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def load_config(name: str,
+                options: Optional[dict] = None,
+                data_root: Optional[str] = None,
+                work_dir: Optional[str] = None) -> Config:
+    """Loads a config and applies what the command line says.
+
+    Args:
+        name (str): path or name of a config.
+        options (dict, optional): overrides, dotted key to value.
+        data_root (str, optional): data root of every split.
+        work_dir (str, optional): folder of logs and checkpoints. Default: that of the
+            config, or ``work_dirs/<config>`` in the current folder.
+
+    Returns:
+        Config: ready for :func:`train` or :func:`test`.
+
+    Raises:
+        InputError: the config or an option cannot be used.
+    """
+    cfg = get_config(name)
+    if options:
+        try:
+            cfg.merge_from_dict(options)
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f'--cfg-options: {error}. Write key=value with the keys '
+                             f'of {name}.') from error
+    if data_root is not None:
+        root = Path(data_root).expanduser()
+        if not root.is_dir():
+            raise InputError(f'--data-root {data_root}: no such folder.')
+        for loader in LOADERS:
+            if cfg.get(loader):
+                cfg[loader].dataset.data_root = str(root.resolve())
+    cfg.work_dir = str(
+        work_dir or cfg.get('work_dir')
+        or Path('work_dirs') / config_path(name).stem)
+    return cfg
+
+
+def set_launcher(cfg: Config, launcher: str) -> None:
+    """Prepares a run of several processes.
+
+    Args:
+        cfg (Config): changed in place.
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        InputError: the launcher cannot be used here.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none':
+        return
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise InputError('--launcher pytorch: start the tool with torchrun, for example '
+                         'torchrun --nproc_per_node 2 tools/train.py ...')
+    if torch.cuda.is_available():
+        cfg.sync_bn = 'torch'  # the configs name BN, since SyncBN raises on a CPU
+        return
+    if launcher != 'pytorch':
+        raise InputError(f'--launcher {launcher}: needs CUDA. Without it, use torchrun '
+                         'and --launcher pytorch.')
+    # mmengine would call torch.cuda.set_device; it leaves an existing group alone.
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+
+
+def set_amp(cfg: Config) -> None:
+    """Switches automatic mixed precision on.
+
+    Raises:
+        InputError: there is no accelerator, or the config has an optimizer wrapper of
+            its own.
+    """
+    if not torch.cuda.is_available():
+        raise InputError('--amp: needs a CUDA device, and there is none here. Train '
+                         'without it.')
+    if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise InputError(f'--amp: does not go with the optimizer wrapper '
+                         f'{cfg.optim_wrapper.type} of the config.')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.loss_scale = 'dynamic'
+
+
+def set_tensorboard(cfg: Config) -> None:
+    """Adds TensorBoard to the places that scalars and overlays are written to.
+
+    Raises:
+        InputError: the package tensorboard is not installed.
+    """
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        raise InputError(
+            '--tensorboard: not installed. pip install tensorboard') from None
+    cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
+
+
+def train(cfg: Config) -> Runner:
+    """Trains a model; with ``cfg.resume``, from the last checkpoint in its work_dir.
+
+    Args:
+        cfg (Config): from :func:`load_config`.
+
+    Returns:
+        Runner: after the training.
+
+    Raises:
+        InputError: bad data, or pretrained weights that cannot be fetched.
+    """
+    runner = Runner.from_cfg(cfg)
+    try:
+        runner.train()
+    except URLError as error:
+        init_cfg = cfg.model.backbone.get('init_cfg') or {}
+        raise InputError(
+            f'the pretrained weights {init_cfg.get("checkpoint")} cannot be fetched '
+            f'({error.reason}). Without network, train from scratch with --cfg-options '
+            'model.backbone.init_cfg=None') from error
+    return runner
+
+
+def test(cfg: Config,
+         checkpoint: str,
+         out: Optional[str] = None,
+         show_dir: Optional[str] = None,
+         tta: bool = False) -> dict:
+    """Tests a model and writes its Dice/Jaccard table under ``cfg.work_dir/test``.
+
+    Args:
+        cfg (Config): from :func:`load_config`.
+        checkpoint (str): weights, written by a training with that config.
+        out (str, optional): folder for the predicted label PNGs.
+        show_dir (str, optional): folder for the overlays.
+        tta (bool): average over a horizontal flip. Default: False.
+
+    Returns:
+        dict[str, float]: what the metrics return.
+
+    Raises:
+        InputError: bad data, a checkpoint of another model, or an option that the
+            config has no place for.
+    """
+    evaluators = cfg.test_evaluator
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    metrics = [item for item in evaluators if item['type'] == 'DiceJaccardMetric']
+    if out is not None and not metrics:
+        raise InputError('--out: test_evaluator of the config has no '
+                         'DiceJaccardMetric, which writes the label PNGs.')
+    for metric in metrics:
+        metric['summary_dir'] = str(Path(cfg.work_dir) / 'test')
+        metric['output_dir'] = out
+    if show_dir is not None:
+        hooks: Sequence[dict] = [
+            hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'OverlayHook'
+        ]
+        if not hooks:
+            raise InputError('--show-dir: custom_hooks of the config has no OverlayHook.')
+        hooks[0]['show_dir'] = show_dir
+    if tta:
+        if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
+            raise InputError('--tta: the config has no tta_model and tta_pipeline.')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    cfg.load_from, cfg.resume = None, False
+    runner = Runner.from_cfg(cfg)
+    model = runner.model
+    while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
+        model = model.module
+    load_weights(model, checkpoint)
+    return runner.test()

@@ -1,0 +1,126 @@
+"""Hooks: the runtime R of the paper's table, and overlays to look at."""
+import time
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+
+from ..datasets.io import read_image
+from ..evaluation.dice_jaccard import confusion_counts, dice_jaccard
+from ..visualization import panel, write_rgb
+
+
+def clock() -> float:
+    """Seconds, after the work queued on the GPU is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+@HOOKS.register_module()
+class RuntimeHook(Hook):
+    """Times the model, for the column R of the paper's table.
+
+    The paper does not say what R includes. Here it is the wall-clock time of
+    ``model.test_step`` divided by the images of the batch: normalisation, network, and
+    the way back to a mask of the original size; not reading the file, rescaling it, nor
+    scoring. The time is put into each result as ``runtime`` (None while warming up),
+    from where ``DiceJaccardMetric`` takes the mean.
+
+    Args:
+        warmup (int): batches at the start that are not counted (in a test of no more
+            batches than that, the last one counts). Default: 2.
+    """
+
+    def __init__(self, warmup: int = 2) -> None:
+        self.warmup = warmup
+
+    def before_test(self, runner: Runner) -> None:
+        """Wraps the model's ``test_step``."""
+        model = runner.model
+        plain_step = model.test_step
+        skip = min(self.warmup, len(runner.test_dataloader) - 1)
+        done = 0
+
+        def timed_step(data):
+            nonlocal done
+            start = clock()
+            outputs = plain_step(data)
+            seconds = (clock() - start) / max(len(outputs), 1)
+            for sample in outputs:
+                sample.set_metainfo(dict(runtime=seconds if done >= skip else None))
+            done += 1
+            return outputs
+
+        model.test_step = timed_step
+
+    def after_test(self, runner: Runner) -> None:
+        """Takes the wrapper off again."""
+        del runner.model.test_step
+
+
+@HOOKS.register_module()
+class OverlayHook(Hook):
+    """Draws image, prediction and truth side by side.
+
+    While training, a few validation images go to the visualizer (files under
+    ``vis_data`` and, where it is on, TensorBoard) at each validation; in a test, every
+    image goes to a folder.
+
+    Args:
+        val_images (int): images drawn at each validation. Default: 3.
+        show_dir (str, optional): folder for the pictures of a test. Default: None, no
+            pictures.
+    """
+
+    def __init__(self, val_images: int = 3, show_dir: Optional[str] = None) -> None:
+        self.val_images = val_images
+        self.show_dir = show_dir
+
+    @staticmethod
+    def draw(sample: SegDataSample, meta: dict) -> np.ndarray:
+        """Draws one result.
+
+        Args:
+            sample (SegDataSample): with ``img_path``, ``pred_sem_seg``, ``gt_sem_seg``.
+            meta (dict): ``classes`` and ``palette`` of the dataset.
+
+        Returns:
+            np.ndarray: RGB picture.
+        """
+        pred, truth = (
+            field.data.squeeze(0).cpu().numpy().astype(np.uint8)
+            for field in (sample.pred_sem_seg, sample.gt_sem_seg))
+        dice, _ = dice_jaccard(*confusion_counts(pred, truth, len(meta['classes'])))
+        note = 'Dice ' + '  '.join(
+            f'{name} {score:.2f}' for name, score in zip(meta['classes'], dice)
+            if name != meta['classes'][0])
+        return panel(
+            read_image(sample.img_path), [('prediction', pred), ('truth', truth)],
+            meta['classes'], meta['palette'], note)
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
+                       outputs: Sequence[SegDataSample]) -> None:
+        """Draws the first images of the validation split."""
+        if batch_idx >= self.val_images or not is_main_process():
+            return
+        meta = runner.val_dataloader.dataset.metainfo
+        name = Path(outputs[0].img_path).stem
+        runner.visualizer.add_image(
+            f'val_{name}', self.draw(outputs[0], meta), step=runner.iter)
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
+                        outputs: Sequence[SegDataSample]) -> None:
+        """Draws the images of a test."""
+        if self.show_dir is None:
+            return
+        meta = runner.test_dataloader.dataset.metainfo
+        for sample in outputs:
+            name = Path(sample.img_path).stem
+            write_rgb(Path(self.show_dir) / f'{name}.png', self.draw(sample, meta))

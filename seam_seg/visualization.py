@@ -1,0 +1,88 @@
+"""Pictures of masks: overlays, and the panels of tools/test.py and tools/predict.py."""
+from typing import List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+HEADER = 48  # px above a panel, at its final size
+
+
+def overlay(image: np.ndarray,
+            mask: np.ndarray,
+            palette: Sequence[Sequence[int]],
+            alpha: float = 0.3) -> np.ndarray:
+    """Paints the foreground classes over a grey image, with their outlines.
+
+    Args:
+        image (np.ndarray): (H, W) uint8.
+        mask (np.ndarray): (H, W) labels; 0 and labels beyond the palette stay grey.
+        palette (Sequence[Sequence[int]]): RGB colour of each class.
+        alpha (float): opacity of the paint; the outline is opaque. Default: 0.3.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8, RGB.
+    """
+    canvas = np.repeat(image[..., None], 3, axis=2)
+    width = max(2, round(max(image.shape) / 800))
+    for label, colour in list(enumerate(palette))[1:]:
+        region = mask == label
+        if not region.any():
+            continue
+        canvas[region] = (
+            (1 - alpha) * canvas[region] + alpha * np.asarray(colour)).astype(np.uint8)
+        contours, _ = cv2.findContours(
+            region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, contours, -1, tuple(map(int, colour)), width)
+    return canvas
+
+
+def panel(image: np.ndarray,
+          masks: Sequence[Tuple[str, np.ndarray]],
+          classes: Sequence[str],
+          palette: Sequence[Sequence[int]],
+          note: Optional[str] = None,
+          max_height: int = 1200) -> np.ndarray:
+    """Puts the image and its overlays side by side, with titles and a legend.
+
+    Args:
+        image (np.ndarray): (H, W) uint8.
+        masks (Sequence[tuple[str, np.ndarray]]): title and (H, W) labels of each.
+        classes (Sequence[str]): names; the first is the background.
+        palette (Sequence[Sequence[int]]): RGB colour of each class.
+        note (str, optional): a line beside the legend. Default: None.
+        max_height (int): the pictures are shrunk to this many pixels. Default: 1200.
+
+    Returns:
+        np.ndarray: (h, w, 3) uint8, RGB.
+    """
+    scale = min(1.0, max_height / image.shape[0])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    views: List[Tuple[str, np.ndarray]] = [('image', np.repeat(image[..., None], 3, 2))]
+    views += [(title, overlay(image, mask, palette)) for title, mask in masks]
+    columns = []
+    for title, view in views:
+        column = cv2.copyMakeBorder(
+            cv2.resize(view, size, interpolation=cv2.INTER_AREA), HEADER, HEADER, 4, 4,
+            cv2.BORDER_CONSTANT, value=(32, 32, 32))
+        cv2.putText(column, title, (10, 32), FONT, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
+        columns.append(column)
+    canvas = np.ascontiguousarray(np.hstack(columns))
+    left, baseline = 10, canvas.shape[0] - 16
+    for name, colour in list(zip(classes, palette))[1:]:
+        cv2.putText(canvas, name, (left, baseline), FONT, 0.7, tuple(map(int, colour)),
+                    2, cv2.LINE_AA)
+        left += cv2.getTextSize(name, FONT, 0.7, 2)[0][0] + 20
+    if note:
+        cv2.putText(canvas, note, (left + 20, baseline), FONT, 0.7, (255, 255, 255), 1,
+                    cv2.LINE_AA)
+    return canvas
+
+
+def write_rgb(path, picture: np.ndarray) -> None:
+    """Writes an RGB picture; raises OSError if it cannot be written."""
+    ok, data = cv2.imencode('.png', picture[..., ::-1])
+    if not ok:
+        raise OSError(f'{path}: cannot encode the picture')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.tofile(path)

@@ -1,0 +1,63 @@
+"""Checks a data set on disk, prints every problem, and draws a contact sheet.
+
+Exit status: 0 without errors, 1 if the data have errors, 2 for bad arguments.
+"""
+import argparse
+import functools
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Optional, Sequence
+
+from mmengine.utils import track_iter_progress
+
+from seam_seg.datasets.check import (CLASSES, check_dataset, describe,
+                                     save_contact_sheet)
+from seam_seg.errors import InputError
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('data_root', help='folder with train.txt and test.txt')
+    parser.add_argument('--img-suffix', default='.png', help='(default: %(default)s)')
+    parser.add_argument(
+        '--seg-map-suffix', default='_bone_3.png', help='(default: %(default)s)')
+    parser.add_argument(
+        '--classes', nargs='+', default=list(CLASSES), metavar='NAME',
+        help='meaning of labels 0, 1, 2... in the masks '
+        f'(default: {" ".join(CLASSES)})')
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/check_dataset'), metavar='DIR',
+        help='folder of contact_sheet.png and report.json (default: %(default)s)')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Runs the check; returns the exit status."""
+    args = parse_args(argv)
+    try:
+        report = check_dataset(
+            args.data_root, args.img_suffix, args.seg_map_suffix, args.classes,
+            functools.partial(track_iter_progress, file=sys.stderr))
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    for kind, lines in (('error', report.errors), ('warning', report.warnings)):
+        for line in lines:
+            print(f'{kind}: {line}')
+    print(f'{len(report.cases)} cases can be read; errors: {len(report.errors)}, '
+          f'warnings: {len(report.warnings)}')
+    print(describe(report))
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / 'report.json').write_text(json.dumps(asdict(report), indent=2) + '\n')
+    print(f'report: {args.out / "report.json"}')
+    if report.cases:
+        save_contact_sheet(report, args.out / 'contact_sheet.png')
+        print(f'contact sheet: {args.out / "contact_sheet.png"}')
+    return 1 if report.errors else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
