@@ -70,11 +70,14 @@ def panel(image: np.ndarray,
     canvas = np.ascontiguousarray(np.hstack(columns))
     left, baseline = 10, canvas.shape[0] - 16
     for name, colour in list(zip(classes, palette))[1:]:
-        cv2.putText(canvas, name, (left, baseline), FONT, 0.7, tuple(map(int, colour)),
-                    2, cv2.LINE_AA)
-        left += cv2.getTextSize(name, FONT, 0.7, 2)[0][0] + 20
+        cv2.rectangle(canvas, (left, baseline - 18), (left + 18, baseline),
+                      tuple(map(int, colour)), cv2.FILLED)
+        left += 26
+        cv2.putText(canvas, name, (left, baseline), FONT, 0.6, (255, 255, 255), 1,
+                    cv2.LINE_AA)
+        left += cv2.getTextSize(name, FONT, 0.6, 1)[0][0] + 16
     if note:
-        cv2.putText(canvas, note, (left + 20, baseline), FONT, 0.7, (255, 255, 255), 1,
+        cv2.putText(canvas, note, (left + 16, baseline), FONT, 0.6, (255, 255, 255), 1,
                     cv2.LINE_AA)
     return canvas
 

@@ -1,0 +1,423 @@
+"""The phantom: deterministic, on contract, within the published figures, learnable."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from seam_seg.datasets import phantom
+from seam_seg.datasets.phantom import (
+    PhantomParams,
+    draw_geometry,
+    make_case,
+    write_phantom,
+)
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_phantom.py'
+NUM_CASES = 8
+
+
+@pytest.fixture(scope='module')
+def cases():
+    return [make_case([2024, i]) for i in range(NUM_CASES)]
+
+
+@pytest.fixture(scope='module')
+def geometries():
+    return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(300)]
+
+
+@pytest.fixture(scope='module')
+def main():
+    spec = importlib.util.spec_from_file_location('make_phantom', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def read_all(root):
+    """Maps the relative path of every file below root to its bytes."""
+    files = (path for path in sorted(root.rglob('*')) if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def read_png(path):
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def dice(a, b):
+    return 2 * np.sum(a & b) / (np.sum(a) + np.sum(b))
+
+
+# -------------------------------------------------------------------- make_case
+
+
+def test_same_seed_same_bytes(cases):
+    again = make_case([2024, 3])
+    assert again.image.tobytes() == cases[3].image.tobytes()
+    assert again.mask.tobytes() == cases[3].mask.tobytes()
+    assert again.geometry == cases[3].geometry
+    assert again.geometry['seed'] == [2024, 3]
+
+
+def test_different_seeds_differ(cases):
+    assert len({case.image.tobytes() for case in cases}) == NUM_CASES
+    assert len({case.mask.tobytes() for case in cases}) == NUM_CASES
+
+
+def test_a_single_number_is_a_seed():
+    assert make_case(4).image.tobytes() == make_case([4]).image.tobytes()
+
+
+def test_arrays(cases):
+    for case in cases:
+        assert case.image.dtype == case.mask.dtype == np.uint8
+        assert case.image.shape == case.mask.shape
+        assert set(np.unique(case.mask)) == {0, 1, 2, 3}
+        size = case.geometry['image_size']
+        assert (size['height'], size['width']) == case.image.shape
+        assert json.loads(json.dumps(case.geometry)) == case.geometry
+
+
+def test_sizes_vary_around_the_real_one(cases):
+    shapes = np.array([case.image.shape for case in cases])
+    assert len(set(map(tuple, shapes))) > NUM_CASES / 2
+    assert np.all(np.abs(shapes / [2574, 640] - 1) < 0.07)
+
+
+def test_class_shares(cases):
+    # Published: 78 / 6 / 7 / 9 %. The tolerance is our acceptance, in points.
+    shares = np.mean(
+        [np.bincount(case.mask.ravel(), minlength=4) for case in cases], axis=0
+    )
+    shares = 100 * shares / shares.sum()
+    assert np.all(np.abs(shares - [78, 6, 7, 9]) < [3, 2, 2, 2])
+
+
+def test_grey_statistics(cases):
+    means = [case.image.mean() for case in cases]
+    stds = [case.image.std() for case in cases]
+    # Published: mean 74 to 76, standard deviation 84 to 85 over the whole frame.
+    assert 68 < np.mean(means) < 82
+    assert 76 < np.mean(stds) < 92
+    assert min(means) > 55 and max(means) < 95
+
+
+def test_exterior_is_black_and_the_body_covers_its_share(cases):
+    covered = np.mean([np.mean(case.image > 8) for case in cases])
+    assert 0.53 < covered < 0.61  # published: about 57%
+    for case in cases:
+        border = [case.image[:10], case.image[-10:], case.image[:, :3]]
+        assert max(part.max() for part in border) == 0
+
+
+def test_rows_differ_more_than_columns(cases):
+    differences = []
+    for case in cases:
+        image = case.image.astype(float)
+        inside = cv2.morphologyEx(case.image, cv2.MORPH_CLOSE, np.ones((9, 9))) > 8
+        inside = cv2.erode(inside.astype(np.uint8), np.ones((11, 11))) > 0
+        rows = np.abs(np.diff(image, axis=0))[inside[1:] & inside[:-1]].mean()
+        cols = np.abs(np.diff(image, axis=1))[inside[:, 1:] & inside[:, :-1]].mean()
+        assert rows > 1.7 * cols
+        differences.append([rows, cols])
+    # Published: about 10 against 4 grey levels.
+    assert np.all(np.abs(np.mean(differences, 0) - [10, 4]) < [2.5, 1])
+
+
+def test_brightest_at_mid_thoracic_levels_and_darkest_at_the_lumbar_end(cases):
+    def mean_of(case, low, high):
+        rows = np.flatnonzero((case.image > 8).any(1))
+        part = case.image[slice(*np.quantile(rows, [low, high]).astype(int))]
+        return part[part > 8].mean()
+
+    top = np.mean([mean_of(case, 0, 0.08) for case in cases])
+    middle = np.mean([mean_of(case, 0.3, 0.5) for case in cases])
+    end = np.mean([mean_of(case, 0.92, 1) for case in cases])
+    assert middle > 1.4 * top and top > 1.4 * end
+
+
+def test_grey_level_alone_does_not_find_the_bones(cases):
+    image = np.concatenate([case.image.ravel() for case in cases])
+    mask = np.concatenate([case.mask.ravel() for case in cases])
+    inside = image > 8
+    image, mask = image[inside], mask[inside]
+    for label in (1, 2, 3):
+        levels = np.bincount(image[mask == label], minlength=256)
+        chance = levels / np.maximum(np.bincount(image, minlength=256), 1)
+        best = max(
+            dice(chance[image] > t, mask == label) for t in np.linspace(0, 0.6, 13)
+        )
+        assert best < 0.6
+
+
+def test_bones_are_darker_than_the_tissue_beside_them(cases):
+    # Beside: within 20 px of the class, not a bone, not the exterior.
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (41, 41))
+    for label, least in ((1, 25), (2, 15), (3, 25)):
+        darker = []
+        for case in cases:
+            near = cv2.dilate((case.mask == label).astype(np.uint8), reach) > 0
+            beside = case.image[near & (case.mask == 0) & (case.image > 8)]
+            bone = case.image[(case.mask == label) & (case.image > 8)]
+            darker.append(float(beside.mean()) - float(bone.mean()))
+        assert np.mean(darker) > least, f'class {label}: {np.round(darker)}'
+
+
+def test_the_mean_mask_does_not_find_the_bones(cases):
+    masks = np.array(
+        [
+            cv2.resize(case.mask, (128, 512), interpolation=cv2.INTER_NEAREST)
+            for case in cases
+        ]
+    )
+    for label, limit in ((1, 0.55), (2, 0.6), (3, 0.8)):
+        scores = []
+        for i in range(NUM_CASES):
+            mean = (np.delete(masks, i, axis=0) == label).mean(0)
+            scores.append(dice(mean > 0.3, masks[i] == label))
+        assert np.mean(scores) < limit
+
+
+# --------------------------------------------------------------------- geometry
+
+
+def test_levels_are_counted_and_spaced_as_published(geometries):
+    for geometry in geometries:
+        names = [vertebra['level'] for vertebra in geometry['vertebrae']]
+        thoracic = [name for name in names if name[0] == 'T']
+        lumbar = [name for name in names if name[0] == 'L']
+        assert names == thoracic + lumbar
+        assert thoracic in (
+            [f'T{i}' for i in range(1, 13)],
+            [f'T{i}' for i in range(2, 13)],
+        )
+        assert lumbar in (
+            [f'L{i}' for i in range(1, 6)],
+            [f'L{i}' for i in range(1, 7)],
+        )
+        gaps = np.diff([vertebra['y'] for vertebra in geometry['vertebrae']])
+        assert gaps.min() > 84.9 and gaps.max() < 180.1
+    upper = [g['vertebrae'][1]['y'] - g['vertebrae'][0]['y'] for g in geometries]
+    lower = [g['vertebrae'][9]['y'] - g['vertebrae'][8]['y'] for g in geometries]
+    assert np.mean(lower) > 1.2 * np.mean(upper)
+
+
+def test_curve_angles_cover_the_range(geometries):
+    angles = [geometry['largest_curve_angle_deg'] for geometry in geometries]
+    assert min(angles) < 2 and max(angles) > 43
+    assert max(angles) < 45.1
+    assert min(np.histogram(angles, 9, (0, 45.1))[0]) >= 10
+    assert {g['curve_type'] for g in geometries} == set(phantom.CURVE_TYPES)
+
+
+def test_largest_curve_angle_is_over_all_pairs(geometries):
+    for geometry in geometries[:40]:
+        tilts = [vertebra['tilt_deg'] for vertebra in geometry['vertebrae']]
+        largest = 0
+        for one in tilts:
+            for other in tilts:
+                largest = max(largest, one - other)
+        assert geometry['largest_curve_angle_deg'] == pytest.approx(largest, abs=0.01)
+
+
+def slow_tilt(line, y):
+    """The center line's angle to the vertical at y, by finite differences."""
+
+    def x_at(at):
+        for (x0, y0), (x1, y1) in zip(line, line[1:]):
+            if y0 <= at <= y1:
+                return x0 + (x1 - x0) * (at - y0) / (y1 - y0)
+        raise AssertionError(f'no center line at y = {at}')
+
+    return x_at(y), np.degrees(np.arctan2(x_at(y + 8) - x_at(y - 8), 16))
+
+
+def test_tilt_is_the_center_lines_normal(geometries):
+    for geometry in geometries[:40]:
+        for vertebra in geometry['vertebrae']:
+            x, tilt = slow_tilt(geometry['center_line'], vertebra['y'])
+            assert vertebra['x'] == pytest.approx(x, abs=0.1)
+            assert vertebra['tilt_deg'] == pytest.approx(tilt, abs=0.15)
+
+
+def test_pairs_lie_across_the_center_line(geometries):
+    curved = [g for g in geometries if g['largest_curve_angle_deg'] > 30]
+    off = []
+    for geometry in curved:
+        for vertebra in geometry['vertebrae']:
+            pair = {
+                bone['side']: np.array([bone['x'], bone['y']])
+                for bone in geometry['bones']
+                if bone['level'] == vertebra['level'] and bone['name'] == 'thoracic'
+            }
+            if vertebra['level'][0] == 'L':
+                assert pair == {}
+                continue
+            across = pair['right'] - pair['left']
+            assert 160 < np.hypot(*across) < 275  # published 184 to 250, and jitter
+            # A positive tilt raises the right end: y shrinks.
+            angle = np.degrees(np.arctan2(-across[1], across[0]))
+            off.append(angle - vertebra['tilt_deg'])
+    assert len(curved) > 20
+    assert np.mean(np.abs(off)) < 2.5  # about 8 if the tilt were ignored
+    assert abs(np.mean(off)) < 0.5
+
+
+def test_mask_has_each_bone_where_the_geometry_says(cases):
+    labels = {'rib': 1, 'thoracic': 2, 'lumbar': 3}
+    found = {name: [] for name in labels}
+    for case in cases:
+        at = {v['level']: (v['x'], v['y']) for v in case.geometry['vertebrae']}
+        for bone in case.geometry['bones']:
+            x, y = int(round(bone['x'])), int(round(bone['y']))
+            inside = 0 <= x < case.mask.shape[1] and 0 <= y < case.mask.shape[0]
+            found[bone['name']].append(
+                inside and case.mask[y, x] == labels[bone['name']]
+            )
+            distance = np.hypot(
+                bone['x'] - at[bone['level']][0], bone['y'] - at[bone['level']][1]
+            )
+            reach = {'rib': (110, 300), 'thoracic': (60, 170), 'lumbar': (0, 1)}
+            low, high = reach[bone['name']]
+            assert low <= distance <= high
+    assert np.mean(found['lumbar']) == 1
+    assert np.mean(found['thoracic']) > 0.97  # a few are cut by the body's edge
+    assert np.mean(found['rib']) > 0.85  # a few lie under the next ellipse
+
+
+# ---------------------------------------------------------------- write_phantom
+
+
+def test_layout_is_the_contract(tmp_path):
+    write_phantom(tmp_path, 2, 1, seed=7)
+    names = {
+        split: (tmp_path / f'{split}.txt').read_text().splitlines()
+        for split in ('train', 'test')
+    }
+    assert [len(names['train']), len(names['test'])] == [2, 1]
+    expected = {'train.txt', 'test.txt', 'phantom.json'}
+    for split in names:
+        for name in names[split]:
+            expected |= {
+                f'dataset/{split}/{name}.png',
+                f'groundtruth/{split}/{name}_bone_3.png',
+                f'geometry/{split}/{name}.json',
+            }
+            image = read_png(tmp_path / 'dataset' / split / f'{name}.png')
+            mask = read_png(tmp_path / 'groundtruth' / split / f'{name}_bone_3.png')
+            geometry = json.loads(
+                (tmp_path / 'geometry' / split / f'{name}.json').read_text()
+            )
+            case = make_case(geometry['seed'])
+            np.testing.assert_array_equal(image, case.image)
+            np.testing.assert_array_equal(mask, case.mask)
+            assert geometry == case.geometry
+    assert set(read_all(tmp_path)) == expected
+
+
+def test_number_of_workers_does_not_change_a_byte(tmp_path):
+    write_phantom(tmp_path / 'one', 2, 1, seed=3, num_workers=1)
+    write_phantom(tmp_path / 'two', 2, 1, seed=3, num_workers=2)
+    one = read_all(tmp_path / 'one')
+    assert len(one) == 12
+    assert one == read_all(tmp_path / 'two')
+
+
+def test_repeating_replaces_its_own_files(tmp_path):
+    write_phantom(tmp_path, 1, 0)
+    before = read_all(tmp_path)
+    (tmp_path / 'dataset/train/phantom_train_0000.png').write_bytes(b'damaged')
+    write_phantom(tmp_path, 1, 0)
+    assert read_all(tmp_path) == before
+
+
+def test_interrupted_run_has_no_split_files_and_can_be_repeated(tmp_path, monkeypatch):
+    write_case = phantom._write_case
+
+    def fail_at_second(job):
+        if job[2].endswith('0001'):
+            raise OSError('disk full')
+        write_case(job)
+
+    monkeypatch.setattr(phantom, '_write_case', fail_at_second)
+    with pytest.raises(OSError, match='disk full'):
+        write_phantom(tmp_path, 2, 0)
+    assert (tmp_path / 'dataset/train/phantom_train_0000.png').exists()
+    assert not list(tmp_path.glob('*.txt*'))
+    monkeypatch.undo()
+    write_phantom(tmp_path, 2, 0)
+    assert len((tmp_path / 'train.txt').read_text().split()) == 2
+
+
+def test_other_data_set_is_kept_unless_told_otherwise(tmp_path):
+    write_phantom(tmp_path, 2, 0)
+    before = read_all(tmp_path)
+    with pytest.raises(ValueError, match='already holds a data set.*overwrite'):
+        write_phantom(tmp_path, 1, 0)
+    assert read_all(tmp_path) == before
+    write_phantom(tmp_path, 1, 0, overwrite=True)
+    assert sum(path.endswith('.png') for path in read_all(tmp_path)) == 2
+
+
+def test_clinical_data_set_is_kept(tmp_path):
+    (tmp_path / 'train.txt').write_text('patient\n')
+    with pytest.raises(ValueError, match='already holds a data set'):
+        write_phantom(tmp_path, 1, 0)
+    assert read_all(tmp_path) == {'train.txt': b'patient\n'}
+
+
+def test_params_are_checked():
+    with pytest.raises(ValueError, match='rib_rise.*low <= high'):
+        PhantomParams(rib_rise=(10, 0))
+    with pytest.raises(ValueError, match='too small'):
+        PhantomParams(height=(512, 512))
+
+
+def test_params_change_the_case():
+    params = PhantomParams(curve_shares=(1, 0, 0, 0), straight_angle=(4, 4))
+    geometry = draw_geometry(np.random.default_rng(0), params)
+    assert geometry.curve_type == 'none'
+    assert geometry.largest_curve_angle_deg == pytest.approx(4, abs=0.02)
+
+
+# ------------------------------------------------------------------------- tool
+
+
+def test_tool_writes(main, tmp_path, capsys):
+    assert (
+        main([str(tmp_path), '--num-train', '1', '--num-test', '1', '--workers', '1'])
+        == 0
+    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert '1 training and 1 test cases' in last and str(tmp_path) in last
+    assert len(read_all(tmp_path)) == 9
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'named'),
+    [
+        (['--num-train', '-1'], 'num_train'),
+        (['--num-test', '-1'], 'num_test'),
+        (['--num-train', '0', '--num-test', '0'], 'at least one case'),
+        (['--num-train', 'many'], '--num-train'),
+        (['--seed', '-1'], 'seed'),
+        (['--workers', '0'], 'num_workers'),
+        (['--no-such-option'], '--no-such-option'),
+    ],
+)
+def test_tool_refuses_bad_arguments(main, tmp_path, capsys, arguments, named):
+    assert main([str(tmp_path / 'new'), *arguments]) == 2
+    message = capsys.readouterr().err
+    assert named in message and message.count('\n') == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_tool_refuses_a_file_as_root(main, tmp_path, capsys):
+    path = tmp_path / 'file'
+    path.write_text('kept')
+    assert main([str(path), '--num-train', '1']) == 2
+    assert str(path) in capsys.readouterr().err
+    assert read_all(tmp_path) == {'file': b'kept'}
