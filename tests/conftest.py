@@ -1,9 +1,13 @@
 """What every test shares: the package imported once, and fixed seeds."""
+import importlib.util
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 
 import seam_seg  # noqa: F401  registers everything
+from seam_seg.configs import project_root
+from seam_seg.datasets.phantom import write_phantom
 
 # Tensors are tiny here: more threads only wait for each other.
 torch.set_num_threads(1)
@@ -14,3 +18,26 @@ def fixed_seed():
     """Every test draws the same numbers, whatever ran before it."""
     init_default_scope('mmseg')
     torch.manual_seed(0)
+
+
+def load_tool(name):
+    """Imports tools/NAME.py, which is no package, as a module."""
+    path = project_root() / 'tools' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
+def tool():
+    """``tool('train')`` is the ``main(argv)`` of tools/train.py."""
+    return lambda name: load_tool(name).main
+
+
+@pytest.fixture(scope='session')
+def phantom(tmp_path_factory):
+    """A phantom of five training and three test cases at native size."""
+    root = tmp_path_factory.mktemp('data') / 'phantom'
+    write_phantom(str(root), 5, 3, seed=7, num_workers=1)
+    return root

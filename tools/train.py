@@ -7,8 +7,13 @@ from typing import Optional, Sequence
 from mmengine.config import DictAction
 
 from seam_seg.apis.cli import report_errors
-from seam_seg.apis.runs import (load_config, set_amp, set_launcher, set_tensorboard,
-                                train)
+from seam_seg.apis.runs import (
+    load_config,
+    set_amp,
+    set_launcher,
+    set_tensorboard,
+    train,
+)
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:

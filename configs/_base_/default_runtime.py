@@ -11,7 +11,6 @@ custom_hooks = [dict(type='RuntimeHook'), dict(type='OverlayHook')]
 
 visualizer = dict(
     type='SegLocalVisualizer',
-    name='visualizer',
     vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'

@@ -118,8 +118,8 @@ def read_mask(path: PathLike,
     mask = decode(path, 'mask')
     if mask.ndim != 2:
         raise InputError(
-            f'{path}: an RGB mask of {mask.shape[2]} channels, but one channel of class '
-            'indices is expected. Convert it with tools/prepare_vpi.py.')
+            f'{path}: an RGB mask of {mask.shape[2]} channels, but one channel of '
+            'class indices is expected. Convert it with tools/prepare_vpi.py.')
     labels = np.unique(mask)
     # Membership, not an upper bound: TIFF masks can hold -1 or 0.5.
     wrong = labels[~np.isin(labels, [*range(num_classes), ignore_index])]

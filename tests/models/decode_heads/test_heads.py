@@ -53,12 +53,16 @@ def test_loss_is_equation_9():
     def cross_entropy(x):  # Eq. 6 and 8: not averaged over ignored pixels
         x = F.interpolate(x, label.shape[1:], mode='bilinear', align_corners=False)
         log_p = x.log_softmax(dim=1)
-        picked = [log_p[b, label[b, i, j], i, j] for b in range(2) for i in range(48)
-                  for j in range(32) if label[b, i, j] != 255]
+        picked = [
+            log_p[b, label[b, i, j], i, j] for b in range(2) for i in range(48)
+            for j in range(32) if label[b, i, j] != 255
+        ]
         return -sum(picked) / len(picked)
 
-    assert losses['loss_ce'].item() == pytest.approx(cross_entropy(logits).item(), rel=1e-5)
-    assert losses['loss_key'].item() == pytest.approx(0.3 * cross_entropy(k).item(), rel=1e-5)
+    assert losses['loss_ce'].item() == pytest.approx(
+        cross_entropy(logits).item(), rel=1e-5)
+    assert losses['loss_key'].item() == pytest.approx(
+        0.3 * cross_entropy(k).item(), rel=1e-5)
     center = CenterRegressionLoss()(k, label)
     assert losses['loss_center'].item() == pytest.approx(0.3 * 0.7 * center.item())
     assert center.item() > 0

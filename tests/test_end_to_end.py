@@ -1,0 +1,208 @@
+"""Trains, is interrupted, resumes, tests and predicts through the real tools."""
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from seam_seg.configs import config_path
+from seam_seg.datasets import VPIDataset
+from seam_seg.evaluation import confusion_counts, dice_jaccard
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+# No worker processes: their start-up would take most of the time.
+LOADERS = [
+    f'{split}_dataloader.{key}' for split in ('train', 'val', 'test')
+    for key in ('num_workers=0', 'persistent_workers=False')
+]
+TINY = [
+    'train_dataloader.batch_size=2', 'train_cfg.max_iters=4', 'train_cfg.val_interval=2',
+    'default_hooks.checkpoint.interval=2', 'default_hooks.logger.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=5', *LOADERS
+]
+
+
+@HOOKS.register_module()
+class InterruptHook(Hook):
+    """Ctrl-C at the start of the fourth iteration, after a checkpoint at the second."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope='module')
+def trained(tool, phantom, tmp_path_factory):
+    """The work dir of a training that was interrupted and resumed."""
+    folder = tmp_path_factory.mktemp('run')
+    work_dir = folder / 'work dir'
+    config = folder / 'interrupted.py'
+    config.write_text(f"_base_ = {str(config_path(DEMO))!r}\n"
+                      "custom_hooks = [dict(type='InterruptHook')]\n")
+    common = ['--data-root', str(phantom), '--work-dir', str(work_dir)]
+    assert tool('train')([str(config), *common, '--cfg-options', *TINY]) == 130
+    assert not (work_dir / 'iter_4.pth').exists()
+    assert (work_dir / 'last_checkpoint').read_text().endswith('iter_2.pth')
+    assert tool('train')([
+        DEMO, *common, '--resume', '--tensorboard', '--cfg-options', *TINY
+    ]) == 0
+    return work_dir
+
+
+def test_resumes_from_the_last_checkpoint(trained):
+    assert (trained / 'last_checkpoint').read_text().endswith('iter_4.pth')
+    logs = sorted(trained.glob('*/vis_data/scalars.json'))
+    assert len(logs) == 2
+    resumed = [json.loads(line) for line in logs[1].read_text().splitlines()]
+    steps = [line['step'] for line in resumed if 'decode.loss_center' in line]
+    assert steps == [3, 4]
+    for name in ('loss_ce', 'loss_key', 'loss_center', 'acc_seg'):
+        assert all(np.isfinite(line[f'decode.{name}']) for line in resumed
+                   if 'loss' in line)
+
+
+def test_saves_the_best_of_the_validation_split(trained, phantom):
+    assert len(list(trained.glob('best_mDice_iter_*.pth'))) == 1
+    drawn = {
+        path.stem[len('val_'):].rsplit('_', 1)[0]
+        for path in trained.glob('*/vis_data/vis_image/val_*.png')
+    }
+    val = VPIDataset(str(phantom), split='val')
+    assert drawn == set(val.split_names()) and len(drawn) == 1
+
+
+def test_tensorboard_is_one_option_away(trained):
+    assert list(trained.glob('*/vis_data/events.out.tfevents.*'))
+
+
+@pytest.fixture(scope='module')
+def checkpoint(trained):
+    """The trained weights with a last layer that predicts every class somewhere.
+
+    After four iterations all is background, which would hide what the tools do.
+    """
+    content = torch.load(trained / 'iter_4.pth', map_location='cpu', weights_only=False)
+    generator = torch.Generator().manual_seed(0)
+    weight = content['state_dict']['decode_head.conv_seg.weight']
+    content['state_dict']['decode_head.conv_seg.weight'] = torch.randn(
+        weight.shape, generator=generator)
+    torch.save(content, trained / 'every_class.pth')
+    return str(trained / 'every_class.pth')
+
+
+@pytest.fixture(scope='module')
+def tested(checkpoint, tool, phantom, tmp_path_factory):
+    """What tools/test.py wrote: (work dir, labels, pictures)."""
+    folder = tmp_path_factory.mktemp('test')
+    assert tool('test')([
+        DEMO, checkpoint, '--data-root', str(phantom), '--work-dir',
+        str(folder), '--out', str(folder / 'labels'), '--show-dir',
+        str(folder / 'pictures'), '--cfg-options', *LOADERS
+    ]) == 0
+    return folder
+
+
+def test_scores_are_those_of_the_written_masks(tested, phantom):
+    with (tested / 'test/dice_jaccard.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    names = (phantom / 'test.txt').read_text().split()
+    assert [row['name'] for row in rows] == names and len(names) == 3
+    for row in rows:
+        pred = cv2.imread(str(tested / f'labels/{row["name"]}.png'), -1)
+        truth = cv2.imread(
+            str(phantom / f'groundtruth/test/{row["name"]}_bone_3.png'), -1)
+        dice, jaccard = dice_jaccard(*confusion_counts(pred, truth, 4))
+        for i, name in enumerate(('rib', 'thoracic', 'lumbar'), start=1):
+            assert float(row[f'Dice.{name}']) == pytest.approx(100 * dice[i], abs=1e-4)
+            assert float(row[f'Jaccard.{name}']) == pytest.approx(
+                100 * jaccard[i], abs=1e-4)
+    # two images warm up, the third is timed
+    assert [row['runtime'] != '' for row in rows] == [False, False, True]
+    summary = json.loads((tested / 'test/dice_jaccard.json').read_text())
+    assert summary['R'] == pytest.approx(float(rows[2]['runtime']), abs=1e-5)
+
+
+def test_pictures_show_image_prediction_and_truth(tested):
+    pictures = sorted((tested / 'pictures').glob('*.png'))
+    assert len(pictures) == 3
+    for path in pictures:
+        picture = cv2.imread(str(path))
+        assert picture.shape[0] > 1000
+        # the truth's pure colours are there (BGR), in the last third
+        third = picture[:, 2 * picture.shape[1] // 3:].reshape(-1, 3)
+        for colour in ([0, 0, 255], [0, 255, 0], [255, 0, 0]):
+            assert (third == colour).all(axis=1).any()
+
+
+@pytest.mark.parametrize('way', ['tta', 'logits', 'list of evaluators'])
+def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(config_path(DEMO))!r}\n' + {
+        'tta': '',
+        'logits': "model = dict(test_cfg=dict(resize='logits'))",
+        'list of evaluators':
+        "test_evaluator = [dict(type='DiceJaccardMetric'), dict(type='IoUMetric')]"
+    }[way])
+    assert tool('test')([
+        str(config), checkpoint, '--data-root', str(phantom), '--work-dir',
+        str(tmp_path), '--out', str(tmp_path / 'labels'),
+        *(['--tta'] if way == 'tta' else []), '--cfg-options', *LOADERS
+    ]) == 0
+    summary = json.loads((tmp_path / 'test/dice_jaccard.json').read_text())
+    assert summary['images'] == 3
+    name = (phantom / 'test.txt').read_text().split()[0]
+    mask = cv2.imread(str(tmp_path / f'labels/{name}.png'), -1)
+    plain = cv2.imread(str(tested / f'labels/{name}.png'), -1)
+    assert mask.shape == plain.shape
+    # the first two ways change some pixels, another metric changes none
+    assert (mask == plain).all() == (way == 'list of evaluators')
+
+
+def test_predict_writes_labels_under_the_original_names(
+        checkpoint, tested, tool, phantom, tmp_path, capsys):
+    folder = phantom / 'dataset/test'
+    bad = tmp_path / 'not an image.png'
+    bad.write_bytes(b'no')
+    status = tool('predict')([
+        str(folder), str(bad), '--out', str(tmp_path / 'out'), '--config', DEMO,
+        '--checkpoint', checkpoint
+    ])
+    assert status == 1  # the bad file is reported, the others are done
+    error = capsys.readouterr().err
+    assert str(bad) in error and 'Traceback' not in error
+    names = sorted(path.name for path in folder.glob('*.png'))
+    assert sorted(path.name for path in (tmp_path / 'out').glob('*.png')) == names
+    assert sorted(p.name for p in (tmp_path / 'out/overlay').glob('*.png')) == names
+    for name in names:
+        mask = cv2.imread(str(tmp_path / 'out' / name), cv2.IMREAD_UNCHANGED)
+        assert mask.dtype == np.uint8
+        assert mask.shape == cv2.imread(str(folder / name), -1).shape
+        assert (mask == cv2.imread(str(tested / 'labels' / name), -1)).all()
+
+
+def test_two_processes(checkpoint, tested, phantom, tmp_path):
+    """torchrun with gloo: world size 2, and the scores of one process (3 images)."""
+    subprocess.run(
+        [
+            sys.executable, '-m', 'torch.distributed.run', '--standalone',
+            '--nproc_per_node', '2', str(Path(__file__).parent / 'two_processes.py'),
+            str(phantom), str(tmp_path), checkpoint, *TINY
+        ],
+        check=True, timeout=300, env=dict(os.environ, OMP_NUM_THREADS='1'))
+    assert (tmp_path / 'world_size').read_text() == '2'
+    assert (tmp_path / 'train/iter_4.pth').is_file()
+    one, two = (
+        json.loads((folder / 'test/dice_jaccard.json').read_text())
+        for folder in (tested, tmp_path / 'test'))
+    assert one['images'] == two['images'] == 3 and one['mDice'] > 0
+    assert {key: value for key, value in one.items() if key != 'R'} == {
+        key: value for key, value in two.items() if key != 'R'
+    }
