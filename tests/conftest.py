@@ -9,6 +9,7 @@ import seam_seg  # noqa: F401  registers everything
 from seam_seg.configs import project_root
 from seam_seg.datasets.phantom import write_phantom
 
+init_default_scope('mmseg')
 # Tensors are tiny here: more threads only wait for each other.
 torch.set_num_threads(1)
 
@@ -16,7 +17,6 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def fixed_seed():
     """Every test draws the same numbers, whatever ran before it."""
-    init_default_scope('mmseg')
     torch.manual_seed(0)
 
 

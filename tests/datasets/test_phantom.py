@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from seam_seg.datasets import phantom
 from seam_seg.datasets.phantom import (
     PhantomParams,

@@ -1,0 +1,29 @@
+# The two commands of the README. Both make .venv where it is missing.
+PYTHON ?= python3
+PY := .venv/bin/python
+DEMO := seam-keymass_r18-fpn_1xb8-600_phantom-256x128
+DATA := data/phantom
+RUN := work_dirs/demo
+
+.PHONY: demo test
+
+.venv/installed: requirements.txt setup.py
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet -r requirements.txt
+	$(PY) -m pip install --quiet --no-build-isolation --no-deps -e .
+	$(PY) -c 'import seam_seg'
+	touch $@
+
+# A phantom, what trivial predictors score on it, training (it goes on where it was
+# interrupted), the Dice/Jaccard table, and pictures.
+demo: .venv/installed
+	$(PY) tools/make_phantom.py $(DATA) --num-train 40 --num-test 12 --overwrite
+	$(PY) tools/trivial_baselines.py $(DATA) --out $(RUN)/trivial_baselines.json
+	$(PY) tools/train.py $(DEMO) --data-root $(DATA) --work-dir $(RUN) --resume
+	$(PY) tools/test.py $(DEMO) $(RUN)/best_mDice_iter_*.pth --data-root $(DATA) \
+		--work-dir $(RUN) --out $(RUN)/test/labels --show-dir $(RUN)/test/overlays
+	@echo 'table: $(RUN)/test/dice_jaccard.json; pictures: $(RUN)/test/overlays'
+
+test: .venv/installed
+	$(PY) -m ruff check .
+	$(PY) -m pytest

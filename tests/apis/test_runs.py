@@ -1,0 +1,98 @@
+"""Options of the tools, and how bad ones are refused."""
+import pytest
+import torch
+
+from seam_seg.apis import cli, load_config
+from seam_seg.apis.runs import set_amp, set_launcher
+from seam_seg.errors import InputError
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+
+
+def test_load_config(tmp_path):
+    cfg = load_config(DEMO, {'randomness.seed': 3}, str(tmp_path))
+    assert cfg.randomness.seed == 3
+    assert cfg.work_dir == f'work_dirs/{DEMO}'
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert cfg[loader].dataset.data_root == str(tmp_path)
+    paper = load_config(
+        'seam_r50-fpn_1xb12-80k_vpi-512x256', None, str(tmp_path), 'elsewhere')
+    assert paper.work_dir == 'elsewhere' and paper.val_dataloader is None
+
+
+def test_seed_is_on_by_default():
+    assert load_config(DEMO).randomness.seed == 0
+
+
+def test_options_on_this_machine(monkeypatch):
+    cfg = load_config(DEMO)
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(InputError, match='torchrun'):
+        set_launcher(cfg, 'pytorch')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(InputError, match='needs CUDA'):
+        set_launcher(cfg, 'slurm')
+    with pytest.raises(InputError, match='needs a CUDA device'):
+        set_amp(cfg)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    set_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    set_launcher(cfg, 'slurm')
+    assert cfg.sync_bn == 'torch'
+
+
+@pytest.mark.parametrize('name,argv,words', [
+    ('train', ['no-such-config'], ['no-such-config', 'neither']),
+    ('train', [DEMO, '--data-root', 'nowhere'], ['--data-root nowhere']),
+    ('train', [DEMO, '--amp'], ['--amp', 'CUDA']),
+    ('train', [DEMO, '--work-dir', 'w', '--data-root', '.'], ['train.txt']),
+    ('train', [DEMO, '--cfg-options', 'train_dataloader.dataset.data_root=gone'],
+     ['data root gone', '--data-root']),
+    ('test', [DEMO, 'none.pth', '--out', 'o', '--work-dir', 'w'], ['none.pth']),
+    ('test', [DEMO, 'none.pth', '--cfg-options', 'test_evaluator.type=IoUMetric',
+              '--out', 'o'], ['--out', 'DiceJaccardMetric']),
+    ('test', [DEMO, 'none.pth', '--cfg-options', 'custom_hooks=[]', '--show-dir', 's'],
+     ['--show-dir', 'OverlayHook']),
+    ('predict', ['none.png', '--out', 'o', '--config', DEMO, '--checkpoint', 'none.pth'],
+     ['none.pth', 'no such file'])
+])
+def test_tools_refuse_in_one_line(name, argv, words, tool, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert tool(name)(argv) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ') and all(word in error for word in words)
+    assert not (tmp_path / 'o').exists() and not (tmp_path / 's').exists()
+
+
+def test_pretrained_weights_offline(tool, phantom, tmp_path, capsys, monkeypatch):
+    """The message names the switch that trains from scratch."""
+    from urllib.error import URLError
+
+    from mmengine.runner import Runner
+
+    def offline(self):
+        raise URLError('no route to host')
+
+    monkeypatch.setattr(Runner, '_init_model_weights', offline)
+    assert tool('train')([
+        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--cfg-options',
+        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'
+    ]) == 2
+    assert 'model.backbone.init_cfg=None' in capsys.readouterr().err
+
+
+def test_report_errors(capsys):
+    def fail(error):
+        def main(argv=None):
+            raise error
+        return cli.report_errors(main)([])
+
+    worker = ('Caught InputError in DataLoader worker process 0.\nTraceback ...\n'
+              'seam_seg.errors.InputError: a.png: damaged.')
+    assert fail(InputError(worker)) == 2
+    assert capsys.readouterr().err == 'error: a.png: damaged.\n'
+    assert fail(PermissionError(13, 'Permission denied', 'out/x')) == 2
+    assert capsys.readouterr().err == 'error: out/x: Permission denied.\n'
+    assert fail(KeyboardInterrupt()) == 130
+    with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
+        fail(ZeroDivisionError())

@@ -1,0 +1,162 @@
+"""check_dataset finds every planted fault, and describes good data truly."""
+import json
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_case, write_image
+
+from seam_seg.datasets.check import check_dataset, class_colours, describe
+from seam_seg.errors import InputError
+
+
+def only(lines, *parts):
+    """The one line that holds all the parts."""
+    found = [line for line in lines if all(part in line for part in parts)]
+    assert len(found) == 1, (parts, lines)
+    return found[0]
+
+
+def test_good_data(contract):
+    report = check_dataset(str(contract))
+    assert report.errors == report.warnings == []
+    assert [case.name for case in report.cases] == [
+        'a0', 'a1', 'a2', 'a3', 'a4', 't0', 't1']
+    pixels = np.stack([draw_case([ord('a'), i])[0] for i in range(5)]).astype(float)
+    assert report.mean == pytest.approx(pixels.mean())
+    assert report.std == pytest.approx(pixels.std())
+    mask = draw_case(0)[1]
+    for split in ('train', 'test'):
+        for label, share in enumerate(report.class_shares[split].values()):
+            assert share == pytest.approx(100 * (mask == label).mean())
+    text = describe(report)
+    assert 'image size: 64 x 32 pixels' in text
+    assert '8-bit grey, levels up to 199 (7 images)' in text
+    mean = f'{report.mean:.2f}'
+    assert f'model.data_preprocessor.mean={mean},{mean},{mean} ' in text
+
+
+def test_every_fault_is_found_in_one_go(contract):
+    train, truth = contract / 'dataset/train', contract / 'groundtruth/train'
+    (train / 'a0.png').write_bytes(b'no image')
+    write_image(truth / 'a0_bone_3.png', np.full((64, 32), 9, np.uint8))
+    write_image(train / 'a1.png', np.dstack([draw_case(1)[0]] * 2 + [draw_case(1)[1]]))
+    write_image(truth / 'a2_bone_3.png', np.zeros((64, 32, 3), np.uint8))
+    (truth / 'a3_bone_3.png').unlink()
+    write_image(truth / 'a4_bone_3.png', np.zeros((32, 64), np.uint8))
+    (train / 'notes.txt').write_text('')
+    (train / '.hidden').write_text('')
+    (contract / 'test.txt').write_text('t0\nt1\nt1\na2\n')
+    (contract / 'val.txt').write_text('a1\nx7\n')
+    report = check_dataset(str(contract))
+    errors = report.errors
+    only(errors, 'train/a0.png', 'damaged')
+    only(errors, 'a0_bone_3.png', 'label 9')
+    only(errors, 'train/a1.png', 'colour')
+    only(errors, 'a2_bone_3.png', 'RGB')
+    only(errors, 'a3_bone_3.png', 'no such mask')
+    only(errors, 'a4_bone_3.png', '32 x 64')
+    only(errors, 'test.txt', 't1 listed more than once')
+    only(errors, 'test.txt', 'a2 is in train.txt')
+    only(errors, 'dataset/test/a2.png', 'no such image')
+    only(errors, 'groundtruth/test/a2_bone_3.png', 'no such mask')
+    only(errors, 'val.txt', 'x7 is not in train.txt')
+    assert len(errors) == 11
+    only(report.warnings, 'notes.txt', 'train.txt')
+    assert len(report.warnings) == 1
+    assert [case.name for case in report.cases] == ['t0', 't1']
+    assert report.mean is None
+    assert 'normalise' not in describe(report)
+
+
+def test_empty_and_missing_splits(contract):
+    (contract / 'train.txt').write_text('\n')
+    (contract / 'test.txt').unlink()
+    report = check_dataset(str(contract))
+    only(report.errors, 'train.txt', 'empty')
+    only(report.errors, 'test.txt', 'no such split file')
+    assert len(report.warnings) == 14  # every file belongs to no case
+    assert describe(report) == 'no case can be read'
+
+
+def test_validation_that_leaves_nothing(contract):
+    (contract / 'val.txt').write_text((contract / 'train.txt').read_text())
+    only(check_dataset(str(contract)).errors, 'val.txt', 'all cases')
+
+
+def test_missing_folder_is_one_error(contract):
+    for path in (contract / 'groundtruth/test').iterdir():
+        path.unlink()
+    (contract / 'groundtruth/test').rmdir()
+    report = check_dataset(str(contract))
+    only(report.errors, 'groundtruth/test', 'no such folder', 'lists 2 cases')
+    assert len(report.errors) == 1
+
+
+def test_the_same_image_twice(contract):
+    image = draw_case([ord('a'), 0])[0]
+    write_image(contract / 'dataset/train/a1.png', image)
+    write_image(contract / 'dataset/test/t1.png', image)
+    report = check_dataset(str(contract))
+    only(report.warnings, 'a1.png', 'same pixels', 'a0.png')
+    only(report.errors, 't1.png', 'same pixels', 'a0.png', 'training data')
+
+
+def test_missing_bones_are_warnings(contract):
+    mask = draw_case(0)[1]
+    write_image(contract / 'groundtruth/test/t0_bone_3.png', np.zeros_like(mask))
+    write_image(contract / 'groundtruth/test/t1_bone_3.png', np.where(mask == 2, 0, mask))
+    report = check_dataset(str(contract))
+    assert report.errors == []
+    only(report.warnings, 't0_bone_3.png', 'no bone')
+    only(report.warnings, 'test.txt', 'thoracic (label 2)')
+    assert len(report.warnings) == 2
+
+
+def test_bit_depth_and_channels_are_reported(contract):
+    grey = draw_case([ord('a'), 0])[0]
+    write_image(contract / 'dataset/train/a0.png', grey.astype(np.uint16) * 20)
+    write_image(contract / 'dataset/train/a1.png', np.dstack([grey // 2] * 3))
+    report = check_dataset(str(contract))
+    assert report.errors == []
+    assert f'16-bit grey, levels up to {int(grey.max()) * 20} (1 images)' in describe(
+        report)
+    assert '8-bit grey in 3 channels' in describe(report)
+
+
+def test_other_suffixes_and_classes(contract):
+    for path in (contract / 'groundtruth').rglob('*_bone_3.png'):
+        path.rename(path.with_name(path.name.replace('_bone_3', '_mask')))
+    classes = ['background', 'rib', 'thoracic', 'lumbar', 'sacrum']
+    report = check_dataset(str(contract), '.png', '_mask.png', classes)
+    assert report.errors == []
+    only(report.warnings, 'train.txt', 'sacrum')
+    assert len(set(class_colours(classes))) == 5
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(InputError, match='nowhere'):
+        check_dataset(str(tmp_path / 'nowhere'))
+
+
+def test_tool(contract, tmp_path, run_tool, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run_tool('check_dataset', contract)
+    assert status == 0
+    assert 'errors: 0, warnings: 0' in out
+    sheet = cv2.imread(str(tmp_path / 'work_dirs/check_dataset/contact_sheet.png'))
+    # Outlines in the palette's colours, BGR.
+    for colour in ([0, 0, 255], [0, 255, 0], [255, 0, 0]):
+        assert (np.abs(sheet.astype(int) - colour).max(axis=2) < 40).any()
+    report = json.loads(
+        (tmp_path / 'work_dirs/check_dataset/report.json').read_text())
+    assert len(report['cases']) == 7
+
+    (contract / 'dataset/test/t1.png').unlink()
+    status, out, _ = run_tool('check_dataset', contract, '--out', tmp_path / 'faulty')
+    assert status == 1
+    assert 't1.png: no such image' in out
+
+    status, _, err = run_tool('check_dataset', tmp_path / 'nowhere')
+    assert status == 2
+    assert err.startswith('error: ') and err.count('\n') == 1

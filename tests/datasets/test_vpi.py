@@ -1,0 +1,231 @@
+"""The data set: splits, patches, labels, and errors that name the file."""
+import shutil
+
+import numpy as np
+import pytest
+from conftest import draw_case, write_contract, write_image
+
+from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
+from seam_seg.datasets.vpi import carve_val, patch_offsets, read_split, resolve_root
+from seam_seg.errors import InputError
+
+
+def names(root, split, **kwargs):
+    dataset = VPIDataset(str(root), split, **kwargs)
+    return [dataset[i]['img_path'].split('/')[-1][:-4] for i in range(len(dataset))]
+
+
+def test_splits_are_disjoint_and_complete(contract):
+    splits = {split: names(contract, split) for split in ('train', 'val', 'test')}
+    assert sorted(splits['train'] + splits['val']) == ['a0', 'a1', 'a2', 'a3', 'a4']
+    assert names(contract, 'trainval') == ['a0', 'a1', 'a2', 'a3', 'a4']
+    assert splits['test'] == ['t0', 't1']
+    assert len(splits['val']) == 1
+
+
+def test_validation_cases_are_a_seeded_draw():
+    cases = [f'a{i}' for i in range(50)]
+    val = carve_val(cases, 0.2, seed=0)
+    assert val == carve_val(cases, 0.2, seed=0) == sorted(val, key=cases.index)
+    assert len(set(val)) == 10
+    assert val != carve_val(cases, 0.2, seed=1)
+    assert len(carve_val(cases[:2], 0.01, 0)) == len(carve_val(cases[:2], 0.99, 0)) == 1
+
+
+def test_val_txt_comes_before_the_draw(contract):
+    (contract / 'val.txt').write_text('a1\na3\n')
+    assert names(contract, 'val') == ['a1', 'a3']
+    assert names(contract, 'train') == ['a0', 'a2', 'a4']
+
+
+def test_paths_and_metainfo(contract):
+    dataset = VPIDataset(str(contract), 'test')
+    info = dataset.get_data_info(1)
+    assert info['img_path'] == str(contract / 'dataset/test/t1.png')
+    assert info['seg_map_path'] == str(contract / 'groundtruth/test/t1_bone_3.png')
+    assert dataset.metainfo['classes'] == ('background', 'rib', 'thoracic', 'lumbar')
+    assert dataset.metainfo['palette'] == [[0, 0, 0], [255, 0, 0], [0, 255, 0],
+                                           [0, 0, 255]]
+
+
+def test_other_folders_and_suffixes(contract):
+    shutil.move(contract / 'dataset/test', contract / 'images')
+    shutil.move(contract / 'groundtruth/test', contract / 'labels')
+    for i in range(2):
+        shutil.move(contract / f'labels/t{i}_bone_3.png', contract / f'labels/t{i}.png')
+    assert names(
+        contract, 'test', seg_map_suffix='.png',
+        folders=dict(img_path='images', seg_map_path='labels')) == ['t0', 't1']
+
+
+def test_data_root_relative_to_the_current_folder(contract, monkeypatch):
+    monkeypatch.chdir(contract.parent)
+    assert names('vpi', 'test') == ['t0', 't1']
+
+
+def test_data_root_relative_to_the_clone(contract, tmp_path, monkeypatch):
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr('seam_seg.datasets.vpi.project_root', lambda: contract.parent)
+    assert names('vpi', 'test') == ['t0', 't1']
+
+
+def test_missing_data_root_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match='data/nowhere.*no such folder') as error:
+        resolve_root('data/nowhere')
+    assert str(tmp_path / 'data/nowhere') in str(error.value)
+    with pytest.raises(InputError, match='/nowhere'):
+        resolve_root('/nowhere')
+
+
+@pytest.mark.parametrize('image, patch, stride, expected', [
+    (10, 4, 3, [0, 3, 6]),
+    (10, 4, 4, [0, 4, 6]),
+    (10, 10, 4, [0]),
+    (10, 1, 9, [0, 9]),
+])
+def test_patch_offsets(image, patch, stride, expected):
+    assert patch_offsets(image, patch, stride) == expected
+
+
+@pytest.mark.parametrize('image, patch, stride', [(10, 11, 1), (10, 0, 1), (10, 4, 0)])
+def test_patches_that_do_not_fit(image, patch, stride):
+    with pytest.raises(InputError, match='patches'):
+        patch_offsets(image, patch, stride)
+
+
+def test_patches_cover_every_pixel_of_every_image(contract):
+    patches = dict(image_size=(50, 21), size=(16, 8), stride=(16, 5))
+    dataset = VPIDataset(str(contract), 'trainval', patches=patches)
+    seen = {}
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        top, left, height, width = info['patch']
+        assert (height, width) == (16, 8)
+        seen.setdefault(info['img_path'], np.zeros((50, 21), int))[
+            top:top + height, left:left + width] += 1
+    assert len(seen) == 5
+    assert all(cover.min() > 0 for cover in seen.values())
+    # 4 rows (0, 16, 32, 34) x 4 columns (0, 5, 10, 13), image after image
+    assert len(dataset) == 5 * 16
+    again = VPIDataset(str(contract), 'trainval', patches=patches)
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        assert info == again.get_data_info(i)
+        assert info['img_path'].endswith(f'a{i // 16}.png')
+        assert info['patch'][:2] == ((0, 16, 32, 34)[i % 16 // 4],
+                                     (0, 5, 10, 13)[i % 4])
+
+
+def test_mask_classes_remap_the_labels(contract):
+    mask = np.arange(6, dtype=np.uint8).repeat(32).reshape(6, 32)
+    mask[5] = 255
+    write_image(contract / 'dataset/test/t0.png', mask)
+    write_image(contract / 'groundtruth/test/t0_bone_3.png', mask)
+    dataset = VPIDataset(
+        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
+        mask_classes=('background', 'lumbar', 'sacrum', 'rib', 'thoracic'))
+    label = dataset[0]['gt_seg_map']
+    np.testing.assert_array_equal(label[:, 0], [0, 3, 255, 1, 2, 255])
+
+
+def test_other_classes(contract):
+    dataset = VPIDataset(
+        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
+        mask_classes=('background', 'rib', 'thoracic', 'lumbar'),
+        metainfo=dict(classes=('background', 'lumbar'),
+                      palette=[[0, 0, 0], [0, 0, 255]]))
+    assert dataset.metainfo['classes'] == ('background', 'lumbar')
+    mask = draw_case([ord('t'), 0])[1]
+    expected = np.array([0, 255, 255, 1])[mask]
+    np.testing.assert_array_equal(dataset[0]['gt_seg_map'], expected)
+
+
+def test_mask_classes_without_a_class(contract):
+    with pytest.raises(InputError, match="lack the class 'lumbar'"):
+        VPIDataset(str(contract), mask_classes=('background', 'rib', 'thoracic'))
+
+
+def test_a_label_outside_the_classes(contract):
+    path = contract / 'groundtruth/test/t0_bone_3.png'
+    write_image(path, np.full((64, 32), 4, np.uint8))
+    dataset = VPIDataset(
+        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()])
+    with pytest.raises(InputError, match='t0_bone_3.png: .*label 4'):
+        dataset[0]
+
+
+def test_split_file_with_a_mark_blank_lines_and_crlf(tmp_path):
+    path = tmp_path / 'train.txt'
+    path.write_bytes(b'\xef\xbb\xbfa0\r\n\r\n  a 1 \r\n')
+    assert read_split(path) == ['a0', 'a 1']
+
+
+@pytest.mark.parametrize('content, message', [
+    (None, 'no such split file'),
+    (b'', 'empty'),
+    (b'\n \n', 'empty'),
+    (b'a0\na1\na0\na1\n', 'a0, a1 listed more than once'),
+    ('a0\n'.encode('utf-16'), 'not UTF-8'),
+])
+@pytest.mark.parametrize('split', ['train', 'test', 'val'])
+def test_faulty_split_file(contract, split, content, message):
+    path = contract / f'{split}.txt'
+    if content is not None:
+        path.write_bytes(content)
+    elif split == 'val':
+        return  # val.txt may be missing
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=f'{split}.txt: .*{message}'):
+        VPIDataset(str(contract), split)
+
+
+def test_training_without_test_cases(contract):
+    (contract / 'test.txt').unlink()
+    assert len(names(contract, 'trainval')) == 5
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'trainval', 'test'])
+def test_a_case_in_train_and_test(contract, split):
+    (contract / 'test.txt').write_text('t0\na3\n')
+    with pytest.raises(InputError, match='case a3 is in train.txt and in test.txt'):
+        VPIDataset(str(contract), split)
+
+
+@pytest.mark.parametrize('listed, message', [
+    ('a0\nt0\n', 't0 is not among them'),
+    ('a0\na1\na2\na3\na4\n', 'not all'),
+])
+def test_val_txt_that_does_not_fit_train_txt(contract, listed, message):
+    (contract / 'val.txt').write_text(listed)
+    with pytest.raises(InputError, match=f'val.txt.*{message}'):
+        VPIDataset(str(contract), 'val')
+
+
+@pytest.mark.parametrize('fraction', [0, 1, -0.1, 1.5])
+def test_val_fraction_out_of_range(contract, fraction):
+    with pytest.raises(InputError, match='val_fraction'):
+        VPIDataset(str(contract), 'val', val_fraction=fraction)
+
+
+def test_one_case_cannot_be_split(tmp_path):
+    root = write_contract(tmp_path / 'one', train=1)
+    with pytest.raises(InputError, match='train.txt lists one case only'):
+        VPIDataset(str(root), 'train')
+    assert names(root, 'trainval') == ['a0']
+
+
+@pytest.mark.parametrize('file, kind', [
+    ('dataset/test/t1.png', 'image'), ('groundtruth/test/t1_bone_3.png', 'mask')])
+def test_missing_file(contract, file, kind):
+    (contract / file).unlink()
+    with pytest.raises(InputError, match=f'{file}: no such {kind}.*t1'):
+        VPIDataset(str(contract), 'test')
+
+
+def test_unknown_split(contract):
+    with pytest.raises(InputError, match="split='valid'"):
+        VPIDataset(str(contract), 'valid')

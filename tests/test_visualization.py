@@ -1,0 +1,26 @@
+"""Overlays keep the picture and show the classes."""
+import numpy as np
+
+from seam_seg.datasets import VPIDataset
+from seam_seg.visualization import overlay, panel
+
+PALETTE = VPIDataset.METAINFO['palette']
+
+
+def test_overlay():
+    image = np.full((60, 40), 100, np.uint8)
+    mask = np.zeros((60, 40), np.uint8)
+    mask[10:30, 5:35] = 2
+    picture = overlay(image, mask, PALETTE, alpha=0.25)
+    assert (picture[40:] == 100).all()  # no bone, no paint
+    assert picture[20, 20].tolist() == [75, 138, 75]  # 0.75 * 100 + 0.25 * green
+    assert picture[10, 20].tolist() == [0, 255, 0]  # the outline is opaque
+
+
+def test_panel():
+    image = np.zeros((2400, 640), np.uint8)
+    masks = [('prediction', image), ('truth', image)]
+    picture = panel(image, masks, VPIDataset.METAINFO['classes'], PALETTE, 'note')
+    assert picture.shape[0] <= 1200 + 100 and picture.shape[1] < 3 * 340
+    single = panel(image[:50, :30], [], VPIDataset.METAINFO['classes'], PALETTE)
+    assert single.dtype == np.uint8

@@ -1,0 +1,39 @@
+"""The wheel carries the configs and the tools, and finds them."""
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import seam_seg.configs
+from seam_seg.configs import project_root
+
+
+def test_wheel(tmp_path, monkeypatch):
+    clone = tmp_path / 'clone'
+    clone.mkdir()
+    for name in ('setup.py', 'pyproject.toml', 'README.md'):
+        shutil.copy(project_root() / name, clone)
+    for name in ('seam_seg', 'configs', 'tools'):
+        shutil.copytree(project_root() / name, clone / name)
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
+        '--no-build-isolation', '--wheel-dir', str(tmp_path), str(clone)
+    ], check=True, timeout=120)
+    wheel, = tmp_path.glob('seam_seg-*.whl')
+    site = tmp_path / 'site-packages'
+    zipfile.ZipFile(wheel).extractall(site)
+    installed = site / 'seam_seg'
+    for folder in ('configs', 'tools'):
+        original = {
+            path.relative_to(project_root() / folder)
+            for path in (project_root() / folder).rglob('*.py')
+        }
+        copied = {
+            path.relative_to(installed / '.mim' / folder)
+            for path in (installed / '.mim' / folder).rglob('*.py')
+        }
+        assert original == copied and copied
+    monkeypatch.setattr(seam_seg.configs, 'PACKAGE', installed)
+    cfg = seam_seg.get_config('seam_r50-fpn_1xb12-80k_vpi-512x256')
+    assert cfg.filename.startswith(str(installed / '.mim'))
+    assert cfg.model.decode_head.type == 'SEAMHead'
