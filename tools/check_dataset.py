@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Checks a data set on disk, prints every problem, and draws a contact sheet.
 
 Exit status: 0 without errors, 1 if the data have errors, 2 for bad arguments.
@@ -12,13 +13,11 @@ from typing import Optional, Sequence
 
 from mmengine.utils import track_iter_progress
 
-from seam_seg.datasets.check import (CLASSES, check_dataset, describe,
-                                     save_contact_sheet)
-from seam_seg.errors import InputError
+from seam_seg.apis.cli import report_errors
+from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Parses the command line."""
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data_root', help='folder with train.txt and test.txt')
     parser.add_argument('--img-suffix', default='.png', help='(default: %(default)s)')
@@ -34,16 +33,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Runs the check; returns the exit status."""
     args = parse_args(argv)
-    try:
-        report = check_dataset(
-            args.data_root, args.img_suffix, args.seg_map_suffix, args.classes,
-            functools.partial(track_iter_progress, file=sys.stderr))
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    report = check_dataset(
+        args.data_root, args.img_suffix, args.seg_map_suffix, args.classes,
+        functools.partial(track_iter_progress, file=sys.stderr))
     for kind, lines in (('error', report.errors), ('warning', report.warnings)):
         for line in lines:
             print(f'{kind}: {line}')

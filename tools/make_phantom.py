@@ -1,55 +1,36 @@
+#!/usr/bin/env python
 """Writes a synthetic VPI data set: images, masks, true geometry and splits."""
-
 import argparse
 import os
 import sys
+from typing import Optional, Sequence
 
+from seam_seg.apis.cli import report_errors
 from seam_seg.datasets.phantom import write_phantom
 
 
-class _Parser(argparse.ArgumentParser):
-    """Leaves bad arguments to main(), which reports every fault in one way."""
-
-    def error(self, message):
-        raise ValueError(f'{message}; see --help')
-
-
-def _parse(argv):
-    parser = _Parser(description=__doc__)
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('root', help='folder to write to')
     parser.add_argument('--num-train', type=int, default=80, help='training cases')
     parser.add_argument('--num-test', type=int, default=29, help='test cases')
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set')
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
-    )
+        '--workers', type=int, default=os.cpu_count() or 1, help='processes')
     parser.add_argument(
-        '--overwrite',
-        action='store_true',
-        help='replace a data set that was made otherwise',
-    )
+        '--overwrite', action='store_true',
+        help='replace a data set that was made otherwise')
     return parser.parse_args(argv)
 
 
-def main(argv=None) -> int:
-    """Runs the tool; returns 0, or 2 with one line on stderr for bad input."""
-    try:
-        args = _parse(argv)
-        write_phantom(
-            args.root,
-            args.num_train,
-            args.num_test,
-            seed=args.seed,
-            num_workers=args.workers,
-            overwrite=args.overwrite,
-        )
-    except (ValueError, OSError) as error:
-        print(f'make_phantom: {error}', file=sys.stderr)
-        return 2
-    print(
-        f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
-        f'{args.seed}, to {args.root}'
-    )
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    args = parse_args(argv)
+    write_phantom(
+        args.root, args.num_train, args.num_test, seed=args.seed,
+        num_workers=args.workers, overwrite=args.overwrite)
+    print(f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
+          f'{args.seed}, to {args.root}')
     return 0
 
 

@@ -138,8 +138,8 @@ def _check_splits(root: Path, errors: List[str]) -> Dict[str, List[str]]:
     splits = {split: _names(root / f'{split}.txt', errors) for split in ('train',
                                                                          'test')}
     errors += [
-        f'{root / "test.txt"}: {name} is in train.txt as well; scores would be taken on '
-        'training data. Remove it from one of them.'
+        f'{root / "test.txt"}: {name} is in train.txt as well; scores would be taken '
+        'on training data. Remove it from one of them.'
         for name in splits['test'] if name in set(splits['train'])
     ]
     val_path = root / 'val.txt'
@@ -345,6 +345,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     colours = class_colours(report.classes)
     for axis in axes:
         axis.axis('off')
+        axis.set_anchor('N')  # images of different heights begin on one line
     for axis, case in zip(axes, cases):
         _draw_case(axis, case, colours)
     figure.legend(
@@ -374,6 +375,6 @@ def _draw_case(axis, case: CaseReport, colours: List[Tuple[float, ...]]) -> None
         bone = (mask == label).astype(np.uint8)
         if bone.any() and min(bone.shape) > 1:
             axis.contour(bone, levels=[0.5], colors=[colour], linewidths=0.9)
-    name = case.name if len(case.name) <= 20 else f'...{case.name[-17:]}'
+    name = case.name if len(case.name) <= 18 else f'...{case.name[-15:]}'
     axis.text(0.5, -0.012, f'{name} ({case.split})', transform=axis.transAxes,
               ha='center', va='top', fontsize=8)

@@ -30,6 +30,8 @@ import cv2
 import numpy as np
 from mmengine.utils import ProgressBar
 
+from ..errors import InputError
+
 BACKGROUND, RIB, THORACIC, LUMBAR = range(4)
 CLASS_NAMES = {RIB: 'rib', THORACIC: 'thoracic', LUMBAR: 'lumbar'}
 CURVE_TYPES = ('none', 'thoracic', 'lumbar', 'double')
@@ -124,11 +126,11 @@ class PhantomParams:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type == 'Range' and not value[0] <= value[1]:
-                raise ValueError(
+                raise InputError(
                     f'{field.name} must be (low, high) with low <= high, got {value}'
                 )
         if self.height[0] < 2300 or self.width[0] < 560:
-            raise ValueError(
+            raise InputError(
                 f'width {self.width} x height {self.height} is too small for bones '
                 'in full-size pixels; draw at least 560 x 2300 and resize afterwards'
             )
@@ -1039,7 +1041,7 @@ def _prepare_root(root, recipe, overwrite):
         ValueError: If ``root`` is no folder, or holds another data set.
     """
     if root.exists() and not root.is_dir():
-        raise ValueError(f'{root} is a file; name a folder to write the phantom to')
+        raise InputError(f'{root} is a file; name a folder to write the phantom to')
     recipe_path = root / 'phantom.json'
     recipe = json.loads(json.dumps(recipe))
     split_files = [root / f'{split}.txt' for split in SPLITS]
@@ -1049,7 +1051,7 @@ def _prepare_root(root, recipe, overwrite):
         except (OSError, ValueError):
             same = False
         if not same:
-            raise ValueError(
+            raise InputError(
                 f'{root} already holds a data set that was made otherwise; choose '
                 'another folder, or pass overwrite=True (--overwrite) to replace it'
             )
@@ -1091,19 +1093,19 @@ def write_phantom(
         overwrite (bool): Replace a data set that was made otherwise.
 
     Raises:
-        ValueError: If an argument makes no sense or ``root`` cannot be used.
+        InputError: If an argument makes no sense or ``root`` cannot be used.
         OSError: If a file cannot be written.
     """
     counts = dict(train=num_train, test=num_test)
     for split, count in counts.items():
         if count < 0:
-            raise ValueError(f'num_{split} must not be negative, got {count}')
+            raise InputError(f'num_{split} must not be negative, got {count}')
     if num_train + num_test == 0:
-        raise ValueError('num_train and num_test are both 0: ask for at least one case')
+        raise InputError('num_train and num_test are both 0: ask for at least one case')
     if seed < 0:
-        raise ValueError(f'seed must not be negative, got {seed}')
+        raise InputError(f'seed must not be negative, got {seed}')
     if num_workers < 1:
-        raise ValueError(f'num_workers must be at least 1, got {num_workers}')
+        raise InputError(f'num_workers must be at least 1, got {num_workers}')
 
     root = Path(root)
     recipe = dict(counts, seed=seed, params=asdict(params))

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform, Resize
 from mmengine.dataset import Compose
 from mmseg.registry import TRANSFORMS
 
+from ..errors import InputError
 from .io import read_image, read_mask
 
 
@@ -96,6 +97,12 @@ class CropPatch(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crops ``img`` and every segmentation field."""
         top, left, height, width = results['patch']
+        rows, cols = results['img'].shape[:2]
+        if top + height > rows or left + width > cols:
+            raise InputError(
+                f'patches: the patch at row {top}, column {left} of {height} x {width} '
+                f'leaves the image of {rows} x {cols}. image_size of the dataset and '
+                'scale of ResizeVPI must agree.')
         for key in ['img', *results.get('seg_fields', [])]:
             results[key] = results[key][top:top + height, left:left + width]
         results['img_shape'] = (height, width)

@@ -34,8 +34,8 @@ def resolve_root(data_root: str) -> Path:
             return path
     raise InputError(
         f'data root {data_root}: no such folder (looked for '
-        f'{" and ".join(map(str, dict.fromkeys(candidates)))}). Name yours with '
-        '--data-root, or make a phantom with tools/make_phantom.py.')
+        f'{" and ".join(map(str, dict.fromkeys(candidates)))}). Name yours '
+        '(--data-root of the tools), or make a phantom with tools/make_phantom.py.')
 
 
 def read_split(path: Path) -> List[str]:

@@ -4,7 +4,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_case, write_image
+from vpi_files import draw_case, write_image
 
 from seam_seg.datasets.check import check_dataset, class_colours, describe
 from seam_seg.errors import InputError
@@ -105,7 +105,8 @@ def test_the_same_image_twice(contract):
 def test_missing_bones_are_warnings(contract):
     mask = draw_case(0)[1]
     write_image(contract / 'groundtruth/test/t0_bone_3.png', np.zeros_like(mask))
-    write_image(contract / 'groundtruth/test/t1_bone_3.png', np.where(mask == 2, 0, mask))
+    write_image(
+        contract / 'groundtruth/test/t1_bone_3.png', np.where(mask == 2, 0, mask))
     report = check_dataset(str(contract))
     assert report.errors == []
     only(report.warnings, 't0_bone_3.png', 'no bone')

@@ -1,6 +1,5 @@
 """The phantom: deterministic, on contract, within the published figures, learnable."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -30,12 +29,9 @@ def geometries():
     return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(300)]
 
 
-@pytest.fixture(scope='module')
-def main():
-    spec = importlib.util.spec_from_file_location('make_phantom', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+@pytest.fixture
+def main(tool):
+    return tool('make_phantom')
 
 
 def read_all(root):
@@ -403,10 +399,8 @@ def test_tool_writes(main, tmp_path, capsys):
         (['--num-train', '-1'], 'num_train'),
         (['--num-test', '-1'], 'num_test'),
         (['--num-train', '0', '--num-test', '0'], 'at least one case'),
-        (['--num-train', 'many'], '--num-train'),
         (['--seed', '-1'], 'seed'),
         (['--workers', '0'], 'num_workers'),
-        (['--no-such-option'], '--no-such-option'),
     ],
 )
 def test_tool_refuses_bad_arguments(main, tmp_path, capsys, arguments, named):

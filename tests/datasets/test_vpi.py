@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import draw_case, write_contract, write_image
+from vpi_files import draw_case, write_contract, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
 from seam_seg.datasets.vpi import carve_val, patch_offsets, read_split, resolve_root

@@ -1,17 +1,24 @@
 """The trivial predictors against loops that are slow and plain."""
+import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from seam_seg.evaluation.trivial import (CANDIDATES, Intensity, MeanMask, decide,
-                                         fit_thresholds, per_image_dice,
-                                         trivial_baselines)
+from seam_seg.evaluation.trivial import (
+    CANDIDATES,
+    Intensity,
+    MeanMask,
+    decide,
+    fit_thresholds,
+    per_image_dice,
+    trivial_baselines,
+)
 
 NUM_CLASSES = 4
+TOOL = Path(__file__).resolve().parents[2] / 'tools/trivial_baselines.py'
 
 
 @pytest.fixture
@@ -89,20 +96,19 @@ def test_thresholds_maximise_the_training_dice(cases, kind):
         images, masks, NUM_CLASSES))
     thresholds = fit_thresholds(predictor, images, masks, NUM_CLASSES)
     assert np.isinf(thresholds[0])
+
+    def mean_dice(label, threshold):
+        return np.nanmean([
+            dice_of(np.where(predictor(image)[label] > threshold, label, 0), mask,
+                    label) for image, mask in zip(images, masks)
+        ])
+
     for label in range(1, NUM_CLASSES):
         top = max(predictor(image)[label].max() for image in images)
-
-        def mean_dice(threshold):
-            return np.nanmean([
-                dice_of(np.where(predictor(image)[label] > threshold, label, 0), mask,
-                        label) for image, mask in zip(images, masks)
-            ])
-
-        candidates = [
-            top * np.float32(k / (CANDIDATES + 1)) for k in range(1, CANDIDATES + 1)
-        ]
-        best = max(mean_dice(threshold) for threshold in candidates)
-        assert mean_dice(np.float32(thresholds[label])) == pytest.approx(best)
+        best = max(
+            mean_dice(label, top * np.float32(k / (CANDIDATES + 1)))
+            for k in range(1, CANDIDATES + 1))
+        assert mean_dice(label, np.float32(thresholds[label])) == pytest.approx(best)
 
 
 def test_a_class_that_is_never_seen_is_never_predicted(cases):
@@ -139,10 +145,10 @@ def test_absent_classes_are_left_out_of_the_mean(cases):
         assert scores['a'] == scores['c'] == scores['average'] == 0
 
 
-def test_tool(tmp_path, capsys, monkeypatch):
-    root = Path(__file__).resolve().parents[2]
-    monkeypatch.syspath_prepend(str(root / 'tools'))
-    import trivial_baselines as tool
+def test_tool(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location('trivial_baselines_tool', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
     for split, count in (('train', 3), ('test', 2)):
         for i in range(count):
             mask = np.zeros((60, 30), np.uint8)
@@ -166,4 +172,3 @@ def test_tool(tmp_path, capsys, monkeypatch):
     assert tool.main([str(tmp_path / 'nowhere')]) == 2
     assert tool.main([str(tmp_path), '--image-size', '0', '15']) == 2
     assert capsys.readouterr().err.count('error: ') == 2
-    sys.modules.pop('trivial_baselines')

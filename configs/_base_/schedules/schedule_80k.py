@@ -15,3 +15,5 @@ default_hooks = dict(
         type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2,
         save_best='mDice', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'))
+# --cfg-options auto_scale_lr.enable=True scales the rate with the total batch, linearly.
+auto_scale_lr = dict(enable=False, base_batch_size=12)

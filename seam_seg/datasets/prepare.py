@@ -1,0 +1,391 @@
+"""Turns folders of images and masks into the layout that the dataset reads.
+
+Everything is checked before the first file is written, and the new files are moved to
+their place only when all of them exist: a refusal leaves nothing behind.
+"""
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from .io import decode, read_image
+from .vpi import VPIDataset, carve_val
+
+CLASSES = VPIDataset.METAINFO['classes']
+IMAGE_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm')
+# What the function owns in its output folder, split files last.
+ENTRIES = ('dataset', 'groundtruth', 'test.txt', 'val.txt', 'train.txt')
+# Grey levels that a channel of a pure colour may be away from 0 or 255: lossy
+# compression stays below, a colour that means something else does not.
+COLOUR_TOLERANCE = 64
+IGNORE_INDEX = 255
+
+
+@dataclass(frozen=True)
+class Source:
+    """A case as it is found: its files and the subject it belongs to."""
+    name: str
+    subject: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What :func:`prepare` wrote.
+
+    Attributes:
+        train (list[str]): the cases in train.txt.
+        val (list[str]): those of them in val.txt; empty where none was written.
+        test (list[str]): the cases in test.txt.
+        subjects (dict[str, int]): number of subjects in each of the three.
+    """
+    train: List[str]
+    val: List[str]
+    test: List[str]
+    subjects: Dict[str, int]
+
+
+def prepare(images: Path,
+            masks: Path,
+            out: Path,
+            mask_suffix: Optional[str] = None,
+            mask_classes: Optional[Sequence[str]] = None,
+            threshold: int = 127,
+            window: Optional[Tuple[float, float]] = None,
+            subject_pattern: Optional[str] = None,
+            test_fraction: float = 29 / 109,
+            val_fraction: float = 0.2,
+            seed: int = 0,
+            overwrite: bool = False,
+            progress: Callable[[list], Iterable] = iter) -> Prepared:
+    """Writes the layout of :class:`VPIDataset` from folders of images and masks.
+
+    The split is drawn over subjects, so that no subject is on two sides of it. The
+    same input and seed give the same output.
+
+    Args:
+        images (Path): folder of grey images, 8 or 16 bits.
+        masks (Path): folder of masks, each of class indices or an RGB annotation.
+        out (Path): folder to write to.
+        mask_suffix (str, optional): a mask is called like its image's stem with this
+            behind it. Default: None: the same stem, and any suffix.
+        mask_classes (Sequence[str], optional): the meaning of labels 0, 1, 2... in
+            the masks; a class unknown to the data set becomes ignored (255). Default:
+            None: background, rib, thoracic, lumbar.
+        threshold (int): an RGB channel counts above it. Default: 127.
+        window (tuple[float, float], optional): see
+            :func:`seam_seg.datasets.io.to_uint8`.
+        subject_pattern (str, optional): a regular expression that is searched in the
+            stem, and whose first group is the subject. Default: None: each stem is a
+            subject.
+        test_fraction (float): share of the subjects in test.txt, in (0, 1). Default:
+            the paper's 29 of 109.
+        val_fraction (float): share of the training subjects in val.txt, in [0, 1); 0
+            writes no val.txt. Default: 0.2.
+        seed (int): of the draws. Default: 0.
+        overwrite (bool): replace the data set that ``out`` holds. Default: False.
+        progress (Callable): wraps the list of cases, to show a progress bar.
+
+    Returns:
+        Prepared: the splits.
+
+    Raises:
+        InputError: anything is wrong; then nothing has been written.
+    """
+    images, masks, out = Path(images), Path(masks), Path(out)
+    _check_options(threshold, window, test_fraction, val_fraction)
+    _check_out(images, masks, out, overwrite)
+    sources = find_sources(images, masks, mask_suffix, subject_pattern)
+    splits = split_subjects([source.subject for source in sources], test_fraction,
+                            val_fraction, seed)
+
+    def convert(source: Source) -> Tuple[np.ndarray, np.ndarray]:
+        image = read_image(source.image, window)
+        mask = read_annotation(source.mask, mask_classes, threshold)
+        if image.shape != mask.shape:
+            raise InputError(
+                f'{source.mask}: the mask is {mask.shape[0]} x {mask.shape[1]} (height '
+                f'x width), but its image is {image.shape[0]} x {image.shape[1]}. '
+                'Export both at the same size.')
+        return image, mask
+
+    # Twice over the files rather than all of them in memory.
+    for source in progress(sources):
+        convert(source)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f'{out.name}.', dir=out.parent))
+    try:
+        for source in progress(sources):
+            folder = 'test' if source.subject in splits['test'] else 'train'
+            _write_case(stage, folder, source.name, *convert(source))
+        prepared = _write_splits(stage, sources, splits)
+        _move(stage, out)
+    finally:
+        shutil.rmtree(stage)
+    return prepared
+
+
+def find_sources(images: Path,
+                 masks: Path,
+                 mask_suffix: Optional[str] = None,
+                 subject_pattern: Optional[str] = None) -> List[Source]:
+    """Pairs the images with their masks; arguments as in :func:`prepare`.
+
+    Returns:
+        list[Source]: in the order of their names.
+
+    Raises:
+        InputError: no images, an image without mask or the reverse, a name that is
+            taken twice, or a name without subject.
+    """
+    image_paths = _by_name(images, '')
+    mask_paths = _by_name(masks, mask_suffix or '')
+    if not image_paths:
+        raise InputError(f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
+                         '). Convert other formats first.')
+    lonely = [f'images without mask: {_listed(set(image_paths) - set(mask_paths))}',
+              f'masks without image: {_listed(set(mask_paths) - set(image_paths))}']
+    lonely = [line for line in lonely if not line.endswith(': ')]
+    if lonely:
+        raise InputError(f'{images} and {masks}: {"; ".join(lonely)}. Masks are '
+                         'matched by the name before the suffix; see --mask-suffix.')
+    return [
+        Source(name, _subject(name, subject_pattern), path, mask_paths[name])
+        for name, path in sorted(image_paths.items())
+    ]
+
+
+def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
+    """The image files of a folder that end with a suffix, by what is before it."""
+    if not folder.is_dir():
+        raise InputError(f'{folder}: no such folder.')
+    found: Dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if (path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.')
+                or not path.name.endswith(suffix)):
+            continue
+        name = path.name[:-len(suffix)] if suffix else path.stem
+        if name in found:
+            raise InputError(f'{path}: {found[name].name} has the same name before the '
+                             'suffix. Remove or rename one of them.')
+        found[name] = path
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Up to ten names, and how many there are beyond."""
+    names = sorted(names)
+    more = f' and {len(names) - 10} more' if len(names) > 10 else ''
+    return ', '.join(names[:10]) + more
+
+
+def _subject(name: str, pattern: Optional[str]) -> str:
+    """The subject that a case belongs to."""
+    if pattern is None:
+        return name
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f'--subject-pattern {pattern}: no regular expression '
+                         f'({error}).') from None
+    if not regex.groups:
+        raise InputError(f'--subject-pattern {pattern}: has no group. Put the part '
+                         'that is the subject into parentheses.')
+    match = regex.search(name)
+    if match is None or not match.group(1):
+        raise InputError(f'{name}: --subject-pattern {pattern} finds no subject in '
+                         'this name. Correct the pattern or rename the file.')
+    return match.group(1)
+
+
+def split_subjects(subjects: Sequence[str], test_fraction: float, val_fraction: float,
+                   seed: int) -> Dict[str, List[str]]:
+    """Draws the test subjects, and the validation subjects out of the others.
+
+    Args:
+        subjects (Sequence[str]): repetitions do not matter.
+        test_fraction (float): in (0, 1).
+        val_fraction (float): of the others, in [0, 1).
+        seed (int): of the draws.
+
+    Returns:
+        dict[str, list[str]]: ``'train'``, ``'val'`` (some of train) and ``'test'``.
+
+    Raises:
+        InputError: too few subjects.
+    """
+    everyone = sorted(set(subjects))
+    if len(everyone) < 2:
+        raise InputError(f'{len(everyone)} subject ({", ".join(everyone)}): training '
+                         'and test cases must be of different subjects. Add cases, or '
+                         'correct --subject-pattern.')
+    test = carve_val(everyone, test_fraction, seed)
+    train = [subject for subject in everyone if subject not in set(test)]
+    if val_fraction and len(train) < 2:
+        raise InputError(f'{train[0]} is the only training subject: no validation '
+                         'subject can be drawn. Add cases, or pass --val-fraction 0.')
+    val = carve_val(train, val_fraction, seed) if val_fraction else []
+    return dict(train=train, val=val, test=test)
+
+
+def read_annotation(path: Path,
+                    mask_classes: Optional[Sequence[str]] = None,
+                    threshold: int = 127) -> np.ndarray:
+    """Reads a mask of class indices or an RGB annotation.
+
+    Args:
+        path (Path): the mask.
+        mask_classes (Sequence[str], optional): as in :func:`prepare`.
+        threshold (int): as in :func:`prepare`.
+
+    Returns:
+        np.ndarray: (H, W) uint8: 0 background, 1 rib, 2 thoracic, 3 lumbar, 255
+        ignored.
+
+    Raises:
+        InputError: an unknown label or colour.
+    """
+    stored = decode(path, 'mask')
+    if stored.ndim == 3 and (stored[..., :3] != stored[..., :1]).any():
+        if mask_classes is not None:
+            raise InputError(f'{path}: an RGB mask, but --mask-classes says that masks '
+                             'hold class indices. Leave the option out.')
+        return rgb_to_labels(stored, path, threshold)
+    # Class indices that a program saved as RGB have three equal channels.
+    labels = stored[..., 0] if stored.ndim == 3 else stored
+    names = tuple(mask_classes or CLASSES)
+    missing = sorted(set(CLASSES) - set(names))
+    if missing or len(set(names)) < len(names):
+        raise InputError(f'--mask-classes {" ".join(names)}: must name each of '
+                         f'{", ".join(CLASSES)} once, and others if need be.')
+    known = [*range(len(names)), IGNORE_INDEX]
+    unknown = np.setdiff1d(labels, known)
+    if unknown.size or set(np.unique(labels)) == {0, IGNORE_INDEX}:
+        wrong = ', '.join(map(str, unknown[:5])) or IGNORE_INDEX
+        raise InputError(
+            f'{path}: the mask has label {wrong}, but its labels must be 0 to '
+            f'{len(names) - 1} ({", ".join(names)}; 255 is ignored), or RGB colours. '
+            'Correct the mask, or name its classes with --mask-classes.')
+    table = np.full(256, IGNORE_INDEX, np.uint8)
+    for label, name in enumerate(names):
+        if name in CLASSES:
+            table[label] = CLASSES.index(name)
+    return table[labels.astype(np.uint8)]
+
+
+def rgb_to_labels(stored: np.ndarray, path: Path, threshold: int = 127) -> np.ndarray:
+    """Turns red, green and blue into rib, thoracic and lumbar.
+
+    Blue wins over green over red where they overlap, as in the paper's group's code.
+
+    Args:
+        stored (np.ndarray): (H, W, 3 or 4) uint8, BGR or BGRA as OpenCV decodes it;
+            transparent pixels are background.
+        path (Path): for the message.
+        threshold (int): a channel counts above it. Default: 127.
+
+    Returns:
+        np.ndarray: (H, W) uint8, labels 0 to 3.
+
+    Raises:
+        InputError: another colour fills at least 3 x 3 pixels; thinner traces are
+            what antialiasing leaves along an edge.
+    """
+    if stored.dtype != np.uint8:
+        raise InputError(f'{path}: an RGB mask of type {stored.dtype}; 8 bits a '
+                         'channel are expected. Export it again.')
+    colour = stored[..., :3]
+    if stored.shape[2] == 4:
+        colour = np.where(stored[..., 3:] > 127, colour, 0)
+    strange = np.minimum(colour, 255 - colour).max(axis=2) > COLOUR_TOLERANCE
+    filled = cv2.erode(strange.astype(np.uint8), np.ones((3, 3), np.uint8),
+                       borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    if filled.any():
+        row, column = np.argwhere(filled)[0]
+        blue, green, red = colour[row, column]
+        raise InputError(
+            f'{path}: colour ({red}, {green}, {blue}) at row {row}, column {column}; '
+            'an annotation is red (rib), green (thoracic), blue (lumbar) or black. '
+            'Recolour it.')
+    blue, green, red = (colour[..., i] > threshold for i in range(3))
+    return np.select([blue, green, red], [3, 2, 1], 0).astype(np.uint8)
+
+
+def _check_options(threshold: int, window: Optional[Tuple[float, float]],
+                   test_fraction: float, val_fraction: float) -> None:
+    """Refuses numbers that make no sense."""
+    if not 0 <= threshold < 255:
+        raise InputError(f'--threshold {threshold}: must be 0 to 254.')
+    if window is not None and not window[0] < window[1]:
+        raise InputError(f'--window {window[0]:g} {window[1]:g}: LOW must be below '
+                         'HIGH.')
+    if not 0 < test_fraction < 1:
+        raise InputError(f'--test-fraction {test_fraction}: must lie between 0 and 1.')
+    if not 0 <= val_fraction < 1:
+        raise InputError(f'--val-fraction {val_fraction}: must be 0 or lie between 0 '
+                         'and 1.')
+
+
+def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
+    """Refuses an output folder in which something could be lost."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f'{out}: is a file. Name a folder to write to.')
+    for folder in (images, masks):
+        if out.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise InputError(f'{out}: {folder} lies in it and could be overwritten. '
+                             'Name another folder to write to.')
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise InputError(f'{out}: is not empty. Name another folder, or pass '
+                         '--overwrite to replace the data set in it.')
+    owned = [entry for entry in ENTRIES if (out / entry).exists()]
+    if owned and 'train.txt' not in owned:
+        raise InputError(f'{out / owned[0]}: would be replaced, but without a '
+                         'train.txt beside it this is no data set. Name another '
+                         'folder, or remove it.')
+
+
+def _write_case(root: Path, folder: str, name: str, image: np.ndarray,
+                mask: np.ndarray) -> None:
+    """Writes the two files of a case."""
+    for path, pixels in ((root / 'dataset' / folder / f'{name}.png', image),
+                         (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # cv2.imwrite fails on some names on Windows, and does not raise.
+        path.write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
+
+
+def _write_splits(root: Path, sources: Sequence[Source],
+                  splits: Dict[str, List[str]]) -> Prepared:
+    """Writes the split files; without validation subjects there is no val.txt."""
+    names = {
+        split: [s.name for s in sources if s.subject in set(subjects)]
+        for split, subjects in splits.items()
+    }
+    for split, listed in names.items():
+        if listed:
+            text = ''.join(f'{name}\n' for name in listed)
+            (root / f'{split}.txt').write_bytes(text.encode())
+    return Prepared(
+        subjects={split: len(subjects) for split, subjects in splits.items()}, **names)
+
+
+def _move(stage: Path, out: Path) -> None:
+    """Replaces the data set in ``out``, and nothing else there, by the new one."""
+    out.mkdir(exist_ok=True)
+    # Without its split files the old data set cannot be taken for a whole one.
+    for entry in reversed(ENTRIES):
+        path = out / entry
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.exists() or path.is_symlink():
+            path.unlink()
+    for entry in ENTRIES:
+        if (stage / entry).exists():
+            (stage / entry).rename(out / entry)
