@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 DEMO := seam-keymass_r18-fpn_1xb8-600_phantom-256x128
-DATA := data/phantom
+DATA := data/demo
 RUN := work_dirs/demo
 
 .PHONY: demo test
@@ -17,7 +17,7 @@ RUN := work_dirs/demo
 # A phantom, what trivial predictors score on it, training (it goes on where it was
 # interrupted), the Dice/Jaccard table, and pictures.
 demo: .venv/installed
-	$(PY) tools/make_phantom.py $(DATA) --num-train 40 --num-test 12
+	$(PY) tools/make_phantom.py $(DATA) --num-train 40 --num-test 12 --overwrite
 	$(PY) tools/trivial_baselines.py $(DATA) --out $(RUN)/trivial_baselines.json
 	$(PY) tools/train.py $(DEMO) --data-root $(DATA) --work-dir $(RUN) --resume
 	$(PY) tools/test.py $(DEMO) $(RUN)/best_mDice_iter_*.pth --data-root $(DATA) \

@@ -5,11 +5,14 @@ maintained OneDL forks (tested, see requirements.txt) and upstream OpenMMLab. Th
 package depends on the modules, not on one distribution's name, so the check is made
 here and its message is the exact line that mends the installation.
 """
+import contextlib
 import importlib
+import io
+import warnings
 
 ONEDL = 'pip install torch==2.13.0 "onedl-mmsegmentation[mminstall]==1.4.2"'
-UPSTREAM = ('pip install torch==2.1.2 "numpy<2" mmengine==0.10.7 mmcv==2.1.0 '
-            'mmsegmentation==1.2.2')
+UPSTREAM = ('pip install torch==2.1.2 "numpy<2" ftfy regex openmim mmengine==0.10.7 && '
+            'mim install mmcv==2.1.0 && pip install mmsegmentation==1.2.2')
 LIBGL = ('OpenCV cannot load the system library libGL ({error}). Mend it with\n'
          '    apt-get install -y libgl1 libglib2.0-0\n'
          'or, without root,\n'
@@ -50,9 +53,15 @@ def check_stack() -> None:
         raise ImportError(
             f'seam_seg needs OpenCV, which does not import ({error}).\n'
             '    pip install opencv-python') from error
+    # mmcv warns that it has no compiled operations, and mmseg prints that it has no OneDL
+    # platform, at every start; the package uses neither.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
     for name, (lowest, limit) in SUPPORTED.items():
         try:
-            module = importlib.import_module(name)
+            with contextlib.redirect_stdout(io.StringIO()):
+                module = importlib.import_module(name)
+                if name == 'mmseg':
+                    importlib.import_module('mmseg.datasets')
         except Exception as error:  # mmseg asserts on an unsuitable mmcv
             raise ImportError(
                 f'seam_seg needs {name}, which does not import '

@@ -1,5 +1,6 @@
 """What every test shares: the package imported once, and fixed seeds."""
 import importlib.util
+import os
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ import seam_seg  # noqa: F401  registers everything
 from seam_seg.configs import project_root
 from seam_seg.datasets.phantom import write_phantom
 
+# The suite tests the CPU path, also on a machine with a GPU; processes inherit it.
+os.environ['CUDA_VISIBLE_DEVICES'] = ''
 init_default_scope('mmseg')
 # Tensors are tiny here: more threads only wait for each other.
 torch.set_num_threads(1)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from seam_seg.configs import config_path
+from seam_seg.configs import config_path, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 
@@ -188,20 +187,60 @@ def test_predict_writes_labels_under_the_original_names(
         assert (mask == cv2.imread(str(tested / 'labels' / name), -1)).all()
 
 
-def test_two_processes(checkpoint, tested, phantom, tmp_path):
-    """torchrun with gloo: world size 2, and the scores of one process (3 images)."""
+def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):
+    weights = []
+    for name in ('one', 'two'):
+        assert tool('train')([
+            DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path / name),
+            '--cfg-options', *TINY, 'train_cfg.max_iters=2'
+        ]) == 0
+        content = torch.load(
+            tmp_path / name / 'iter_2.pth', map_location='cpu', weights_only=False)
+        weights.append(content['state_dict'])
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_the_papers_leaf_trains(tool, phantom, tmp_path):
+    """All training cases, no validation, and the last checkpoint is kept."""
+    assert tool('train')([
+        'seam_r50-fpn_1xb12-80k_vpi-512x256', '--data-root', str(phantom), '--work-dir',
+        str(tmp_path), '--cfg-options', 'model.backbone.init_cfg=None',
+        'train_dataloader.batch_size=1', 'train_cfg.max_iters=1',
+        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+        'default_hooks.checkpoint.save_optimizer=False'
+    ]) == 0
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_1.pth']
+
+
+def torchrun(cwd, name, *arguments):
+    """Runs a tool in two processes of gloo, as a user would."""
     subprocess.run(
         [
             sys.executable, '-m', 'torch.distributed.run', '--standalone',
-            '--nproc_per_node', '2', str(Path(__file__).parent / 'two_processes.py'),
-            str(phantom), str(tmp_path), checkpoint, *TINY
+            '--nproc_per_node', '2', str(project_root() / 'tools' / f'{name}.py'),
+            *map(str, arguments)
         ],
-        check=True, timeout=300, env=dict(os.environ, OMP_NUM_THREADS='1'))
-    assert (tmp_path / 'world_size').read_text() == '2'
-    assert (tmp_path / 'train/iter_4.pth').is_file()
+        check=True, timeout=300, cwd=cwd, env=dict(os.environ, OMP_NUM_THREADS='1'))
+
+
+def test_two_processes(checkpoint, tested, phantom, tmp_path):
+    """World size 2, and the scores of one process, on a number of images that is odd."""
+    common = [
+        '--data-root', phantom, '--work-dir', tmp_path, '--launcher', 'pytorch',
+        '--cfg-options', *TINY
+    ]
+    torchrun(tmp_path, 'train', DEMO, *common)
+    assert (tmp_path / 'iter_4.pth').is_file()
+    torchrun(tmp_path, 'test', DEMO, checkpoint, *common)
+    logs = [path.read_text() for path in sorted(tmp_path.glob('*/*.log'))]
+    assert len(logs) == 2 and not (tmp_path / '.dist_test').exists()
+    for log in logs:
+        assert 'Distributed training: True' in log
+        assert 'GPU number: 2' in log  # mmengine's name of the world size
     one, two = (
         json.loads((folder / 'test/dice_jaccard.json').read_text())
-        for folder in (tested, tmp_path / 'test'))
+        for folder in (tested, tmp_path))
     assert one['images'] == two['images'] == 3 and one['mDice'] > 0
     assert {key: value for key, value in one.items() if key != 'R'} == {
         key: value for key, value in two.items() if key != 'R'

@@ -4,16 +4,13 @@
 Exit status: 0 without errors, 1 if the data have errors, 2 for bad arguments.
 """
 import argparse
-import functools
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-from mmengine.utils import track_iter_progress
-
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.cli import progress, report_errors
 from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
 
 
@@ -38,7 +35,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     report = check_dataset(
         args.data_root, args.img_suffix, args.seg_map_suffix, args.classes,
-        functools.partial(track_iter_progress, file=sys.stderr))
+        progress)
     for kind, lines in (('error', report.errors), ('warning', report.warnings)):
         for line in lines:
             print(f'{kind}: {line}')

@@ -3,13 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
-from mmengine.utils import ProgressBar
-
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.cli import progress, report_errors
 from seam_seg.apis.inference import init_model
-from seam_seg.apis.predict import find_images, predict_files
+from seam_seg.apis.predict import demo_checkpoint, find_images, predict_file, prepare_out
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -17,27 +17,32 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         'images', nargs='+', metavar='IMAGE',
         help='images, folders of images, or .txt files with one path a line')
-    parser.add_argument('--out', required=True, help='folder for the results')
-    parser.add_argument('--config', required=True, help='path or name of a config')
+    parser.add_argument('--out', required=True, type=Path, help='folder for the results')
+    parser.add_argument('--config', help='path or name of a config (default: the demo)')
     parser.add_argument(
-        '--checkpoint', required=True, help='file written by tools/train.py')
+        '--checkpoint', help='file written by tools/train.py with that config (default: '
+        'what make demo trained)')
     parser.add_argument('--device', help='for example cpu, or cuda:1')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if (args.config is None) != (args.checkpoint is None):
+        parser.error('--config and --checkpoint belong together')
+    return args
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     images = find_images(args.images)
-    model = init_model(args.config, args.checkpoint, args.device)
-    bar = ProgressBar(len(images), file=sys.stderr)
-    failures: List[str] = []
-    for message in predict_files(model, images, Path(args.out)):
-        if message is not None:
-            failures.append(message)
-        bar.update()
+    model = init_model(
+        args.config or DEMO, args.checkpoint or demo_checkpoint(), args.device)
+    prepare_out(args.out, images)
+    failures = [
+        message for message in (
+            predict_file(model, image, args.out) for image in progress(images))
+        if message is not None
+    ]
     print(f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
-          f'in {args.out}, overlays in {Path(args.out) / "overlay"}')
+          f'in {args.out}, overlays in {args.out / "overlay"}')
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

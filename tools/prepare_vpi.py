@@ -1,14 +1,11 @@
 #!/usr/bin/env python
 """Turns a folder of images and a folder of masks into a data set for seam_seg."""
 import argparse
-import functools
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from mmengine.utils import track_iter_progress
-
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.cli import progress, report_errors
 from seam_seg.datasets.prepare import CLASSES, prepare
 
 
@@ -56,7 +53,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = vars(parse_args(argv))
     prepared = prepare(
-        **args, progress=functools.partial(track_iter_progress, file=sys.stderr))
+        **args, progress=progress)
     for split in ('train', 'val', 'test'):
         print(f'{split + ".txt":10}{len(getattr(prepared, split)):4d} cases of '
               f'{prepared.subjects[split]} subjects'

@@ -1,11 +1,40 @@
-"""How the tools answer bad input: one line, and an exit status."""
+"""What the tools share: their options, and how they answer bad input."""
+import argparse
 import functools
 import sys
 from typing import Callable, Optional, Sequence
 
+from mmengine.config import DictAction
+from mmengine.utils import track_iter_progress
+
 from ..errors import InputError
 
 Main = Callable[[Optional[Sequence[str]]], int]
+
+# Wraps a list and shows a progress bar, away from what a tool prints.
+progress = functools.partial(track_iter_progress, file=sys.stderr)
+
+
+def run_parser(description: str) -> argparse.ArgumentParser:
+    """The options that training and testing have in common.
+
+    Args:
+        description (str): of the tool.
+
+    Returns:
+        ArgumentParser: with the config as its first argument.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='path or name of a config')
+    parser.add_argument('--data-root', help="data set, instead of the config's")
+    parser.add_argument('--work-dir', help='folder for logs and results')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='overrides of the config, for example randomness.seed=1')
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='pytorch with torchrun; also without a GPU')
+    return parser
 
 
 def error_text(error: Exception) -> str:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, TRANSFORMS
 from torch import nn
 
 from ..configs import get_config
@@ -44,7 +44,10 @@ def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
     weights = content.get('state_dict') if isinstance(content, dict) else None
     if not isinstance(weights, dict):
         raise InputError(f'checkpoint {path}: holds no weights (state_dict).')
-    own = model.state_dict()
+    # What the center loss may have learned is needed in training only.
+    own, weights = ({
+        name: value for name, value in part.items() if '.loss_center.' not in name
+    } for part in (model.state_dict(), weights))
     wrong = [
         *(f'{name} is missing' for name in own.keys() - weights.keys()),
         *(f'{name} is unknown' for name in weights.keys() - own.keys()),
@@ -56,7 +59,7 @@ def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
         raise InputError(
             f'checkpoint {path}: belongs to another model: {sorted(wrong)[0]} (one of '
             f'{len(wrong)} differences). Give the config it was trained with.')
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)
     return content.get('meta', {})
 
 
@@ -72,19 +75,21 @@ def init_model(config: Union[str, Path, Config],
         device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
 
     Returns:
-        nn.Module: the segmentor in evaluation mode, with ``cfg`` and ``dataset_meta``.
+        nn.Module: the segmentor in evaluation mode, with ``cfg``, ``dataset_meta`` and
+        ``pipeline`` (the steps of the test pipeline that an image needs).
 
     Raises:
         InputError: the config or the checkpoint cannot be used.
     """
     cfg = config if isinstance(config, Config) else get_config(str(config))
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    model_cfg = cfg.model.copy()
-    if 'backbone' in model_cfg:
-        model_cfg.backbone.init_cfg = None  # the checkpoint has every weight
-    model = MODELS.build(model_cfg)
+    model = MODELS.build(cfg.model)
     meta = load_weights(model, checkpoint)
     model.cfg = cfg
+    model.pipeline = [
+        TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline
+        if step['type'] != 'LoadVPIAnnotations'
+    ]
     model.dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
     return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
 
@@ -103,15 +108,12 @@ def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.nd
         InputError: the file is no grey image; the message names it.
         ValueError: the array is not a (H, W) grey image.
     """
-    steps = [
-        step for step in model.cfg.test_dataloader.dataset.pipeline
-        if step['type'] != 'LoadVPIAnnotations'
-    ]
+    steps = model.pipeline
     if isinstance(image, np.ndarray):
         if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
             raise ValueError('predict_mask: the image must be (H, W) of uint8 or '
                              f'uint16, got {image.shape} of {image.dtype}')
-        grey = to_uint8(image, steps[0].get('window'))
+        grey = to_uint8(image, steps[0].window)
         sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape, img_path='')
         steps = steps[1:]
     else:

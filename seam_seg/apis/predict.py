@@ -1,11 +1,12 @@
 """Prediction of files: finds the images, writes labels and overlays."""
 from collections import Counter
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import cv2
 from torch import nn
 
+from ..configs import project_root
 from ..datasets.io import read_image
 from ..errors import InputError
 from ..visualization import panel, write_rgb
@@ -53,37 +54,60 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
     return images
 
 
-def predict_files(model: nn.Module, images: Sequence[Path],
-                  out: Path) -> Iterator[Optional[str]]:
-    """Segments images and writes ``out/NAME.png`` and ``out/overlay/NAME.png``.
+def demo_checkpoint() -> Path:
+    """The best checkpoint of ``make demo``.
+
+    Returns:
+        Path: an existing file in the clone.
+
+    Raises:
+        InputError: the demo was not run.
+    """
+    folder = project_root() / 'work_dirs' / 'demo'
+    found = sorted(folder.glob('best_mDice_iter_*.pth'))
+    if not found:
+        raise InputError(f'{folder}: no checkpoint of the demo. Run make demo, or give '
+                         '--config and --checkpoint of a model of yours.')
+    return found[-1]
+
+
+def prepare_out(out: Path, images: Sequence[Path]) -> None:
+    """Makes the folders of the results.
+
+    Args:
+        out (Path): for the labels; ``out/overlay`` is for the overlays.
+        images (Sequence[Path]): from :func:`find_images`.
+
+    Raises:
+        InputError: one of them holds an image, so that a result could overwrite one.
+    """
+    targets = {out.resolve(), (out / 'overlay').resolve()}
+    for path in images:
+        if path.resolve().parent in targets:
+            raise InputError(f'--out {out}: holds the image {path}, and results could '
+                             'overwrite images. Choose another folder.')
+    (out / 'overlay').mkdir(parents=True, exist_ok=True)
+
+
+def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
+    """Segments an image and writes ``out/NAME.png`` and ``out/overlay/NAME.png``.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
-        images (Sequence[Path]): from :func:`find_images`.
-        out (Path): folder, made where it is missing.
+        path (Path): the image.
+        out (Path): from :func:`prepare_out`.
 
-    Yields:
-        str | None: for each image, None, or what is wrong with its file; the others
-        are still done.
-
-    Raises:
-        InputError: the results would overwrite the images.
+    Returns:
+        str | None: what is wrong with the file; then nothing is written for it.
     """
-    for path in images:
-        if (out / f'{path.stem}.png').resolve() == path.resolve():
-            raise InputError(f'--out {out}: the label PNG would overwrite the image '
-                             f'{path}. Choose another folder.')
-    (out / 'overlay').mkdir(parents=True, exist_ok=True)
+    try:
+        mask = predict_mask(model, path)
+        image = read_image(path, model.pipeline[0].window)
+    except InputError as error:
+        return str(error)
     meta = model.dataset_meta
-    for path in images:
-        try:
-            mask = predict_mask(model, path)
-            picture = panel(
-                read_image(path), [('prediction', mask)], meta['classes'],
-                meta['palette'])
-        except InputError as error:
-            yield str(error)
-            continue
-        cv2.imencode('.png', mask)[1].tofile(out / f'{path.stem}.png')
-        write_rgb(out / 'overlay' / f'{path.stem}.png', picture)
-        yield None
+    cv2.imencode('.png', mask)[1].tofile(out / f'{path.stem}.png')
+    write_rgb(
+        out / 'overlay' / f'{path.stem}.png',
+        panel(image, [('prediction', mask)], meta['classes'], meta['palette']))
+    return None

@@ -1,7 +1,9 @@
 """Training and testing through mmengine's runner."""
+import contextlib
+import gc
 import os
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence
 from urllib.error import URLError
 
 import torch
@@ -55,8 +57,9 @@ def load_config(name: str,
     return cfg
 
 
-def set_launcher(cfg: Config, launcher: str) -> None:
-    """Prepares a run of several processes.
+@contextlib.contextmanager
+def launched(cfg: Config, launcher: str) -> Iterator[None]:
+    """Sets a run of several processes up, and takes it down after the block.
 
     Args:
         cfg (Config): changed in place.
@@ -67,21 +70,28 @@ def set_launcher(cfg: Config, launcher: str) -> None:
     """
     cfg.launcher = launcher
     if launcher == 'none':
+        yield
         return
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InputError('--launcher pytorch: start the tool with torchrun, for example '
                          'torchrun --nproc_per_node 2 tools/train.py ...')
     if torch.cuda.is_available():
         cfg.sync_bn = 'torch'  # the configs name BN, since SyncBN raises on a CPU
-        return
-    if launcher != 'pytorch':
+    elif launcher == 'pytorch':
+        # mmengine would call torch.cuda.set_device; it leaves an existing group alone.
+        dist.init_process_group('gloo')
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel', device_ids=None)
+    else:
         raise InputError(f'--launcher {launcher}: needs CUDA. Without it, use torchrun '
                          'and --launcher pytorch.')
-    # mmengine would call torch.cuda.set_device; it leaves an existing group alone.
-    if not dist.is_initialized():
-        dist.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    yield
+    # The group's threads must end before the process does, and DDP holds on to them;
+    # no process leaves while another still talks to it.
+    gc.collect()
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def set_amp(cfg: Config) -> None:

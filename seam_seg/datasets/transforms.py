@@ -41,20 +41,14 @@ class LoadVPIAnnotations(BaseTransform):
     """Loads the mask of an image, and refuses what mmseg's loader takes silently.
 
     Adds ``gt_seg_map`` (uint8, (H, W)) to ``seg_fields``. Requires ``seg_map_path``,
-    ``ori_shape`` (load the image first), ``num_labels`` and ``label_map``, which
-    :class:`VPIDataset` sets.
-
-    Args:
-        ignore_index (int): the label that is allowed beside the classes. Default: 255.
+    ``ori_shape`` (load the image first), ``num_labels``, ``ignore_index`` and
+    ``label_map``, which :class:`VPIDataset` sets.
     """
-
-    def __init__(self, ignore_index: int = 255) -> None:
-        self.ignore_index = ignore_index
 
     def transform(self, results: dict) -> dict:
         """Reads ``results['seg_map_path']``; raises InputError naming the file."""
         mask = read_mask(
-            results['seg_map_path'], results['num_labels'], self.ignore_index,
+            results['seg_map_path'], results['num_labels'], results['ignore_index'],
             results['ori_shape'])
         if results.get('label_map'):
             table = np.arange(256, dtype=np.uint8)
@@ -72,7 +66,8 @@ class ResizeVPI(Resize):
 
     mmcv's nearest neighbour takes the top left of the source pixels, which shifts a
     mask shrunk from 2574 to 1024 rows by 0.75 of its pixels against its image. The
-    image is averaged over the source pixels, so that thin structures do not alias.
+    image is averaged over the source pixels, so that thin structures do not alias, or
+    interpolated where it is enlarged.
 
     Args:
         scale (tuple[int, int]): (width, height), as in mmcv.
@@ -80,6 +75,12 @@ class ResizeVPI(Resize):
 
     def __init__(self, scale: Tuple[int, int]) -> None:
         super().__init__(scale=tuple(scale), keep_ratio=False, interpolation='area')
+
+    def _resize_img(self, results: dict) -> None:
+        rows, cols = results['img'].shape[:2]
+        enlarged = results['scale'][0] > cols or results['scale'][1] > rows
+        self.interpolation = 'bilinear' if enlarged else 'area'
+        super()._resize_img(results)
 
     def _resize_seg(self, results: dict) -> None:
         for key in results.get('seg_fields', []):

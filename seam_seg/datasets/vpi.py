@@ -140,6 +140,7 @@ class VPIDataset(BaseSegDataset):
             it, which ``CropPatch`` cuts out. Default: None, whole images.
         folders (dict): folder in the data root of the images (``img_path``) and masks
             (``seg_map_path``) of each split; ``{split}`` is train or test.
+        split_files (dict): names of the split files in the data root.
         img_suffix (str): Default: ``'.png'``.
         seg_map_suffix (str): Default: ``'_bone_3.png'``.
         mask_classes (Sequence[str], optional): the class names of labels 0, 1, 2... in
@@ -147,6 +148,7 @@ class VPIDataset(BaseSegDataset):
             is not among the latter is ignored. Default: None.
         **kwargs: of mmseg's ``BaseSegDataset``; ``metainfo=dict(classes=...,
             palette=...)`` sets other classes. The first class is the background.
+            ``ann_file`` is not used: ``split_files`` takes its place.
 
     Raises:
         InputError: a missing folder or file, an empty split, a repeated case, or a
@@ -164,9 +166,12 @@ class VPIDataset(BaseSegDataset):
                  patches: Optional[dict] = None,
                  folders: dict = dict(
                      img_path='dataset/{split}', seg_map_path='groundtruth/{split}'),
+                 split_files: dict = dict(
+                     train='train.txt', val='val.txt', test='test.txt'),
                  img_suffix: str = '.png',
                  seg_map_suffix: str = '_bone_3.png',
                  mask_classes: Optional[Sequence[str]] = None,
+                 metainfo: Optional[dict] = None,
                  lazy_init: bool = False,
                  **kwargs) -> None:
         if split not in SPLITS:
@@ -175,6 +180,10 @@ class VPIDataset(BaseSegDataset):
         self.val_fraction = val_fraction
         self.val_seed = val_seed
         self.patches = patches
+        if kwargs.get('ann_file'):
+            raise InputError(f'VPIDataset: ann_file={kwargs["ann_file"]!r} is not used. '
+                             'Name the files in split_files.')
+        self.split_files = split_files
         root = resolve_root(data_root)
         folder = 'test' if split == 'test' else 'train'
         super().__init__(
@@ -184,6 +193,7 @@ class VPIDataset(BaseSegDataset):
             },
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
+            metainfo=self._with_palette(metainfo),
             lazy_init=True,
             **kwargs)
         classes = self._metainfo['classes']
@@ -203,6 +213,19 @@ class VPIDataset(BaseSegDataset):
             self.full_init()
 
     @classmethod
+    def _with_palette(cls, metainfo: Optional[dict]) -> Optional[dict]:
+        """Colours classes that are known by their names, whatever their order."""
+        if not metainfo or 'classes' not in metainfo:
+            return metainfo
+        classes = metainfo['classes']
+        known = dict(zip(cls.METAINFO['classes'], cls.METAINFO['palette']))
+        palette = metainfo.get('palette', [known.get(name) for name in classes])
+        if len(palette) != len(classes) or None in palette:
+            raise InputError(f'VPIDataset: metainfo has the classes {list(classes)}, and '
+                             'needs a palette with an RGB colour for each.')
+        return dict(metainfo, palette=palette)
+
+    @classmethod
     def get_label_map(cls, new_classes: Optional[Sequence[str]] = None) -> None:
         """Leaves the map to ``mask_classes``: mmseg's knows the default names only."""
         return None
@@ -210,24 +233,27 @@ class VPIDataset(BaseSegDataset):
     def split_names(self) -> List[str]:
         """The names of this split's cases, in the order of the split file."""
         root = Path(self.data_root)
-        train = read_split(root / 'train.txt')
-        if (root / 'test.txt').is_file() or self.split == 'test':
-            test = read_split(root / 'test.txt')
+        files = {key: root / name for key, name in self.split_files.items()}
+        train = read_split(files['train'])
+        if files['test'].is_file() or self.split == 'test':
+            test = read_split(files['test'])
             both = sorted(set(train) & set(test))
             if both:
                 raise InputError(
-                    f'{root}: case {both[0]} is in train.txt and in test.txt; scores '
+                    f'{root}: case {both[0]} is in {files["train"].name} and in '
+                    f'{files["test"].name}; scores '
                     'would be taken on training data. Remove it from one of them.')
             if self.split == 'test':
                 return test
         if self.split == 'trainval':
             return train
-        if (root / 'val.txt').is_file():
-            val = read_split(root / 'val.txt')
+        if files['val'].is_file():
+            val = read_split(files['val'])
             stray = sorted(set(val) - set(train))
             if stray or len(val) == len(train):
                 raise InputError(
-                    f'{root / "val.txt"}: must list some but not all cases of train.txt'
+                    f'{files["val"]}: must list some but not all cases of '
+                    f'{files["train"].name}'
                     + (f', and {stray[0]} is not among them.' if stray else '.'))
         else:
             val = carve_val(train, self.val_fraction, self.val_seed)
@@ -255,6 +281,7 @@ class VPIDataset(BaseSegDataset):
             info = dict(
                 label_map=self.label_map,
                 num_labels=len(self.mask_classes),
+                ignore_index=self.ignore_index,
                 reduce_zero_label=False,
                 seg_fields=[])
             for key, suffix in (('img_path', self.img_suffix),

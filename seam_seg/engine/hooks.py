@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmseg.datasets import BaseSegDataset
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 
@@ -84,12 +85,13 @@ class OverlayHook(Hook):
         self.show_dir = show_dir
 
     @staticmethod
-    def draw(sample: SegDataSample, meta: dict) -> np.ndarray:
+    def draw(sample: SegDataSample, dataset: BaseSegDataset) -> np.ndarray:
         """Draws one result.
 
         Args:
             sample (SegDataSample): with ``img_path``, ``pred_sem_seg``, ``gt_sem_seg``.
-            meta (dict): ``classes`` and ``palette`` of the dataset.
+            dataset (BaseSegDataset): where it comes from; its pipeline starts with
+                ``LoadVPIImage``.
 
         Returns:
             np.ndarray: RGB picture.
@@ -97,12 +99,15 @@ class OverlayHook(Hook):
         pred, truth = (
             field.data.squeeze(0).cpu().numpy().astype(np.uint8)
             for field in (sample.pred_sem_seg, sample.gt_sem_seg))
-        dice, _ = dice_jaccard(*confusion_counts(pred, truth, len(meta['classes'])))
+        meta = dataset.metainfo
+        dice, _ = dice_jaccard(*confusion_counts(
+            pred, truth, len(meta['classes']), dataset.ignore_index))
         note = 'Dice ' + '  '.join(
             f'{name} {score:.2f}' for name, score in zip(meta['classes'], dice)
             if name != meta['classes'][0])
         return panel(
-            read_image(sample.img_path), [('prediction', pred), ('truth', truth)],
+            read_image(sample.img_path, dataset.pipeline.transforms[0].window),
+            [('prediction', pred), ('truth', truth)],
             meta['classes'], meta['palette'], note)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
@@ -110,17 +115,16 @@ class OverlayHook(Hook):
         """Draws the first images of the validation split."""
         if batch_idx >= self.val_images or not is_main_process():
             return
-        meta = runner.val_dataloader.dataset.metainfo
         name = Path(outputs[0].img_path).stem
-        runner.visualizer.add_image(
-            f'val_{name}', self.draw(outputs[0], meta), step=runner.iter)
+        picture = self.draw(outputs[0], runner.val_dataloader.dataset)
+        runner.visualizer.add_image(f'val_{name}', picture, step=runner.iter)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
                         outputs: Sequence[SegDataSample]) -> None:
         """Draws the images of a test."""
         if self.show_dir is None:
             return
-        meta = runner.test_dataloader.dataset.metainfo
         for sample in outputs:
             name = Path(sample.img_path).stem
-            write_rgb(Path(self.show_dir) / f'{name}.png', self.draw(sample, meta))
+            picture = self.draw(sample, runner.test_dataloader.dataset)
+            write_rgb(Path(self.show_dir) / f'{name}.png', picture)

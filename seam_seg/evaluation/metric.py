@@ -30,7 +30,8 @@ class DiceJaccardMetric(BaseMetric):
     ``Dice.<class>`` and ``Jaccard.<class>``; the number of images without a score,
     ``undefined.<class>``; and R in seconds, where
     :class:`seam_seg.engine.RuntimeHook` runs. A class undefined in every image is left
-    out of the result and of the averages.
+    out of the result and of the averages, and the log says so; without any score, the
+    averages are nan.
 
     Args:
         ignore_index (int): true label of the pixels that do not count. Default: 255.
@@ -39,7 +40,8 @@ class DiceJaccardMetric(BaseMetric):
         output_dir (str, optional): folder for the predicted label PNGs, under the names
             of the images. Default: None.
         format_only (bool): only write the PNGs. Default: False.
-        collect_device (str): of mmengine's metrics. Default: ``'cpu'``.
+        collect_device (str): of mmengine's metrics. Default: ``'gpu'``, which gathers
+            over the process group, gloo included; ``'cpu'`` writes into a folder.
         prefix (str, optional): of the keys of the result. Default: None.
     """
 
@@ -48,7 +50,7 @@ class DiceJaccardMetric(BaseMetric):
                  summary_dir: Optional[str] = None,
                  output_dir: Optional[str] = None,
                  format_only: bool = False,
-                 collect_device: str = 'cpu',
+                 collect_device: str = 'gpu',
                  prefix: Optional[str] = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and output_dir is None:
@@ -72,7 +74,8 @@ class DiceJaccardMetric(BaseMetric):
             pred = sample['pred_sem_seg']['data'].squeeze(0).byte().cpu().numpy()
             if self.output_dir is not None:
                 Path(self.output_dir).mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(Path(self.output_dir) / f'{name}.png'), pred)
+                cv2.imencode('.png', pred)[1].tofile(
+                    Path(self.output_dir) / f'{name}.png')
             if self.format_only:
                 continue
             truth = sample['gt_sem_seg']['data'].squeeze(0).cpu().numpy()
@@ -109,7 +112,7 @@ class DiceJaccardMetric(BaseMetric):
                 name: float(np.nanmean(score[:, i]))
                 for name, i in index.items() if np.isfinite(score[:, i]).any()
             }
-            metrics[f'm{key}'] = float(np.mean(list(means.values()))) if means else 0.0
+            metrics[f'm{key}'] = float(np.mean(list(means.values()))) if means else np.nan
             metrics.update({f'{key}.{name}': mean for name, mean in means.items()})
         for name, i in index.items():
             metrics[f'undefined.{name}'] = int(np.isnan(dice[:, i]).sum())
@@ -134,12 +137,15 @@ class DiceJaccardMetric(BaseMetric):
             for short, key in (('D', 'Dice'), ('J', 'Jaccard')):
                 table.add_column(f'{title} {short} (%)', [])
                 value = metrics.get(f'm{key}' if suffix is None else key + suffix)
-                row.append('-' if value is None else f'{value:.2f}')
+                row.append('-' if value is None or np.isnan(value) else f'{value:.2f}')
         table.add_column('R (s)', [])
         row.append(f'{metrics["R"]:.3f}' if 'R' in metrics else '-')
         table.add_row(row)
         undefined = ', '.join(
             f'{name} {metrics[f"undefined.{name}"]}' for name in order)
+        missing = [name for name in order if f'Dice.{name}' not in metrics]
+        if missing:
+            undefined += f'; the average leaves {", ".join(missing)} out'
         print_log(
             f'mean of the per-image scores of {images} images; without a score '
             f'(absent from both masks): {undefined}\n{table.get_string()}',
@@ -153,7 +159,8 @@ class DiceJaccardMetric(BaseMetric):
         summary = dict(
             images=len(results),
             unit='mean of per-image scores in %, R in seconds per image',
-            **metrics)
+            **{key: None if np.isnan(value) else value
+               for key, value in metrics.items()})
         (folder / 'dice_jaccard.json').write_text(json.dumps(summary, indent=2) + '\n')
         with (folder / 'dice_jaccard.csv').open('w', newline='') as file:
             writer = csv.writer(file)

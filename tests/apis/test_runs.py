@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from seam_seg.apis import cli, load_config
-from seam_seg.apis.runs import set_amp, set_launcher
+from seam_seg.apis.runs import launched, set_amp
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -27,17 +27,18 @@ def test_seed_is_on_by_default():
 def test_options_on_this_machine(monkeypatch):
     cfg = load_config(DEMO)
     monkeypatch.delenv('RANK', raising=False)
-    with pytest.raises(InputError, match='torchrun'):
-        set_launcher(cfg, 'pytorch')
+    with pytest.raises(InputError, match='torchrun'), launched(cfg, 'pytorch'):
+        pass
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    with pytest.raises(InputError, match='needs CUDA'):
-        set_launcher(cfg, 'slurm')
+    with pytest.raises(InputError, match='needs CUDA'), launched(cfg, 'slurm'):
+        pass
     with pytest.raises(InputError, match='needs a CUDA device'):
         set_amp(cfg)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     set_amp(cfg)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    set_launcher(cfg, 'slurm')
+    with launched(cfg, 'slurm'):
+        pass
     assert cfg.sync_bn == 'torch'
 
 

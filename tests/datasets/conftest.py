@@ -1,11 +1,6 @@
 """A tiny data set in the layout on disk, and a way to run the tools."""
-import importlib.util
-from pathlib import Path
-
 import pytest
 from vpi_files import write_contract
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 @pytest.fixture
@@ -15,15 +10,12 @@ def contract(tmp_path):
 
 
 @pytest.fixture
-def run_tool(capsys):
+def run_tool(tool, capsys):
     """Runs a tool's ``main``; returns its status, stdout and stderr."""
 
-    def run(tool, *argv):
-        spec = importlib.util.spec_from_file_location(tool, TOOLS / f'{tool}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    def run(name, *argv):
         capsys.readouterr()
-        status = module.main([str(arg) for arg in argv])
+        status = tool(name)([str(arg) for arg in argv])
         return (status, *capsys.readouterr())
 
     return run

@@ -33,7 +33,8 @@ def test_image_and_mask_are_loaded(contract):
     results = LoadVPIImage()(dict(img_path=str(path)))
     assert results['img_shape'] == results['ori_shape'] == (64, 32)
     np.testing.assert_array_equal(results['img'], cv2.imread(str(path), -1))
-    results.update(seg_map_path=str(mask_path), num_labels=4, label_map=None)
+    results.update(seg_map_path=str(mask_path), num_labels=4, label_map=None,
+        ignore_index=255)
     results = LoadVPIAnnotations()(results)
     assert results['seg_fields'] == ['gt_seg_map']
     np.testing.assert_array_equal(
@@ -120,3 +121,14 @@ def test_patch_outside_the_image_is_refused():
     results = dict(img=np.zeros((40, 20), np.uint8), patch=(30, 0, 16, 16))
     with pytest.raises(InputError, match='leaves the image of 40 x 20'):
         CropPatch()(results)
+
+
+def test_enlarged_images_are_interpolated():
+    """Area averaging would repeat pixels, so that a ramp becomes stairs."""
+    ramp = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (8, 1))
+    resize = ResizeVPI((64, 16))
+    large = resize(dict(img=ramp, img_shape=ramp.shape))['img'].astype(int)
+    assert large.shape == (16, 64)
+    assert len(np.unique(large[0])) > 2 * len(np.unique(ramp))
+    small = resize(dict(img=np.tile(ramp, (8, 8)), img_shape=(64, 128)))['img']
+    assert small[0, 0] == 5  # the mean of 0 and 10

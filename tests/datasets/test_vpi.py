@@ -229,3 +229,23 @@ def test_missing_file(contract, file, kind):
 def test_unknown_split(contract):
     with pytest.raises(InputError, match="split='valid'"):
         VPIDataset(str(contract), 'valid')
+
+
+def test_other_split_files(contract):
+    (contract / 'fold0.txt').write_text('a0\na1\na3\n')
+    files = dict(train='fold0.txt', val='none.txt', test='test.txt')
+    dataset = VPIDataset(str(contract), 'trainval', split_files=files)
+    assert dataset.split_names() == ['a0', 'a1', 'a3']
+    with pytest.raises(InputError, match='split_files'):
+        VPIDataset(str(contract), ann_file='fold0.txt')
+
+
+def test_palette_follows_the_names(contract):
+    classes = ['background', 'lumbar', 'rib']
+    dataset = VPIDataset(str(contract), lazy_init=True, metainfo=dict(classes=classes),
+                         mask_classes=VPIDataset.METAINFO['classes'])
+    assert dataset.metainfo['palette'] == [[0, 0, 0], [0, 0, 255], [255, 0, 0]]
+    for metainfo in (dict(classes=['background', 'hip']),
+                     dict(classes=classes, palette=[[0, 0, 0]])):
+        with pytest.raises(InputError, match='palette'):
+            VPIDataset(str(contract), lazy_init=True, metainfo=metainfo)

@@ -72,10 +72,12 @@ def test_class_without_any_score():
     assert 'Dice.lumbar' not in metrics and metrics['undefined.lumbar'] == 1
 
 
-def test_nothing_but_background_scores_zero_not_one():
+def test_nothing_but_background_has_no_score(tmp_path):
     zeros = np.zeros((4, 4), np.int64)
-    metrics = run([(zeros, zeros)])
-    assert metrics['mDice'] == 0 and metrics['undefined.rib'] == 1
+    metrics = run([(zeros, zeros)], summary_dir=str(tmp_path))
+    assert np.isnan(metrics['mDice']) and metrics['undefined.rib'] == 1
+    summary = json.loads((tmp_path / 'dice_jaccard.json').read_text())
+    assert summary['mDice'] is None
 
 
 def test_files(pairs, tmp_path):

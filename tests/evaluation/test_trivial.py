@@ -1,7 +1,5 @@
 """The trivial predictors against loops that are slow and plain."""
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +16,6 @@ from seam_seg.evaluation.trivial import (
 )
 
 NUM_CLASSES = 4
-TOOL = Path(__file__).resolve().parents[2] / 'tools/trivial_baselines.py'
 
 
 @pytest.fixture
@@ -145,10 +142,8 @@ def test_absent_classes_are_left_out_of_the_mean(cases):
         assert scores['a'] == scores['c'] == scores['average'] == 0
 
 
-def test_tool(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location('trivial_baselines_tool', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_tool(tool, tmp_path, capsys):
+    main = tool('trivial_baselines')
     for split, count in (('train', 3), ('test', 2)):
         for i in range(count):
             mask = np.zeros((60, 30), np.uint8)
@@ -162,13 +157,13 @@ def test_tool(tmp_path, capsys):
         (tmp_path / f'{split}.txt').write_text(
             ''.join(f'{split}{i}\n' for i in range(count)))
     out = tmp_path / 'new/scores.json'
-    status = tool.main([str(tmp_path), '--image-size', '30', '15', '--out', str(out)])
+    status = main([str(tmp_path), '--image-size', '30', '15', '--out', str(out)])
     assert status == 0
     assert 'on 2 test cases, fitted on 3 training cases' in capsys.readouterr().out
     scores = json.loads(out.read_text())
     # The grey level tells all here, but for the edges that the resizing blurs.
     assert scores['intensity']['average'] > 80
     assert scores['mean mask']['average'] > 60
-    assert tool.main([str(tmp_path / 'nowhere')]) == 2
-    assert tool.main([str(tmp_path), '--image-size', '0', '15']) == 2
+    assert main([str(tmp_path / 'nowhere')]) == 2
+    assert main([str(tmp_path), '--image-size', '0', '15']) == 2
     assert capsys.readouterr().err.count('error: ') == 2

@@ -167,3 +167,21 @@ def test_bfloat16_autocast_forward_and_backward():
 def test_bad_arguments(options):
     with pytest.raises(ValueError):
         SEAM(16, **options)
+
+
+def test_unscaled_eq4_saturates_at_the_papers_size():
+    """Sums over the 8,192 positions of a 512 x 256 patch leave a' nearly one-hot.
+
+    The ground of a remark in docs/choices.md, on random features.
+    """
+    largest = {}
+    for normalization in (None, 'key_mass', 'hw'):
+        torch.manual_seed(0)
+        seam = SEAM(128, normalization=normalization)
+        v = torch.randn(1, 128, 128, 64).relu()
+        with torch.no_grad():
+            weights = attentive_weights(
+                seam.phi(v), seam.varphi(v).softmax(dim=1), normalization)
+        largest[normalization] = weights.amax(dim=2).mean().item()
+    assert largest[None] > 0.95
+    assert largest['key_mass'] < 0.5 and largest['hw'] < 0.5

@@ -42,7 +42,8 @@ class SEAMHead(FPNHead):
             mmseg's ``BaseDecodeHead``.
 
     Raises:
-        ValueError: a negative lambda_ or beta, or fewer than two classes.
+        ValueError: a negative lambda_ or beta, fewer than two classes, or levels that do
+            not match.
     """
 
     def __init__(self,
@@ -63,8 +64,13 @@ class SEAMHead(FPNHead):
         if lambda_ < 0 or beta < 0:
             raise ValueError('SEAMHead: lambda_ and beta must not be negative, got '
                              f'{lambda_} and {beta}')
-        if isinstance(in_channels, int):
-            in_channels, in_index = [in_channels], [in_index]
+        in_channels, in_index = (
+            [value] if isinstance(value, int) else list(value)
+            for value in (in_channels, in_index))
+        if not len(in_channels) == len(in_index) == len(feature_strides):
+            raise ValueError(
+                'SEAMHead needs as many in_channels as in_index and feature_strides, got '
+                f'{in_channels}, {in_index} and {list(feature_strides)}')
         super().__init__(
             feature_strides=feature_strides,
             in_channels=in_channels,

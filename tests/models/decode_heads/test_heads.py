@@ -166,7 +166,8 @@ def test_bfloat16_autocast():
 
 
 @pytest.mark.parametrize('options', [
-    dict(lambda_=-1), dict(beta=-0.1), dict(out_channels=1, num_classes=2)
+    dict(lambda_=-1), dict(beta=-0.1), dict(out_channels=1, num_classes=2),
+    dict(in_index=-1), dict(feature_strides=[4]), dict(in_channels=8)
 ])
 def test_bad_arguments(options):
     with pytest.raises(ValueError, match='SEAMHead'):

@@ -1,5 +1,5 @@
 # SEAMHead on another host: Swin-T with FPN.
-_base_ = 'seam-keymass_r50-fpn_1xb12-80k_vpi-512x256.py'
+_base_ = 'seam-keymass_r50-fpn_1xb12-80k_vpi-512x256-val.py'
 checkpoint = 'https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/swin/swin_tiny_patch4_window7_224_20220317-1cdeb081.pth'  # noqa: E501
 model = dict(
     backbone=dict(

@@ -1,0 +1,50 @@
+"""What the README says is true: its code runs, its names exist, its figures are files."""
+import json
+import re
+
+import pytest
+from mmseg.registry import MODELS
+
+from seam_seg.configs import config_path, project_root
+
+README = (project_root() / 'README.md').read_text()
+
+
+def test_head_in_another_config():
+    code, = re.findall(r"```python\n(custom_imports.*?)```", README, re.S)
+    scope = {}
+    exec(code, scope)
+    head = MODELS.build(scope['model']['decode_head'])
+    assert head.num_classes == head.conv_seg.out_channels == 19
+
+
+def test_links_and_configs_exist():
+    links = re.findall(r'\]\(([^)#]+)\)', README)
+    local = [link for link in links if '://' not in link]
+    assert len(local) >= 12
+    for link in local:
+        assert (project_root() / link).exists(), link
+    for name in re.findall(r'[\w-]+_1xb\d+-\w+_[\w-]+', README):
+        assert config_path(name).is_file()
+
+
+def test_demo_figures_are_those_of_the_files():
+    folder = project_root() / 'docs/demo'
+    scores = json.loads((folder / 'dice_jaccard.json').read_text())
+    trivial = json.loads((folder / 'trivial_baselines.json').read_text())
+    rows = {
+        cells[0]: cells[1:] for cells in (
+            [cell.strip() for cell in line.strip('|').split('|')]
+            for line in README.splitlines() if line.startswith('|'))
+    }
+    names = ('lumbar', 'thoracic', 'rib')
+    expected = [scores[f'{key}.{name}'] for name in names for key in ('Dice', 'Jaccard')]
+    expected += [scores['mDice'], scores['mJaccard']]
+    assert [float(cell) for cell in rows['SEAM, small'][:8]] == pytest.approx(
+        expected, abs=0.005)
+    assert float(rows['SEAM, small'][8]) == pytest.approx(scores['R'], abs=0.0005)
+    for name, result in trivial.items():
+        assert [float(cell) for cell in rows[name][:8:2]] == pytest.approx(
+            [result[key] for key in (*names, 'average')], abs=0.005)
+        # the claim of the phantom: a trained model is far above the trivial ones
+        assert scores['mDice'] - result['average'] >= 15
