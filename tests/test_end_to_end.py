@@ -179,12 +179,20 @@ def test_predict_writes_labels_under_the_original_names(
     assert str(bad) in error and 'Traceback' not in error
     names = sorted(path.name for path in folder.glob('*.png'))
     assert sorted(path.name for path in (tmp_path / 'out').glob('*.png')) == names
-    assert sorted(p.name for p in (tmp_path / 'out/overlay').glob('*.png')) == names
+    for kind in ('overlay', 'confidence'):
+        assert sorted(p.name for p in (tmp_path / 'out' / kind).glob('*.png')) == names
     for name in names:
         mask = cv2.imread(str(tmp_path / 'out' / name), cv2.IMREAD_UNCHANGED)
         assert mask.dtype == np.uint8
         assert mask.shape == cv2.imread(str(folder / name), -1).shape
         assert (mask == cv2.imread(str(tested / 'labels' / name), -1)).all()
+        confidence = cv2.imread(str(tmp_path / 'out/confidence' / name), -1)
+        assert confidence.shape == mask.shape and confidence.min() >= 63  # 255 / 4
+        with (tmp_path / 'out/bones' / name.replace('.png', '.csv')).open() as file:
+            bones = list(csv.DictReader(file))
+        assert sum(int(bone['area']) for bone in bones) == (mask > 0).sum()
+        order = [float(bone['confidence']) for bone in bones]
+        assert order == sorted(order) and 0.25 <= order[0] <= order[-1] <= 1
 
 
 def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Segments images: a label PNG of the original size, and an overlay, for each."""
+"""Segments images: labels of the original size, overlay, confidence, table of bones."""
 import argparse
 import sys
 from pathlib import Path
@@ -7,7 +7,12 @@ from typing import Optional, Sequence
 
 from seam_seg.apis.cli import progress, report_errors
 from seam_seg.apis.inference import init_model
-from seam_seg.apis.predict import demo_checkpoint, find_images, predict_file, prepare_out
+from seam_seg.apis.predict_files import (
+    demo_checkpoint,
+    find_images,
+    predict_file,
+    prepare_out,
+)
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
@@ -42,7 +47,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if message is not None
     ]
     print(f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
-          f'in {args.out}, overlays in {args.out / "overlay"}')
+          f'in {args.out}, with the folders overlay, confidence and bones')
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

@@ -1,7 +1,8 @@
 """A trained model, and the mask that it predicts for an image."""
 from pathlib import Path
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -13,7 +14,7 @@ from torch import nn
 
 from ..configs import get_config
 from ..datasets import VPIDataset
-from ..datasets.io import to_uint8
+from ..datasets.io import read_image, to_uint8
 from ..errors import InputError
 
 
@@ -94,7 +95,20 @@ def init_model(config: Union[str, Path, Config],
     return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
 
 
-def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+class Prediction(NamedTuple):
+    """What a model says of an image, at the image's size.
+
+    Attributes:
+        mask (np.ndarray): (H, W) uint8 labels.
+        confidence (np.ndarray): (H, W) float32, the largest class probability.
+        image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
+    """
+    mask: np.ndarray
+    confidence: np.ndarray
+    image: np.ndarray
+
+
+def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction:
     """Segments one image.
 
     Args:
@@ -102,23 +116,29 @@ def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.nd
         image (str | Path | np.ndarray): a file, or a (H, W) grey image of 8 or 16 bits.
 
     Returns:
-        np.ndarray: (H, W) uint8 labels at the original size.
+        Prediction: at the original size.
 
     Raises:
         InputError: the file is no grey image; the message names it.
         ValueError: the array is not a (H, W) grey image.
     """
-    steps = model.pipeline
+    load, *steps = model.pipeline
     if isinstance(image, np.ndarray):
         if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-            raise ValueError('predict_mask: the image must be (H, W) of uint8 or '
-                             f'uint16, got {image.shape} of {image.dtype}')
-        grey = to_uint8(image, steps[0].window)
-        sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape, img_path='')
-        steps = steps[1:]
+            raise ValueError('predict: the image must be (H, W) of uint8 or uint16, got '
+                             f'{image.shape} of {image.dtype}')
+        grey = to_uint8(image, load.window)
     else:
-        sample = dict(img_path=str(image))
-    data = pseudo_collate([Compose(steps)(sample)])
+        grey = read_image(image, load.window)
+    sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape)
     with torch.no_grad():
-        result = model.test_step(data)[0]
-    return result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy()
+        result = model.test_step(pseudo_collate([Compose(steps)(sample)]))[0]
+    probability = result.seg_logits.data.float().softmax(dim=0).amax(dim=0).cpu().numpy()
+    return Prediction(
+        result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy(),
+        cv2.resize(probability, grey.shape[::-1], interpolation=cv2.INTER_LINEAR), grey)
+
+
+def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+    """The mask of :func:`predict`, (H, W) uint8 labels at the original size."""
+    return predict(model, image).mask

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seam_seg.apis import init_model, predict_mask
+from seam_seg.apis import init_model, predict, predict_mask
 from seam_seg.configs import get_config
 from seam_seg.errors import InputError
 
@@ -47,7 +47,7 @@ def test_is_the_network_by_hand(checkpoint):
     """Rescale, normalise, network, class, back: each step written out."""
     pixels = np.random.default_rng(1).integers(0, 256, (90, 70)).astype(np.uint8)
     model = init_model(DEMO, checkpoint, 'cpu')
-    small = cv2.resize(pixels, (128, 512), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(pixels, (128, 512))  # enlarged: bilinear
     x = (torch.from_numpy(small).float().expand(1, 3, -1, -1) - 75.99) / 84.15
     with torch.no_grad():
         logits = model.decode_head(model.extract_feat(x))
@@ -55,7 +55,12 @@ def test_is_the_network_by_hand(checkpoint):
         logits, (512, 128), mode='bilinear', align_corners=False)
     classes = logits[0].argmax(0).byte().numpy()
     expected = cv2.resize(classes, (70, 90), interpolation=cv2.INTER_NEAREST_EXACT)
-    assert (predict_mask(model, pixels) == expected).mean() > 0.999
+    result = predict(model, pixels)
+    assert (result.mask == expected).mean() > 0.999
+    assert (result.image == pixels).all()
+    probability = logits[0].softmax(0).amax(0).numpy()
+    np.testing.assert_allclose(
+        result.confidence, cv2.resize(probability, (70, 90)), atol=1e-5)
 
 
 @pytest.mark.parametrize('array', [

@@ -1,16 +1,18 @@
 """Prediction of files: finds the images, writes labels and overlays."""
+import csv
 from collections import Counter
 from pathlib import Path
 from typing import List, Optional, Sequence
 
 import cv2
+import numpy as np
 from torch import nn
 
 from ..configs import project_root
-from ..datasets.io import read_image
 from ..errors import InputError
+from ..evaluation.bones import Bone, list_bones
 from ..visualization import panel, write_rgb
-from .inference import predict_mask
+from .inference import predict
 
 SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.jpg', '.jpeg')
 
@@ -75,22 +77,27 @@ def prepare_out(out: Path, images: Sequence[Path]) -> None:
     """Makes the folders of the results.
 
     Args:
-        out (Path): for the labels; ``out/overlay`` is for the overlays.
+        out (Path): for the labels, with a folder for each other kind of result.
         images (Sequence[Path]): from :func:`find_images`.
 
     Raises:
         InputError: one of them holds an image, so that a result could overwrite one.
     """
-    targets = {out.resolve(), (out / 'overlay').resolve()}
+    targets = [out, *(out / kind for kind in ('overlay', 'confidence', 'bones'))]
     for path in images:
-        if path.resolve().parent in targets:
+        if path.resolve().parent in [target.resolve() for target in targets]:
             raise InputError(f'--out {out}: holds the image {path}, and results could '
                              'overwrite images. Choose another folder.')
-    (out / 'overlay').mkdir(parents=True, exist_ok=True)
+    for target in targets:
+        target.mkdir(parents=True, exist_ok=True)
 
 
 def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
-    """Segments an image and writes ``out/NAME.png`` and ``out/overlay/NAME.png``.
+    """Segments an image and writes what an expert needs to correct the result.
+
+    ``out/NAME.png``: labels; ``overlay/NAME.png``: image and outlines;
+    ``confidence/NAME.png``: the largest class probability times 255;
+    ``bones/NAME.csv``: a row for each bone, the least confident first.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
@@ -101,13 +108,23 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         str | None: what is wrong with the file; then nothing is written for it.
     """
     try:
-        mask = predict_mask(model, path)
-        image = read_image(path, model.pipeline[0].window)
+        mask, confidence, image = predict(model, path)
     except InputError as error:
         return str(error)
     meta = model.dataset_meta
-    cv2.imencode('.png', mask)[1].tofile(out / f'{path.stem}.png')
+    bones, _ = list_bones(mask, confidence, image, meta['classes'])
+    name = f'{path.stem}.png'
+    for target, pixels in ((out / name, mask),
+                           (out / 'confidence' / name,
+                            np.rint(255 * confidence).astype(np.uint8))):
+        cv2.imencode('.png', pixels)[1].tofile(target)
     write_rgb(
-        out / 'overlay' / f'{path.stem}.png',
+        out / 'overlay' / name,
         panel(image, [('prediction', mask)], meta['classes'], meta['palette']))
+    with (out / 'bones' / f'{path.stem}.csv').open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(Bone._fields)
+        writer.writerows(
+            [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
+            for bone in bones)
     return None

@@ -1,0 +1,285 @@
+"""Trains variants of a model over seeds, and reports what they differ in.
+
+Each finished run is one JSON file, written at its end, so that a study can be stopped and
+started again: finished runs are not repeated, and the one that was cut off resumes.
+"""
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from scipy import stats
+
+from ..configs import project_root
+from ..errors import InputError
+from ..models.seam import attentive_weights
+from ..version import __version__
+from .inference import load_weights
+from .runs import load_config
+
+BONES = ('lumbar', 'thoracic', 'rib')
+
+
+def flatten(options: dict, prefix: str = '') -> List[str]:
+    """``{'a': {'b': 1}}`` as the words of ``--cfg-options``: ``['a.b=1']``."""
+    words = []
+    for key, value in options.items():
+        if isinstance(value, dict):
+            words += flatten(value, f'{prefix}{key}.')
+        else:
+            words.append(f'{prefix}{key}={value}')
+    return words
+
+
+def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
+    """Looks into a trained SEAM head, on training patches without augmentation.
+
+    Args:
+        cfg (Config): of the training.
+        checkpoint (Path): its weights.
+        patches (int): how many patches, evenly spread over the training split.
+
+    Returns:
+        dict[str, float | None]: ``largest_weight``: mean over patches and channels of
+        the largest of the N weights of a' (1 means saturated, 1 / N uniform);
+        ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the norms
+        over all patches; None where the head has no such part.
+    """
+    init_default_scope('mmseg')
+    model = MODELS.build(cfg.model)
+    load_weights(model, checkpoint)
+    model.eval()
+    head = model.decode_head
+    dataset_cfg = cfg.train_dataloader.dataset.copy()
+    dataset_cfg.pipeline = [
+        step for step in dataset_cfg.pipeline if not step['type'].startswith('Random')
+    ]
+    dataset = DATASETS.build(dataset_cfg)
+    indices = np.linspace(0, len(dataset) - 1, patches).round().astype(int)
+    batch = model.data_preprocessor(
+        pseudo_collate([dataset[int(i)] for i in indices]), training=True)
+    label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
+    with torch.no_grad():
+        v = head.merge(model.extract_feat(batch['inputs']))
+        largest = None
+        if head.seam is not None:
+            k_prime = head.seam.varphi(v).softmax(dim=1)
+            largest = attentive_weights(
+                head.seam.phi(v), k_prime, head.seam.normalization).amax(2).mean().item()
+        k = (head.varphi if head.seam is None else head.seam.varphi)(v)
+    ratio = None
+    if head.loss_center is not None:
+        k.requires_grad_()
+        k_full = torch.nn.functional.interpolate(
+            k, label.shape[1:], mode='bilinear', align_corners=False)
+        norms = [
+            torch.autograd.grad(loss, k)[0].norm().item() for loss in (
+                head.beta * head.loss_center(k, label),
+                head.loss_key(k_full, label, ignore_index=head.ignore_index))
+        ]
+        ratio = norms[0] / norms[1]
+    return dict(largest_weight=largest, gradient_ratio=ratio)
+
+
+def train_and_score(config: str, options: dict, seed: int, data_root: str,
+                    work_dir: Path) -> dict:
+    """Trains a model and scores its last checkpoint on the validation split.
+
+    The tools run in processes of their own, so that no run sees what another left.
+
+    Args:
+        config (str): name or path.
+        options (dict): nested overrides of the config.
+        seed (int): of the training.
+        data_root (str): data set; its test split is not touched.
+        work_dir (Path): checkpoints and logs; an interrupted training resumes there.
+
+    Returns:
+        dict: scores (means and per image), what :func:`probe` gives, seconds, and the
+        command.
+
+    Raises:
+        InputError: one of the tools failed; its log is named.
+    """
+    words = [*flatten(options), f'randomness.seed={seed}']
+    common = ['--data-root', str(data_root), '--work-dir', str(work_dir)]
+    commands = [[
+        'tools/train.py', config, *common, '--resume', '--cfg-options', *words
+    ]]
+    work_dir.mkdir(parents=True, exist_ok=True)
+    start = time.time()
+
+    def run(command):
+        with (work_dir / 'log.txt').open('a') as log:
+            status = subprocess.run(
+                [sys.executable, str(project_root() / command[0]), *command[1:]],
+                stdout=log, stderr=log, check=False).returncode
+        if status:
+            raise InputError(f'{" ".join(command)}: ended with status {status}; see '
+                             f'{work_dir / "log.txt"}.')
+
+    run(commands[0])
+    seconds = time.time() - start
+    checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
+    run([
+        'tools/test.py', config, checkpoint, *common, '--cfg-options', *words,
+        'test_dataloader.dataset.split=val'
+    ])
+    scores = json.loads((work_dir / 'test/dice_jaccard.json').read_text())
+    with (work_dir / 'test/dice_jaccard.csv').open(newline='') as file:
+        per_image = {row['name']: row for row in csv.DictReader(file)}
+    written, = work_dir.glob('*.py')  # the config as the training resolved it
+    return dict(
+        config=config, options=options, seed=seed, split='val',
+        command=' '.join(commands[0]).replace(str(work_dir), 'WORK_DIR'),
+        versions=dict(seam_seg=__version__, torch=torch.__version__),
+        seconds_of_this_start=round(seconds, 1),
+        scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
+        per_image={
+            name: {key: float(row[key]) for key in row
+                   if key.startswith('Dice.') and row[key]}
+            for name, row in per_image.items()
+        },
+        probe=probe(Config.fromfile(str(written)), Path(checkpoint)))
+
+
+def run_study(config: str, variants: Dict[str, dict], seeds: Sequence[int],
+              data_root: str, out: Path, work_dir: Path) -> None:
+    """Runs every variant with every seed that has no result yet.
+
+    Args:
+        config (str): the reference.
+        variants (dict[str, dict]): name -> nested overrides of the config.
+        seeds (Sequence[int]): the same for every variant.
+        data_root (str): data set.
+        out (Path): folder of the results, ``VARIANT_seedN.json``.
+        work_dir (Path): folder of the work dirs.
+    """
+    load_config(config, None, data_root)  # fails now rather than in a run
+    out.mkdir(parents=True, exist_ok=True)
+    todo = [
+        (name, seed) for seed, name in itertools.product(seeds, variants)
+        if not (out / f'{name}_seed{seed}.json').exists()
+    ]
+    for i, (name, seed) in enumerate(todo):
+        print(f'{i + 1} of {len(todo)}: {name}, seed {seed}', flush=True)
+        result = train_and_score(
+            config, variants[name], seed, data_root, work_dir / f'{name}_seed{seed}')
+        write_json(out / f'{name}_seed{seed}.json', dict(variant=name, **result))
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_suffix('.partial')
+    partial.write_text(json.dumps(content, indent=1) + '\n')
+    os.replace(partial, path)
+
+
+def read_results(out: Path) -> Dict[str, List[dict]]:
+    """Reads the results of a study.
+
+    Args:
+        out (Path): folder of :func:`run_study`.
+
+    Returns:
+        dict[str, list[dict]]: variant -> its runs, by seed.
+
+    Raises:
+        InputError: no result, or one that is no JSON; the message names it.
+    """
+    results: Dict[str, List[dict]] = {}
+    for path in sorted(out.glob('*_seed*.json')):
+        try:
+            run = json.loads(path.read_text())
+            results.setdefault(run['variant'], []).append(run)
+        except (json.JSONDecodeError, KeyError) as error:
+            raise InputError(f'{path}: no result of a study ({error}). Delete it, and '
+                             'its run is repeated.') from error
+    if not results:
+        raise InputError(f'{out}: no result of a study (*_seed*.json).')
+    return results
+
+
+def image_dice(runs: Sequence[dict]) -> Dict[str, float]:
+    """Average Dice over the bone classes of each image, averaged over the seeds, in %."""
+    names = runs[0]['per_image']
+    return {
+        name: float(np.mean([
+            np.mean([run['per_image'][name][f'Dice.{bone}'] for bone in BONES
+                     if f'Dice.{bone}' in run['per_image'][name]]) for run in runs
+        ])) for name in names
+    }
+
+
+def paired_interval(runs: Sequence[dict],
+                    reference: Sequence[dict]) -> Tuple[float, float, float]:
+    """Difference of two variants over the same images and seeds, with its interval.
+
+    Args:
+        runs (Sequence[dict]): of the variant.
+        reference (Sequence[dict]): of the reference.
+
+    Returns:
+        tuple[float, float, float]: mean difference and the ends of a 95% bootstrap
+        interval over the images, in % Dice.
+    """
+    seeds = {run['seed'] for run in runs} & {run['seed'] for run in reference}
+    a, b = (
+        image_dice([run for run in part if run['seed'] in seeds])
+        for part in (runs, reference))
+    difference = np.array([a[name] - b[name] for name in b])
+    interval = stats.bootstrap(
+        (difference, ), np.mean, method='percentile', random_state=0).confidence_interval
+    return float(difference.mean()), float(interval.low), float(interval.high)
+
+
+def study_table(results: Dict[str, List[dict]], reference: str) -> str:
+    """The results as a Markdown table.
+
+    Args:
+        results (dict[str, list[dict]]): from :func:`read_results`.
+        reference (str): the variant that the others are compared with.
+
+    Returns:
+        str: a row for each variant: seeds, mean and standard deviation over the seeds of
+        the average Dice, the paired difference, and what :func:`probe` found.
+
+    Raises:
+        InputError: the reference has no result.
+    """
+    if reference not in results:
+        raise InputError(f'the reference {reference!r} has no result yet; run it first.')
+    rows = [
+        '| variant | seeds | Dice (%) | against the reference | '
+        'largest weight of a\' | beta grad L_reg / grad L_cls |',
+        '|---|---|---|---|---|---|'
+    ]
+
+    def mean_of(runs, key):
+        values = [r['probe'][key] for r in runs if r['probe'][key] is not None]
+        return f'{np.mean(values):.3g}' if values else '-'
+
+    for name in sorted(results, key=lambda name: name != reference):
+        runs = results[name]
+        dice = [run['scores']['mDice'] for run in runs]
+        spread = f' +- {np.std(dice, ddof=1):.2f}' if len(dice) > 1 else ''
+        against = 'reference'
+        if name != reference:
+            mean, low, high = paired_interval(runs, results[reference])
+            verdict = '' if low > 0 or high < 0 else ', indistinguishable'
+            against = f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]{verdict}'
+        rows.append(f'| {name} | {len(runs)} | {np.mean(dice):.2f}{spread} | {against} | '
+                    f'{mean_of(runs, "largest_weight")} | '
+                    f'{mean_of(runs, "gradient_ratio")} |')
+    return '\n'.join(rows)

@@ -1,0 +1,60 @@
+"""The table of bones: sides, levels, confidence, and the Dice of one bone."""
+import numpy as np
+import pytest
+
+from seam_seg.evaluation.bones import body_middle, bone_dice, list_bones
+
+CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
+
+
+@pytest.fixture
+def case():
+    """A strip whose middle runs from column 20 to 40, with bones on both sides."""
+    image = np.zeros((100, 60), np.uint8)
+    for row in range(10, 95):
+        middle = 20 + row // 5
+        image[row, middle - 15:middle + 15] = 200
+    mask = np.zeros_like(image)
+    mask[20:26, 12:18] = 2  # left, upper
+    mask[21:27, 30:36] = 2  # right, upper
+    mask[50:56, 18:24] = 2  # left, lower
+    mask[80:88, 25:45] = 3  # across the middle
+    confidence = np.full(image.shape, 0.9)
+    confidence[50:56, 18:24] = 0.6
+    confidence[80:84, 25:45] = 0.5
+    return image, mask, confidence
+
+
+def test_middle_follows_the_body(case):
+    middle = body_middle(case[0])
+    assert abs(middle[50] - 30) < 1 and abs(middle[20] - 24) < 1
+    assert abs(middle[0] - middle[10]) < 1  # no body there: the nearest row's
+    assert (body_middle(np.zeros((5, 8), np.uint8)) == 4).all()
+
+
+def test_table(case):
+    image, mask, confidence = case
+    bones, instances = list_bones(mask, confidence, image, CLASSES)
+    rows = [(bone.bone, bone.side, bone.level, bone.area) for bone in bones]
+    assert rows[0] == ('thoracic', 'left', 2, 36)  # the doubtful one first
+    assert rows[1] == ('lumbar', 'both', 1, 160)
+    assert set(rows[2:]) == {('thoracic', 'left', 1, 36), ('thoracic', 'right', 1, 36)}
+    assert [round(bone.confidence, 6) for bone in bones] == [0.6, 0.7, 0.9, 0.9]
+    assert (bones[1].x, bones[1].y) == (34.5, 83.5)
+    assert ((instances > 0) == (mask > 0)).all()
+    for bone in bones:
+        own = instances == bone.id
+        assert own.sum() == bone.area
+        assert np.argwhere(own).mean(axis=0).tolist() == pytest.approx([bone.y, bone.x])
+    assert list_bones(mask * 0, confidence, image, CLASSES)[0] == []
+
+
+def test_dice_of_one_bone():
+    truth = np.zeros((20, 20), bool)
+    truth[2:6, 2:6] = truth[10:14, 2:6] = True
+    own = np.zeros_like(truth)
+    own[2:6, 4:8] = True
+    assert bone_dice(own, truth) == pytest.approx(2 * 8 / 32)
+    own[6:11, 4:6] = True  # reaches the other bone too: the larger overlap counts
+    assert bone_dice(own, truth) == pytest.approx(2 * 8 / (26 + 16))
+    assert bone_dice(~truth & (np.arange(20) > 15), truth) == 0
