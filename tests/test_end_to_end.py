@@ -195,6 +195,17 @@ def test_predict_writes_labels_under_the_original_names(
         assert order == sorted(order) and 0.25 <= order[0] <= order[-1] <= 1
 
 
+def test_confidence_of_bones(checkpoint, tool, phantom, tmp_path):
+    out = tmp_path / 'confidence.json'
+    assert tool('evaluate_confidence')([
+        DEMO, checkpoint, str(phantom), '--out', str(out)
+    ]) == 0
+    summary = json.loads(out.read_text())
+    total = summary.pop('all')
+    assert total['bones'] == sum(part['bones'] for part in summary.values()) > 10
+    assert 0 < total['doubtful'] <= total['bones']
+
+
 def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):
     weights = []
     for name in ('one', 'two'):

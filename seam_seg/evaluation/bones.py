@@ -8,7 +8,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, stats
 
 
 class Bone(NamedTuple):
@@ -113,3 +113,20 @@ def bone_dice(own: np.ndarray, truth: np.ndarray) -> float:
     if not overlaps[best]:
         return 0.0
     return 2 * float(overlaps[best]) / float(own.sum() + (bones == best).sum())
+
+
+def auroc(score: Sequence[float], positive: Sequence[bool]) -> float:
+    """Area under the ROC curve: how well a score ranks the positives on top.
+
+    Args:
+        score (Sequence[float]): higher means more suspicious.
+        positive (Sequence[bool]): what is to be found.
+
+    Returns:
+        float: in [0, 1]; 0.5 for a score that knows nothing; nan without both kinds.
+    """
+    score, positive = np.asarray(score, float), np.asarray(positive, bool)
+    pairs = positive.sum() * (~positive).sum()
+    if not pairs:
+        return float('nan')
+    return float(stats.mannwhitneyu(score[positive], score[~positive]).statistic / pairs)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from seam_seg.evaluation.bones import body_middle, bone_dice, list_bones
+from seam_seg.evaluation.bones import auroc, body_middle, bone_dice, list_bones
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -58,3 +58,13 @@ def test_dice_of_one_bone():
     own[6:11, 4:6] = True  # reaches the other bone too: the larger overlap counts
     assert bone_dice(own, truth) == pytest.approx(2 * 8 / (26 + 16))
     assert bone_dice(~truth & (np.arange(20) > 15), truth) == 0
+
+
+def test_auroc_counts_pairs():
+    rng = np.random.default_rng(0)
+    score = rng.integers(0, 6, 30).astype(float)  # with ties
+    positive = rng.random(30) < 0.4
+    pairs = [(a > b) + 0.5 * (a == b) for a in score[positive] for b in score[~positive]]
+    assert auroc(score, positive) == pytest.approx(np.mean(pairs))
+    assert auroc([3, 2, 1], [True, False, False]) == 1
+    assert np.isnan(auroc([1, 2], [True, True]))
