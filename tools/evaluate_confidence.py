@@ -24,8 +24,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     print(f'\n{"":10}{"bones":>8}{"doubtful":>10}{"AUROC confidence":>18}'
           f'{"AUROC area":>12}')
     for name, row in summary.items():
+        columns = (
+            '-' if row[key] is None else f'{row[key]:.3f}'
+            for key in ('auroc_confidence', 'auroc_area'))
         print(f'{name:10}{row["bones"]:8d}{row["doubtful"]:10d}'
-              f'{row["auroc_confidence"]:18.3f}{row["auroc_area"]:12.3f}')
+              '{:>18}{:>12}'.format(*columns))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(summary, indent=2) + '\n')

@@ -58,7 +58,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_choices'))
     args = parser.parse_args(argv)
     # 60 training cases, of which 12 validate; the test cases stay unused.
-    write_phantom(args.data_root, 60, 1, seed=1, num_workers=2)
+    write_phantom(args.data_root, 60, 1, seed=1, num_workers=2, overwrite=True)
     run_study(CONFIG, VARIANTS, args.seeds, str(args.data_root), args.out, args.work_dir)
     table = study_table(read_results(args.out), 'reference')
     (args.out / 'README.md').write_text(

@@ -49,14 +49,18 @@ def confidence_summary(rows: List[dict]) -> dict:
 
     Returns:
         dict: numbers of bones and of doubtful ones (Dice < 0.7), and the AUROC of low
-        confidence and of small area, over all bones and for each class.
+        confidence and of small area, over all bones and for each class; None where all or
+        no bones are doubtful.
     """
     def summarise(part):
         doubtful = [row['dice'] < DOUBTFUL for row in part]
         return dict(
             bones=len(part), doubtful=int(np.sum(doubtful)),
-            auroc_confidence=auroc([-row['confidence'] for row in part], doubtful),
-            auroc_area=auroc([-row['area'] for row in part], doubtful))
+            **{
+                f'auroc_{key}': None if len(set(doubtful)) < 2 else auroc(
+                    [-row[key] for row in part], doubtful)
+                for key in ('confidence', 'area')
+            })
 
     names = sorted({row['bone'] for row in rows})
     return {

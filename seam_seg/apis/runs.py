@@ -80,8 +80,7 @@ def launched(cfg: Config, launcher: str) -> Iterator[None]:
     elif launcher == 'pytorch':
         # mmengine would call torch.cuda.set_device; it leaves an existing group alone.
         dist.init_process_group('gloo')
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', device_ids=None)
+        cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
     else:
         raise InputError(f'--launcher {launcher}: needs CUDA. Without it, use torchrun '
                          'and --launcher pytorch.')

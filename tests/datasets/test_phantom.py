@@ -1,6 +1,8 @@
 """The phantom: deterministic, on contract, within the published figures, learnable."""
 
+import hashlib
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -9,14 +11,23 @@ import pytest
 
 from seam_seg.datasets import phantom
 from seam_seg.datasets.phantom import (
+    HELD_OUT,
+    PRESETS,
     PhantomParams,
     draw_geometry,
+    find_params,
     make_case,
+    preset_name,
     write_phantom,
 )
+from seam_seg.datasets.phantom import families as models
+from seam_seg.datasets.phantom.params import MODELS
+from seam_seg.datasets.phantom.rendering import draw_mask
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_phantom.py'
 NUM_CASES = 8
+STANDARD = PRESETS['standard']
+NAMES = [*PRESETS, *HELD_OUT]
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +37,7 @@ def cases():
 
 @pytest.fixture(scope='module')
 def geometries():
-    return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(300)]
+    return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(200)]
 
 
 @pytest.fixture
@@ -42,6 +53,11 @@ def read_all(root):
 
 def read_png(path):
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def draw(seed, **changes):
+    """Draws a geometry of the preset `standard` with some parameters changed."""
+    return draw_geometry(np.random.default_rng(seed), replace(STANDARD, **changes))
 
 
 def dice(a, b):
@@ -206,7 +222,7 @@ def test_curve_angles_cover_the_range(geometries):
     angles = [geometry['largest_curve_angle_deg'] for geometry in geometries]
     assert min(angles) < 2 and max(angles) > 43
     assert max(angles) < 45.1
-    assert min(np.histogram(angles, 9, (0, 45.1))[0]) >= 10
+    assert min(np.histogram(angles, 9, (0, 45.1))[0]) >= 7
     assert {g['curve_type'] for g in geometries} == set(phantom.CURVE_TYPES)
 
 
@@ -258,7 +274,7 @@ def test_pairs_lie_across_the_center_line(geometries):
             # A positive tilt raises the right end: y shrinks.
             angle = np.degrees(np.arctan2(-across[1], across[0]))
             off.append(angle - vertebra['tilt_deg'])
-    assert len(curved) > 20
+    assert len(curved) > 15
     assert np.mean(np.abs(off)) < 2.5  # about 8 if the tilt were ignored
     assert abs(np.mean(off)) < 0.5
 
@@ -283,6 +299,269 @@ def test_mask_has_each_bone_where_the_geometry_says(cases):
     assert np.mean(found['lumbar']) == 1
     assert np.mean(found['thoracic']) > 0.97  # a few are cut by the body's edge
     assert np.mean(found['rib']) > 0.85  # a few lie under the next ellipse
+
+
+# ------------------------------------------------------------ presets and families
+
+# SHA-256 of mask and geometry of make_case([2024, i]), and the image's mean and standard
+# deviation (its last bits may differ from CPU to CPU). They guard the published figures,
+# which are of this preset: nothing that is added may change it. Drawn with numpy 2.4.6
+# and OpenCV 5.0.0; where only other versions fail this test, they are the reason.
+STANDARD_CASES = [
+    ('8a209c671341b7af', '7d211b752813d39b', 79.8995, 86.2337),
+    ('9bf4695c9e5519e1', '355b37e1862ae77d', 80.7526, 89.3141),
+    ('8e776f3cdb3d0d2d', '29089778c80e2eb2', 76.1245, 84.5738),
+    ('4a4b45f45fc197cb', '6b699c4855b65d24', 79.6389, 87.5965),
+]
+
+
+def test_standard_is_as_it_was(cases):
+    for case, (mask, geometry, mean, std) in zip(cases, STANDARD_CASES):
+        text = json.dumps(case.geometry).encode()
+        assert hashlib.sha256(case.mask.tobytes()).hexdigest()[:16] == mask
+        assert hashlib.sha256(text).hexdigest()[:16] == geometry
+        assert case.image.mean() == pytest.approx(mean, abs=0.01)
+        assert case.image.std() == pytest.approx(std, abs=0.01)
+    assert STANDARD == PhantomParams()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_preset_and_family_draws_valid_cases(name):
+    params = find_params(name)
+    case = make_case([31, 0], params)
+    again = make_case([31, 0], params)
+    assert again.image.tobytes() == case.image.tobytes()
+    assert again.mask.tobytes() == case.mask.tobytes()
+    assert again.geometry == case.geometry
+    assert case.image.shape == case.mask.shape
+    assert set(np.unique(case.mask)) == {0, 1, 2, 3}
+    assert 30 < case.image.mean() < 120 and 50 < case.image.std() < 110
+    assert case.image[case.mask > 0].mean() > 10  # the bones lie in the body
+    assert json.loads(json.dumps(case.geometry)) == case.geometry
+    assert preset_name(params) == name
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_every_preset_and_family_keeps_the_anatomy(name):
+    params = find_params(name)
+    for i in range(20):
+        geometry = draw_geometry(np.random.default_rng([6, i]), params)
+        body = geometry.body
+        for vertebra in geometry.vertebrae:
+            row = int(vertebra['y'])
+            assert body.top < row < body.bottom
+            assert body.left[row] + 40 < vertebra['x'] < body.right[row] - 40
+        levels = [vertebra['level'] for vertebra in geometry.vertebrae]
+        found = [(bone.label, bone.level, bone.side) for bone in geometry.bones]
+        assert {level for _, level, _ in found} <= set(levels)
+        assert len(found) == len(set(found))
+        assert 0 <= geometry.largest_curve_angle_deg < 45.1
+        types, _ = models.CURVE_MODELS[params.curve_model]
+        assert geometry.curve_type in types
+
+
+def test_families_differ_from_standard_in_what_they_are_named_after():
+    extent = {}
+    for name, params in HELD_OUT.items():
+        standard = asdict(STANDARD)
+        extent[name] = {k for k, v in asdict(params).items() if v != standard[k]}
+    whole = extent.pop('scanner')
+    assert whole == set.union(*extent.values()) and whole >= set(MODELS)
+    for name, changed in extent.items():
+        assert changed - {'curve_angle'} == {f'{name}_model'}
+
+
+@pytest.mark.parametrize('name', ['noise', 'texture'])
+def test_families_of_appearance_have_the_masks_of_standard(cases, name):
+    case = make_case([2024, 1], HELD_OUT[name])
+    np.testing.assert_array_equal(case.mask, cases[1].mask)
+    assert case.geometry == cases[1].geometry
+    assert np.mean(case.image != cases[1].image) > 0.3
+
+
+def test_training_presets_never_use_a_held_out_model(monkeypatch):
+    def fail(*args):
+        raise AssertionError('a held-out model was used')
+
+    registries = dict(
+        curve_model=models.CURVE_MODELS,
+        lumbar_model=models.LUMBAR_MODELS,
+        texture_model=models.TEXTURE_MODELS,
+        noise_model=models.NOISE_MODELS,
+    )
+    for field, registry in registries.items():
+        assert tuple(registry) == MODELS[field]
+        trained, *held_out = registry
+        assert held_out and all(
+            getattr(params, field) == trained for params in PRESETS.values()
+        )
+        for name in held_out:
+            entry = (registry[name][0], fail) if field == 'curve_model' else fail
+            monkeypatch.setitem(registry, name, entry)
+    for params in PRESETS.values():
+        make_case([8, 1], params)
+    for params in HELD_OUT.values():
+        with pytest.raises(AssertionError, match='held-out'):
+            make_case([8, 1], params)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="'mad'.*easy, standard, hard.*scanner"):
+        find_params('mad')
+    with pytest.raises(ValueError, match="noise_model.*lines, grains.*'white'"):
+        PhantomParams(noise_model='white')
+    with pytest.raises(ValueError, match='rib_missing.*1.5'):
+        PhantomParams(rib_missing=1.5)
+    assert preset_name(replace(STANDARD, rib_missing=0.05)) is None
+
+
+# ------------------------------------------------- cropping, missing and merged bones
+
+
+@pytest.mark.parametrize('end', ['top', 'bottom'])
+def test_cropping_takes_levels_from_one_end(end):
+    changes = {f'crop_{end}_chance': 1, f'crop_{end}': (0.15, 0.25)}
+    for seed in range(12):
+        whole, part = draw(seed), draw(seed, **changes)
+        length = whole.body.bottom - whole.body.top
+        lost = length - (part.body.bottom - part.body.top)
+        assert 0.149 < lost / length < 0.251
+        assert whole.height - part.height == pytest.approx(lost, abs=1)
+        assert len(part.center_x) == len(part.body.left) == part.height
+        # What is left is the whole, moved up, and nothing else is listed.
+        levels = [vertebra['level'] for vertebra in part.vertebrae]
+        names = [vertebra['level'] for vertebra in whole.vertebrae]
+        up = whole.height - part.height if end == 'top' else 0
+        kept = names[-len(levels) :] if end == 'top' else names[: len(levels)]
+        assert levels == kept and len(levels) < len(names)
+        at = {vertebra['level']: vertebra for vertebra in whole.vertebrae}
+        for vertebra in part.vertebrae:
+            before = at[vertebra['level']]
+            assert vertebra['y'] == pytest.approx(before['y'] - up, abs=1.01)
+            assert vertebra['tilt_deg'] == before['tilt_deg']
+            row = int(vertebra['y'])
+            assert part.center_x[row] == pytest.approx(vertebra['x'], abs=1)
+
+
+def test_cropped_bones_are_marked_and_in_the_mask():
+    marked = 0
+    for seed in range(12):
+        part = draw(seed, crop_top_chance=1, crop_bottom_chance=1)
+        mask = draw_mask(part)
+        assert mask.shape == (part.height, part.width)
+        for bone in part.bones:
+            inside = part.body.top < bone.outline[:, 1].min()
+            inside = inside and bone.outline[:, 1].max() < part.body.bottom
+            assert bone.cut != inside
+            assert bone.to_dict().get('cut', False) is bone.cut
+            marked += bone.cut
+            if bone.label == phantom.LUMBAR:
+                assert mask[int(bone.center[1]), int(bone.center[0])] == bone.label
+    assert marked > 5
+
+
+def test_missing_bones_come_at_their_rate():
+    def count(**changes):
+        drawn = [draw(seed, **changes) for seed in range(30)]
+        labels = [bone.label for geometry in drawn for bone in geometry.bones]
+        return np.bincount(labels, minlength=4)[1:]
+
+    whole = count(rib_missing=0)
+    ribs, ellipses, lumps = count(rib_missing=0, thoracic_missing=0.2) / whole
+    assert ellipses == pytest.approx(0.8, abs=0.05)
+    assert ribs == pytest.approx(0.8, abs=0.05)
+    assert lumps == pytest.approx(1, abs=0.03)
+    ribs, ellipses, _ = count(rib_missing=0.3) / whole
+    assert ribs == pytest.approx(0.7, abs=0.05) and ellipses == 1
+
+
+def test_merged_bones_come_at_their_rate_in_one_piece_and_marked():
+    chances = dict(rib_merged=0.1, thoracic_merged=0.1, lumbar_merged=0.1)
+    merged, bones, joined = np.zeros(4), np.zeros(4), []
+    for seed in range(40):
+        geometry = draw(seed, **chances)
+        index = {(b.label, b.side, b.level): b for b in geometry.bones}
+        for bone in geometry.bones:
+            bones[bone.label] += 1
+            assert bone.to_dict().get('merged_with', '') == bone.merged_with
+            if bone.merged_with:
+                other = index[bone.label, bone.side, bone.merged_with]
+                assert other.merged_with == bone.level
+        for bridge in geometry.bridges:
+            merged[bridge.label] += 1
+        assert len(geometry.to_dict()['bones']) == len(geometry.bones)
+        if seed < 8:
+            mask = draw_mask(geometry)
+            for bridge in geometry.bridges:
+                if bridge.label != phantom.RIB:
+                    _, pieces = cv2.connectedComponents(
+                        (mask == bridge.label).astype(np.uint8)
+                    )
+                    one = index[bridge.label, bridge.side, bridge.level]
+                    pair = one, index[one.label, one.side, one.merged_with]
+                    x, y = np.array([b.center for b in pair]).astype(int).T
+                    joined.append(pieces[y[0], x[0]] == pieces[y[1], x[1]] > 0)
+    # About 0.1 of the neighbours, less the third of a row.
+    rate = merged[1:] / bones[1:]
+    assert np.all((0.05 < rate) & (rate < 0.12)), rate
+    assert len(joined) > 8 and np.mean(joined) > 0.9  # a lump may lie over an ellipse
+
+
+def test_ribs_get_shorter_and_thinner():
+    def area(**changes):
+        return np.sum([np.sum(draw_mask(draw(s, **changes)) == 1) for s in range(4)])
+
+    assert area(rib_length=(0.6, 0.6)) < 0.8 * area()
+    assert area(rib_thickness=(0.7, 0.7)) < 0.85 * area()
+
+
+def test_hard_has_every_shape_of_lump():
+    assert PRESETS['hard'].lumbar_shares[2] > 0
+    outlines = [
+        next(
+            bone.outline - bone.center
+            for bone in draw(3, lumbar_shares=shares).bones
+            if bone.label == phantom.LUMBAR
+        )
+        for shares in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    ]
+    waists = [np.abs(o[np.abs(o[:, 0]) < 12, 1]).min() for o in outlines]
+    assert waists[1] < 0.8 * waists[0]
+    assert not np.allclose(outlines[1], outlines[2], atol=5)
+
+
+def contrast(case):
+    near = cv2.dilate((case.mask > 0).astype(np.uint8), np.ones((31, 31))) > 0
+    beside = near & (case.mask == 0) & (case.image > 8)
+    return case.image[beside].mean() - case.image[case.mask > 0].mean()
+
+
+def edges(case):
+    return np.abs(cv2.Laplacian(case.image, cv2.CV_32F))[case.image > 8].mean()
+
+
+def dark_tissue(case):
+    return np.quantile(case.image[case.image > 8], 0.2)
+
+
+def mean(case):
+    return case.image.mean()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'measure', 'factor'),
+    [
+        (dict(bone_contrast=(0.3, 0.3)), contrast, 0.8),
+        (dict(blur=(2, 2)), edges, 0.7),
+        (dict(gain=(0.7, 0.7)), mean, 0.85),
+        (dict(gamma=(1.4, 1.4)), dark_tissue, 0.9),
+        (dict(num_contact_losses=(6, 6), contact_loss_height=(300, 300)), mean, 0.95),
+    ],
+)
+def test_effects_of_the_scan(cases, changes, measure, factor):
+    case = make_case([2024, 2], replace(STANDARD, **changes))
+    np.testing.assert_array_equal(case.mask, cases[2].mask)
+    assert measure(case) < factor * measure(cases[2])
 
 
 # ---------------------------------------------------------------- write_phantom
@@ -332,14 +611,14 @@ def test_repeating_replaces_its_own_files(tmp_path):
 
 
 def test_interrupted_run_has_no_split_files_and_can_be_repeated(tmp_path, monkeypatch):
-    write_case = phantom._write_case
+    write_case = phantom.writing._write_case
 
     def fail_at_second(job):
         if job[2].endswith('0001'):
             raise OSError('disk full')
         write_case(job)
 
-    monkeypatch.setattr(phantom, '_write_case', fail_at_second)
+    monkeypatch.setattr(phantom.writing, '_write_case', fail_at_second)
     with pytest.raises(OSError, match='disk full'):
         write_phantom(tmp_path, 2, 0)
     assert (tmp_path / 'dataset/train/phantom_train_0000.png').exists()
@@ -393,6 +672,19 @@ def test_tool_writes(main, tmp_path, capsys):
     assert len(read_all(tmp_path)) == 9
 
 
+@pytest.mark.parametrize('name', ['hard', 'scanner'])
+def test_tool_takes_a_preset_and_records_it(main, tmp_path, capsys, name):
+    arguments = ['--num-train', '1', '--num-test', '0', '--workers', '1']
+    assert main([str(tmp_path), '--preset', name, *arguments]) == 0
+    assert f'preset {name}' in capsys.readouterr().out
+    recipe = json.loads((tmp_path / 'phantom.json').read_text())
+    params = find_params(name)
+    assert recipe['preset'] == name
+    assert recipe['params'] == json.loads(json.dumps(asdict(params)))
+    image = read_png(tmp_path / 'dataset/train/phantom_train_0000.png')
+    np.testing.assert_array_equal(image, make_case([0, 0, 0], params).image)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'named'),
     [
@@ -401,6 +693,7 @@ def test_tool_writes(main, tmp_path, capsys):
         (['--num-train', '0', '--num-test', '0'], 'at least one case'),
         (['--seed', '-1'], 'seed'),
         (['--workers', '0'], 'num_workers'),
+        (['--preset', 'mad'], "'mad'"),
     ],
 )
 def test_tool_refuses_bad_arguments(main, tmp_path, capsys, arguments, named):

@@ -1,0 +1,286 @@
+"""What a phantom is drawn from: the parameters, the presets, the held-out families.
+
+Three sources are quoted beside the parameters:
+
+* ``[F]``: published facts about VPI data, collected in the project's field notes;
+* ``[I]``: what one published example image looks like (looked at, never read);
+* ``[O]``: our own choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Tuple
+
+from ...errors import InputError
+
+BACKGROUND, RIB, THORACIC, LUMBAR = range(4)
+CLASS_NAMES = {RIB: 'rib', THORACIC: 'thoracic', LUMBAR: 'lumbar'}
+CURVE_TYPES = ('none', 'thoracic', 'lumbar', 'double')
+LUMBAR_SHAPES = ('bat', 'bow', 'bar')
+# The names in the registries of `.families`; the first of each is trained on.
+MODELS = dict(
+    curve_model=('bumps', 'splines'),
+    lumbar_model=('wings', 'spindles'),
+    texture_model=('clouds', 'cells'),
+    noise_model=('lines', 'grains'),
+)
+
+Range = Tuple[float, float]
+Chance = float  # in [0, 1]
+
+
+@dataclass(frozen=True)
+class PhantomParams:
+    """Ranges ``(low, high)`` that a case is drawn from, in full-size pixels.
+
+    "Depth" is the share of the echo that a shadow takes away at its darkest:
+    0 leaves the tissue as it is, 1 is black. Sources: see the module's docstring.
+    The defaults are the preset ``standard``; "off" marks what it leaves out.
+    """
+
+    # Model families; the first of each is trained on, see `.families`.
+    curve_model: str = 'bumps'  # or splines
+    lumbar_model: str = 'wings'  # or spindles
+    texture_model: str = 'clouds'  # or cells
+    noise_model: str = 'lines'  # or grains
+
+    # Frame and body strip.
+    width: Range = (612, 668)  # px; [F] one image is 640
+    height: Range = (2420, 2720)  # px; [F] one image is 2574
+    body_width: Range = (0.585, 0.635)  # of the frame's width; [F] 57% of the area
+    top_margin: Range = (50, 130)  # px of black above the body; [I]
+    bottom_margin: Range = (20, 80)  # px of black below the body; [I]
+    end_slope: Range = (-0.07, 0.07)  # px/px, slope of the body's two ends; [I]
+    edge_wander: Range = (4, 8)  # px, slow wander of each edge; [I]
+    edge_raggedness: Range = (0.5, 1.2)  # px, row to row; [I]
+    body_follow: Range = (0.65, 0.95)  # how far the probe follows the curve; [O]
+    crop_top_chance: Chance = 0  # that the scan starts late; off; [O]
+    crop_top: Range = (0.05, 0.22)  # share of the body that is missing then; [O]
+    crop_bottom_chance: Chance = 0  # that the scan stops early; off; [O]
+    crop_bottom: Range = (0.05, 0.22)  # likewise; [O]
+
+    # Spine.
+    num_thoracic: Range = (11, 12)  # pairs, inclusive; [F]
+    num_lumbar: Range = (5, 6)  # lumps, inclusive; [F]
+    level_gap: Range = (85, 180)  # px between levels, never left; [F]
+    first_gap: Range = (98, 122)  # px, between the topmost levels; [I]
+    last_gap: Range = (135, 165)  # px, between the lowest thoracic levels; [I]
+    lumbar_gap: Range = (140, 168)  # px; [I]
+    gap_jitter: float = 0.07  # relative standard deviation; [O]
+    curve_shares: tuple[float, ...] = (0.25, 0.3, 0.2, 0.25)  # of its types; [O]
+    straight_angle: Range = (0, 10)  # deg; below 10 is no scoliosis; Cobb
+    curve_angle: Range = (10, 45)  # deg, largest difference of tilt; [O]
+    curve_length: Range = (0.085, 0.125)  # apex to end vertebra, of height; [O]
+    lean: Range = (-0.025, 0.025)  # px/px, slope of the whole spine; [I]
+    rotation: Range = (-0.13, 0.13)  # left against right, relative; [O]
+
+    # Bones, as an expert draws them.
+    ellipse_width: Range = (80, 96)  # px; [F] about 88
+    ellipse_height: Range = (70, 86)  # px; [F] about 78
+    pair_distance: Range = (184, 250)  # px, center to center; [F]
+    rib_inner_height: Range = (46, 70)  # px, where the rib meets the ellipse; [I]
+    rib_widening: Range = (1.25, 2.1)  # height at the body's edge / inner height; [I]
+    rib_rise: Range = (-5, 60)  # px the rib climbs towards the edge; [I]
+    rib_thickness: Range = (1, 1)  # factor of all its heights; off; [O]
+    rib_length: Range = (1, 1)  # share of the way to the body's edge; off; [O]
+    rib_missing: Chance = 0.04  # [O]
+    rib_merged: Chance = 0  # per two neighbours on a side; off; [O]
+    thoracic_missing: Chance = 0  # ellipse and rib, per side; off; [O]
+    thoracic_merged: Chance = 0  # per two neighbours on a side; off; [O]
+    lumbar_width: Range = (248, 300)  # px; [F] about 276
+    lumbar_height: Range = (122, 146)  # px; [F] about 134
+    lumbar_flattening: Range = (0.65, 0.95)  # height of the last lump; [F] "flatter"
+    lumbar_shares: tuple[float, ...] = (1, 0, 0)  # of LUMBAR_SHAPES; [O]
+    lumbar_merged: Chance = 0  # per two neighbours; off; [O]
+
+    # Bones, as they show.
+    bone_contrast: Range = (1, 1)  # factor of all their depths; off; [O]
+    shadow_scale: Range = (0.72, 0.98)  # shadow size / outline size; [F] smaller
+    shadow_offset: float = 5  # px, standard deviation of its displacement; [F]
+    shadow_blur: Range = (6, 12)  # px, sigma of the soft edge; [I]
+    side_contrast: Range = (0.65, 1.0)  # one side of the body against the other; [I]
+    faint_share: Chance = 0.15  # of the bones barely show; [F] "several"
+    faint_depth: Range = (0.04, 0.16)  # [I]
+    ellipse_depth: Range = (0.32, 0.8)  # [I]
+    rib_depth: Range = (0.6, 1.0)  # at the body's edge; [I]
+    lumbar_depth: Range = (0.5, 0.85)  # [I]
+    column_depth: Range = (0.45, 0.95)  # spinous-process shadow; [I]
+    column_sigma: Range = (22, 40)  # px, its half width; [I]
+    num_column_blobs: Range = (1, 5)  # round darker spots on it; [I]
+    num_distractors: Range = (9, 17)  # dark patches that are no bone; [O]
+    distractor_size: Range = (22, 62)  # px, half axes; [O]
+    distractor_depth: Range = (0.15, 0.55)  # [O]
+
+    # Tissue. Echo levels before saturation at 255, at fixed shares of the body.
+    level_at: tuple[float, ...] = (0, 0.1, 0.25, 0.4, 0.52, 0.63, 0.78, 0.9, 1)  # [I]
+    level: tuple[float, ...] = (95, 155, 212, 268, 260, 200, 180, 115, 26)  # [I]
+    level_jitter: float = 0.08  # relative standard deviation; [O]
+    cloud_sizes: tuple[float, ...] = (150, 60, 24, 9)  # px; [I]
+    cloud_strengths: tuple[float, ...] = (0.13, 0.11, 0.1, 0.07)  # log; [I]
+    num_glints: Range = (2, 6)  # bright flat streaks; [I]
+
+    # Artefacts.
+    scan_slope: Range = (-0.06, 0.06)  # px/px, tilt of the scan lines; [I]
+    striation: Range = (0.05, 0.08)  # relative, line to line; [F] 10 grey levels
+    speckle: Range = (0.015, 0.03)  # relative, pixel to pixel; [F] 4 grey levels
+    gain_wander: Range = (0.02, 0.06)  # relative, along the scan; [F]
+    num_gain_steps: Range = (2, 6)  # sudden changes of gain; [I]
+    num_dash_bands: Range = (0, 2)  # [I]
+    dash_band_height: Range = (30, 150)  # px; [I]
+    num_dash_lines: Range = (0, 4)  # lone lines, outside the bands; [I]
+    dash_length: float = 5  # px, median; [F]
+    num_contact_losses: Range = (0, 0)  # rows that fade as the probe lifts; off; [O]
+    contact_loss_height: Range = (40, 160)  # px; [O]
+    blur: Range = (0, 0)  # px, sigma across; along the scan 0.6 of it; off; [O]
+    gain: Range = (1, 1)  # factor of the whole echo; off; [O]
+    gamma: Range = (1, 1)  # exponent of the echo, below 1 compresses; off; [O]
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == 'Range' and not value[0] <= value[1]:
+                raise InputError(
+                    f'{field.name} must be (low, high) with low <= high, got {value}'
+                )
+            if field.type == 'Chance' and not 0 <= value <= 1:
+                raise InputError(f'{field.name} must lie in [0, 1], got {value}')
+        for name, models in MODELS.items():
+            if getattr(self, name) not in models:
+                raise InputError(
+                    f'{name} must be one of {", ".join(models)}, '
+                    f'got {getattr(self, name)!r}'
+                )
+        if self.height[0] < 2300 or self.width[0] < 560:
+            raise InputError(
+                f'width {self.width} x height {self.height} is too small for bones '
+                'in full-size pixels; draw at least 560 x 2300 and resize afterwards'
+            )
+
+
+_STANDARD = PhantomParams()
+
+# What may be trained on.
+PRESETS = dict(
+    # Clean: every bone shows, where it is outlined, on a quiet scan.
+    easy=replace(
+        _STANDARD,
+        gap_jitter=0.04,
+        curve_angle=(10, 30),
+        rotation=(0, 0),
+        rib_missing=0,
+        shadow_scale=(0.9, 1.0),
+        shadow_offset=1.5,
+        shadow_blur=(5, 8),
+        side_contrast=(0.9, 1.0),
+        faint_share=0,
+        ellipse_depth=(0.6, 0.85),
+        rib_depth=(0.75, 1.0),
+        lumbar_depth=(0.65, 0.85),
+        num_distractors=(0, 2),
+        cloud_strengths=(0.08, 0.07, 0.06, 0.04),
+        striation=(0.03, 0.05),
+        num_gain_steps=(0, 1),
+        num_dash_bands=(0, 0),
+        num_dash_lines=(0, 0),
+    ),
+    # As drawn first; the demo's figures are those of this one.
+    standard=_STANDARD,
+    # Wider in everything, with all that a scan may lack.
+    hard=replace(
+        _STANDARD,
+        width=(600, 720),
+        height=(2300, 2900),
+        body_width=(0.57, 0.68),
+        edge_wander=(4, 10),
+        edge_raggedness=(0.5, 2.0),
+        body_follow=(0.5, 1.0),
+        crop_top_chance=0.35,
+        crop_bottom_chance=0.35,
+        num_lumbar=(4, 6),
+        gap_jitter=0.1,
+        lean=(-0.05, 0.05),
+        rotation=(-0.22, 0.22),
+        rib_rise=(-25, 75),
+        rib_thickness=(0.75, 1.3),
+        rib_length=(0.55, 1.1),
+        rib_missing=0.12,
+        rib_merged=0.04,
+        thoracic_missing=0.05,
+        thoracic_merged=0.03,
+        lumbar_width=(225, 315),
+        lumbar_height=(105, 150),
+        lumbar_flattening=(0.5, 0.95),
+        lumbar_shares=(0.5, 0.25, 0.25),
+        lumbar_merged=0.05,
+        bone_contrast=(0.55, 1.0),
+        shadow_scale=(0.62, 1.02),
+        shadow_offset=8,
+        shadow_blur=(5, 16),
+        side_contrast=(0.4, 1.0),
+        faint_share=0.22,
+        faint_depth=(0.0, 0.16),
+        column_depth=(0.3, 0.97),
+        num_column_blobs=(0, 7),
+        num_distractors=(9, 26),
+        distractor_depth=(0.15, 0.7),
+        level_jitter=0.18,
+        cloud_strengths=(0.16, 0.13, 0.12, 0.08),
+        num_glints=(0, 10),
+        scan_slope=(-0.1, 0.1),
+        striation=(0.03, 0.12),
+        speckle=(0.01, 0.06),
+        gain_wander=(0.02, 0.1),
+        num_gain_steps=(0, 10),
+        num_dash_bands=(0, 4),
+        num_dash_lines=(0, 10),
+        num_contact_losses=(0, 3),
+        blur=(0, 2.0),
+        gain=(0.7, 1.3),
+        gamma=(0.75, 1.3),
+    ),
+)
+
+# What is only ever tested on, one model family each: `scanner` stands for another
+# scanner, operator and population at once.
+_FAMILIES = dict(
+    noise=dict(noise_model='grains'),
+    texture=dict(texture_model='cells'),
+    # A long curve swings out further than two short ones of the same angle.
+    curve=dict(curve_model='splines', curve_angle=(10, 35)),
+    lumbar=dict(lumbar_model='spindles'),
+)
+_ALL = {name: value for family in _FAMILIES.values() for name, value in family.items()}
+HELD_OUT = {
+    name: replace(_STANDARD, **family)
+    for name, family in dict(_FAMILIES, scanner=_ALL).items()
+}
+
+
+def find_params(name):
+    """Looks a preset or held-out family up.
+
+    Args:
+        name (str): Key of ``PRESETS`` or ``HELD_OUT``.
+
+    Returns:
+        PhantomParams: its parameters.
+
+    Raises:
+        InputError: If there is none of that name.
+    """
+    known = dict(PRESETS, **HELD_OUT)
+    if name not in known:
+        raise InputError(
+            f'no phantom preset is called {name!r}; there are {", ".join(PRESETS)}, '
+            f'and, held out from training, {", ".join(HELD_OUT)}'
+        )
+    return known[name]
+
+
+def preset_name(params):
+    """Returns the name of the preset or family with these parameters, or None."""
+    for name, known in dict(PRESETS, **HELD_OUT).items():
+        if known == params:
+            return name
+    return None

@@ -1,0 +1,73 @@
+"""The kinds of random numbers that the phantom is drawn with."""
+
+import cv2
+import numpy as np
+
+
+def draw_int(rng, bounds):
+    """Draws an int from an inclusive range."""
+    return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
+
+
+def draw_field(rng, shape, size):
+    """Draws a smooth random field of about unit variance.
+
+    Args:
+        rng (np.random.Generator): Source of randomness.
+        shape (tuple[int, int]): Rows and columns.
+        size (tuple[float, float]): Rows and columns per independent value.
+
+    Returns:
+        ndarray: float32 of ``shape``.
+    """
+    # A margin of one cell all round, cut at a random place: no cell wall, and so
+    # no structure, sits at the same pixels in every case.
+    cells = [int(np.ceil(n / s)) + 3 for n, s in zip(shape, size)]
+    coarse = rng.standard_normal(cells, dtype=np.float32)
+    start = rng.random(2) + 1
+    scale = np.array([[1 / size[1], 0, start[1]], [0, 1 / size[0], start[0]]])
+    return 1.2 * cv2.warpAffine(
+        coarse,
+        scale,
+        shape[::-1],
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+
+
+def draw_line(rng, length, size):
+    """Draws a smooth random curve (length,), one free value per ``size`` samples."""
+    return draw_field(rng, (length, 1), (size, 1))[:, 0].astype(np.float64)
+
+
+def draw_or(rng, bounds, off):
+    """Draws a number from a range, but nothing where the effect is off.
+
+    Args:
+        rng (np.random.Generator): Source of randomness; left alone if off, so that
+            switching an effect on is the only thing that changes a case.
+        bounds (tuple[float, float]): low and high.
+        off (float): Value without effect; ``(off, off)`` switches it off.
+
+    Returns:
+        float: the number.
+    """
+    return off if tuple(bounds) == (off, off) else rng.uniform(*bounds)
+
+
+def shake(rng, image, size, strength):
+    """Displaces pixels smoothly, so that no drawn outline stays regular.
+
+    Args:
+        rng (np.random.Generator): Source of randomness.
+        image (ndarray): float32 (h, w).
+        size (float): px between independent displacements.
+        strength (float): Standard deviation of the displacement in px.
+
+    Returns:
+        ndarray: float32 (h, w).
+    """
+    y, x = np.indices(image.shape, dtype=np.float32)
+    x += strength * draw_field(rng, image.shape, (size, size))
+    y += strength * draw_field(rng, image.shape, (size, size))
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

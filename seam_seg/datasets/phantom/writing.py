@@ -1,0 +1,167 @@
+"""Data sets of phantoms on disk."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+from mmengine.utils import ProgressBar
+
+from ...errors import InputError
+from .params import PhantomParams, preset_name
+from .rendering import make_case
+
+SPLITS = ('train', 'test')
+
+
+def _case_paths(root, split, name):
+    """Returns the paths of a case's image, mask and geometry."""
+    return (
+        root / 'dataset' / split / f'{name}.png',
+        root / 'groundtruth' / split / f'{name}_bone_3.png',
+        root / 'geometry' / split / f'{name}.json',
+    )
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+
+
+def _write_case(job):
+    """Makes and writes one case; a function of one argument, for the pool."""
+    root, split, name, seed, params = job
+    case = make_case(seed, params)
+    image_path, mask_path, geometry_path = _case_paths(root, split, name)
+    for path, pixels in ((image_path, case.image), (mask_path, case.mask)):
+        if not cv2.imwrite(str(path), pixels):
+            raise OSError(f'{path}: could not be written; is the disk full?')
+    _write_json(geometry_path, case.geometry)
+
+
+def _one_thread():
+    """Keeps OpenCV to one thread in a worker: the workers share the cores already."""
+    cv2.setNumThreads(1)
+
+
+def _write_atomically(path, text):
+    """Writes a text file that is either absent or whole."""
+    partial = path.with_name(path.name + '.partial')
+    partial.write_text(text, encoding='utf-8')
+    os.replace(partial, path)
+
+
+def _prepare_root(root, recipe, overwrite):
+    """Checks the target folder and clears what an earlier run left there.
+
+    Args:
+        root (Path): Target folder.
+        recipe (dict): How the data set will be made; kept in ``phantom.json``.
+        overwrite (bool): Whether another data set may be replaced.
+
+    Raises:
+        ValueError: If ``root`` is no folder, or holds another data set.
+    """
+    if root.exists() and not root.is_dir():
+        raise InputError(f'{root} is a file; name a folder to write the phantom to')
+    recipe_path = root / 'phantom.json'
+    recipe = json.loads(json.dumps(recipe))
+    split_files = [root / f'{split}.txt' for split in SPLITS]
+    if any(path.exists() for path in split_files) and not overwrite:
+        try:
+            same = json.loads(recipe_path.read_text(encoding='utf-8')) == recipe
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            raise InputError(
+                f'{root} already holds a data set that was made otherwise; choose '
+                'another folder, or pass overwrite=True (--overwrite) to replace it'
+            )
+    # Without split files a data set is incomplete, and this one is, from here on.
+    for path in split_files:
+        path.unlink(missing_ok=True)
+    for split in SPLITS:
+        for path in _case_paths(root, split, 'x'):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for stale in path.parent.glob(f'phantom_{split}_*'):
+                stale.unlink()
+    _write_json(recipe_path, recipe)
+
+
+def write_phantom(
+    root,
+    num_train,
+    num_test,
+    seed=0,
+    params=PhantomParams(),
+    num_workers=1,
+    overwrite=False,
+):
+    """Writes a phantom data set in the layout of the clinical one.
+
+    ``dataset/<split>/NAME.png`` holds the images, ``groundtruth/<split>/
+    NAME_bone_3.png`` the masks, ``geometry/<split>/NAME.json`` the true geometry,
+    ``train.txt`` and ``test.txt`` the names, ``phantom.json`` how all was made. The
+    split files come last: an interrupted run has none. The same call writes the same
+    bytes, whatever the number of workers; repeating it replaces its own files.
+
+    Args:
+        root (str | Path): Folder to write to, made if absent.
+        num_train (int): Training cases.
+        num_test (int): Test cases.
+        seed (int): Seed of the data set.
+        params (PhantomParams): Ranges to draw from.
+        num_workers (int): Processes; 1 works in this one.
+        overwrite (bool): Replace a data set that was made otherwise.
+
+    Raises:
+        InputError: If an argument makes no sense or ``root`` cannot be used.
+        OSError: If a file cannot be written.
+    """
+    counts = dict(train=num_train, test=num_test)
+    for split, count in counts.items():
+        if count < 0:
+            raise InputError(f'num_{split} must not be negative, got {count}')
+    if num_train + num_test == 0:
+        raise InputError('num_train and num_test are both 0: ask for at least one case')
+    if seed < 0:
+        raise InputError(f'seed must not be negative, got {seed}')
+    if num_workers < 1:
+        raise InputError(f'num_workers must be at least 1, got {num_workers}')
+
+    root = Path(root)
+    recipe = dict(
+        counts, seed=seed, preset=preset_name(params), params=asdict(params)
+    )
+    _prepare_root(root, recipe, overwrite)
+    names = {
+        split: [f'phantom_{split}_{i:04d}' for i in range(count)]
+        for split, count in counts.items()
+    }
+    jobs = [
+        (root, split, name, (seed, SPLITS.index(split), i), params)
+        for split in SPLITS
+        for i, name in enumerate(names[split])
+    ]
+    _run(jobs, num_workers)
+    for split in SPLITS:
+        text = ''.join(f'{name}\n' for name in names[split])
+        _write_atomically(root / f'{split}.txt', text)
+
+
+def _run(jobs, num_workers):
+    """Writes all cases, over processes if there are several workers."""
+    progress = ProgressBar(len(jobs))
+    if num_workers == 1:
+        for job in jobs:
+            _write_case(job)
+            progress.update()
+        return
+    # 'spawn' starts clean processes: safe beside threads, alike on every system.
+    context = multiprocessing.get_context('spawn')
+    with context.Pool(min(num_workers, len(jobs)), initializer=_one_thread) as pool:
+        for _ in pool.imap_unordered(_write_case, jobs):
+            progress.update()
