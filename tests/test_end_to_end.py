@@ -12,6 +12,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from seam_seg.apis import init_model
+from seam_seg.apis.case_scores import dice_summary, score_cases
 from seam_seg.configs import config_path, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.evaluation import confusion_counts, dice_jaccard
@@ -195,15 +197,24 @@ def test_predict_writes_labels_under_the_original_names(
         assert order == sorted(order) and 0.25 <= order[0] <= order[-1] <= 1
 
 
-def test_confidence_of_bones(checkpoint, tool, phantom, tmp_path):
-    out = tmp_path / 'confidence.json'
-    assert tool('evaluate_confidence')([
-        DEMO, checkpoint, str(phantom), '--out', str(out)
+def test_held_out_families(checkpoint, tested, tool, phantom, tmp_path):
+    out = tmp_path / 'held_out.json'
+    assert tool('evaluate_held_out')([
+        DEMO, checkpoint, '--families', 'scanner', '--cases', '2', '--out', str(out)
     ]) == 0
     summary = json.loads(out.read_text())
-    total = summary.pop('all')
-    assert total['bones'] == sum(part['bones'] for part in summary.values()) > 10
-    assert 0 < total['doubtful'] <= total['bones']
+    assert list(summary) == ['standard', 'scanner']
+    for family in summary.values():
+        total = family['confidence'].pop('all')
+        assert total['bones'] == sum(
+            part['bones'] for part in family['confidence'].values()) > 10
+        assert 0 < total['doubtful'] <= total['bones']
+        assert family['dice']['average'] > 0
+    assert '| scanner |' in out.with_suffix('.md').read_text()
+    # the scores of tools/test.py
+    images, _ = score_cases(init_model(DEMO, checkpoint, 'cpu'), str(phantom))
+    expected = json.loads((tested / 'test/dice_jaccard.json').read_text())
+    assert dice_summary(images)['average'] == pytest.approx(expected['mDice'], abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):

@@ -67,6 +67,11 @@ def read_split(path: Path) -> List[str]:
     return names
 
 
+def _lists_cases(path: Path) -> bool:
+    """Whether a split file is there and not empty."""
+    return path.is_file() and bool(path.read_bytes().strip())
+
+
 def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
     """Draws the validation cases out of the training cases.
 
@@ -234,8 +239,10 @@ class VPIDataset(BaseSegDataset):
         """The names of this split's cases, in the order of the split file."""
         root = Path(self.data_root)
         files = {key: root / name for key, name in self.split_files.items()}
+        if self.split == 'test' and not _lists_cases(files['train']):
+            return read_split(files['test'])  # a data set that is only tested on
         train = read_split(files['train'])
-        if files['test'].is_file() or self.split == 'test':
+        if _lists_cases(files['test']) or self.split == 'test':
             test = read_split(files['test'])
             both = sorted(set(train) & set(test))
             if both:

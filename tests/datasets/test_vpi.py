@@ -249,3 +249,12 @@ def test_palette_follows_the_names(contract):
                      dict(classes=classes, palette=[[0, 0, 0]])):
         with pytest.raises(InputError, match='palette'):
             VPIDataset(str(contract), lazy_init=True, metainfo=metainfo)
+
+
+def test_data_set_that_is_only_tested_on(contract):
+    (contract / 'train.txt').write_text('\n')
+    assert VPIDataset(str(contract), 'test').split_names() == ['t0', 't1']
+    (contract / 'train.txt').unlink()
+    assert VPIDataset(str(contract), 'test').split_names() == ['t0', 't1']
+    with pytest.raises(InputError, match='train.txt'):
+        VPIDataset(str(contract), 'train')

@@ -1,0 +1,75 @@
+#!/usr/bin/env python
+"""Scores a model on phantom families that it was not trained on ('another scanner').
+
+For each family: Dice, the gap to the training family, and whether low confidence finds
+the bones that need correction (Dice < 0.7) better than a small area does.
+"""
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Optional, Sequence
+
+from seam_seg.apis.case_scores import confidence_summary, dice_summary, score_cases
+from seam_seg.apis.cli import report_errors
+from seam_seg.apis.inference import init_model
+from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
+
+# Choices may be made on one part; the other one is for the report.
+SEEDS = dict(val=1000, test=2000)
+
+
+def markdown(summary: dict, reference: str) -> str:
+    """The summary as a table, gaps against the reference family."""
+    rows = [
+        '| family | lumbar | thoracic | rib | average Dice (%) | gap | bones, doubtful | '
+        'AUROC of confidence | of area |', '|---|---|---|---|---|---|---|---|---|'
+    ]
+    for name, row in summary.items():
+        dice, bones = row['dice'], row['confidence']['all']
+        gap = dice['average'] - summary[reference]['dice']['average']
+        cells = [name, *(f'{dice[key]:.2f}' for key in (
+            'lumbar', 'thoracic', 'rib', 'average')), f'{gap:+.2f}',
+            f'{bones["bones"]}, {bones["doubtful"]}',
+            *('-' if bones[key] is None else f'{bones[key]:.3f}'
+              for key in ('auroc_confidence', 'auroc_area'))]
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path or name of a config')
+    parser.add_argument('checkpoint', help='file written by tools/train.py')
+    parser.add_argument(
+        '--families', nargs='+', default=[*PRESETS, *HELD_OUT], metavar='NAME',
+        help='presets and held-out families (default: all)')
+    parser.add_argument('--reference', default='standard', help='what it was trained on')
+    parser.add_argument('--cases', type=int, default=12, help='of each family')
+    parser.add_argument('--part', choices=list(SEEDS), default='val')
+    parser.add_argument(
+        '--out', type=Path, metavar='FILE', help='JSON, and .md beside it')
+    args = parser.parse_args(argv)
+    model = init_model(args.config, args.checkpoint)
+    summary = {}
+    for name in dict.fromkeys([args.reference, *args.families]):
+        params = find_params(name)
+        with tempfile.TemporaryDirectory() as folder:
+            write_phantom(folder, 0, args.cases, SEEDS[args.part], params)
+            images, bones = score_cases(model, folder)
+        summary[name] = dict(
+            dice=dice_summary(images), confidence=confidence_summary(bones))
+    table = markdown(summary, args.reference)
+    print('\n' + table)
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(summary, indent=1) + '\n')
+        args.out.with_suffix('.md').write_text(table + '\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
