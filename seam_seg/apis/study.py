@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ def train_and_score(config: str, options: dict, seed: int, data_root: str,
 
 
 def run_study(config: str, variants: Dict[str, dict], seeds: Sequence[int],
-              data_root: str, out: Path, work_dir: Path) -> None:
+              data_root: str, out: Path, work_dir: Path) -> Iterator[None]:
     """Runs every variant with every seed that has no result yet.
 
     Args:
@@ -165,6 +165,9 @@ def run_study(config: str, variants: Dict[str, dict], seeds: Sequence[int],
         data_root (str): data set.
         out (Path): folder of the results, ``VARIANT_seedN.json``.
         work_dir (Path): folder of the work dirs.
+
+    Yields:
+        None: after each run, when its result is on disk.
     """
     load_config(config, None, data_root)  # fails now rather than in a run
     out.mkdir(parents=True, exist_ok=True)
@@ -177,6 +180,7 @@ def run_study(config: str, variants: Dict[str, dict], seeds: Sequence[int],
         result = train_and_score(
             config, variants[name], seed, data_root, work_dir / f'{name}_seed{seed}')
         write_json(out / f'{name}_seed{seed}.json', dict(variant=name, **result))
+        yield
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -45,14 +45,14 @@ def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
     arguments = (DEMO, dict(a=dict(x=1), b=dict(x=2)), [0, 1], str(phantom),
                  tmp_path / 'out', tmp_path / 'work')
     with pytest.raises(KeyboardInterrupt):
-        study.run_study(*arguments)
+        list(study.run_study(*arguments))
     assert done == [(1, 0), (2, 0), (1, 1)]
     done.clear()
-    study.run_study(*arguments)
+    assert len(list(study.run_study(*arguments))) == 1
     assert done == [(2, 1)]
     assert sorted(study.read_results(tmp_path / 'out')) == ['a', 'b']
     with pytest.raises(InputError, match='no-such'):
-        study.run_study('no-such', *arguments[1:])
+        next(study.run_study('no-such', *arguments[1:]))
 
 
 def test_table(tmp_path):
