@@ -38,6 +38,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.8',
     packages=find_packages(include=['seam_seg', 'seam_seg.*']),
+    package_data={'seam_seg.weights': ['*.pth', 'README.md']},
     # The OpenMMLab stack is not listed: two distributions provide it, and torch is
     # to be chosen by machine. `import seam_seg` checks for them and says what to do.
     install_requires=['numpy', 'scipy', 'matplotlib'],

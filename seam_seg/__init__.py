@@ -7,10 +7,11 @@ from .stack import check_stack
 
 check_stack()
 
-from . import datasets, engine, evaluation, models  # noqa: E402
+from . import datasets, engine, evaluation, models, weights  # noqa: E402
 from .configs import get_config  # noqa: E402
 from .version import __version__  # noqa: E402
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'evaluation', 'get_config', 'models'
+    '__version__', 'datasets', 'engine', 'evaluation', 'get_config', 'models',
+    'weights'
 ]

@@ -39,6 +39,12 @@ def tool():
 
 
 @pytest.fixture(scope='session')
+def tool_module():
+    """``tool_module('train')`` is tools/train.py, as a module."""
+    return load_tool
+
+
+@pytest.fixture(scope='session')
 def phantom(tmp_path_factory):
     """A phantom of five training and three test cases at native size."""
     root = tmp_path_factory.mktemp('data') / 'phantom'

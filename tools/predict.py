@@ -8,13 +8,10 @@ from typing import Optional, Sequence
 from seam_seg.apis.cli import progress, report_errors
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.predict_files import (
-    demo_checkpoint,
     find_images,
     predict_file,
     prepare_out,
 )
-
-DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -22,11 +19,14 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         'images', nargs='+', metavar='IMAGE',
         help='images, folders of images, or .txt files with one path a line')
-    parser.add_argument('--out', required=True, type=Path, help='folder for the results')
-    parser.add_argument('--config', help='path or name of a config (default: the demo)')
+    parser.add_argument(
+        '--out', type=Path, default=Path('predictions'),
+        help='folder for the results (default: predictions)')
+    parser.add_argument(
+        '--config', help='path or name of a config (default: the ready weights)')
     parser.add_argument(
         '--checkpoint', help='file written by tools/train.py with that config (default: '
-        'what make demo trained)')
+        'the ready weights)')
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
@@ -38,8 +38,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     images = find_images(args.images)
-    model = init_model(
-        args.config or DEMO, args.checkpoint or demo_checkpoint(), args.device)
+    own = [] if args.config is None else [args.config, args.checkpoint]
+    model = init_model(*own, device=args.device)
     prepare_out(args.out, images)
     failures = [
         message for message in (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from seam_seg.apis.cli import report_errors
-from seam_seg.apis.study import read_results, run_study, study_table
+from seam_seg.apis.study import Run, read_results, run_study, study_table
 from seam_seg.datasets.phantom import write_phantom
 
 CONFIG = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -71,8 +71,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parser.parse_args(argv)
     # 60 training cases, of which 12 validate; the test cases stay unused.
     write_phantom(args.data_root, 60, 1, seed=1, num_workers=2, overwrite=True)
+    runs = [Run(name, seed, CONFIG, options)
+            for seed in args.seeds for name, options in VARIANTS.items()]
     for _ in run_study(
-            CONFIG, VARIANTS, args.seeds, str(args.data_root), args.out, args.work_dir):
+            runs, str(args.data_root), args.out, args.work_dir, look_inside=True):
         write_report(args.out)
     print(write_report(args.out))
     return 0

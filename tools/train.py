@@ -4,7 +4,14 @@ import sys
 from typing import Optional, Sequence
 
 from seam_seg.apis.cli import report_errors, run_parser
-from seam_seg.apis.runs import launched, load_config, set_amp, set_tensorboard, train
+from seam_seg.apis.runs import (
+    launched,
+    load_config,
+    set_amp,
+    set_resume,
+    set_tensorboard,
+    train,
+)
 
 
 @report_errors
@@ -20,7 +27,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.data_root, args.work_dir)
     if args.resume:
-        cfg.resume = True
+        set_resume(cfg)
     if args.amp:
         set_amp(cfg)
     if args.tensorboard:

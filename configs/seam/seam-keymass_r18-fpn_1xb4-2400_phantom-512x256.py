@@ -4,10 +4,7 @@ _base_ = [
     '../_base_/schedules/schedule_demo.py', '../_base_/default_runtime.py'
 ]
 model = dict(decode_head=dict(type='SEAMHead', normalization='key_mass'))
-train_dataloader = dict(
-    batch_size=4, num_workers=1, dataset=dict(data_root='data/phantom-hard'))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root='data/phantom-hard'))
-test_dataloader = dict(num_workers=1, dataset=dict(data_root='data/phantom-hard'))
+train_dataloader = dict(batch_size=4, num_workers=1)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=2400, eta_min=2e-5, by_epoch=False)
 ]

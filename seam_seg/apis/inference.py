@@ -16,6 +16,7 @@ from ..configs import get_config
 from ..datasets import VPIDataset
 from ..datasets.io import read_image, to_uint8
 from ..errors import InputError
+from ..weights import READY_CONFIG, READY_WEIGHTS
 
 
 def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
@@ -64,15 +65,16 @@ def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
     return content.get('meta', {})
 
 
-def init_model(config: Union[str, Path, Config],
-               checkpoint: Union[str, Path],
+def init_model(config: Union[str, Path, Config] = READY_CONFIG,
+               checkpoint: Union[str, Path] = READY_WEIGHTS,
                device: Optional[str] = None) -> nn.Module:
     """Builds a model and loads its weights.
 
     Args:
         config (str | Path | Config): a config, its path, or the name of one of the
-            package's configs.
-        checkpoint (str | Path): file written by a training with that config.
+            package's configs. Default: that of the ready weights.
+        checkpoint (str | Path): file written by a training with that config. Default:
+            the ready weights of the package.
         device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
 
     Returns:

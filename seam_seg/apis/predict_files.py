@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from torch import nn
 
-from ..configs import project_root
 from ..errors import InputError
 from ..evaluation.bones import Bone, list_bones
 from ..visualization import panel, write_rgb
@@ -54,23 +53,6 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
         raise InputError(f'two images are named {twice[0]}, and one result would '
                          'overwrite the other. Predict them into two folders.')
     return images
-
-
-def demo_checkpoint() -> Path:
-    """The best checkpoint of ``make demo``.
-
-    Returns:
-        Path: an existing file in the clone.
-
-    Raises:
-        InputError: the demo was not run.
-    """
-    folder = project_root() / 'work_dirs' / 'demo'
-    found = sorted(folder.glob('best_mDice_iter_*.pth'))
-    if not found:
-        raise InputError(f'{folder}: no checkpoint of the demo. Run make demo, or give '
-                         '--config and --checkpoint of a model of yours.')
-    return found[-1]
 
 
 def prepare_out(out: Path, images: Sequence[Path]) -> None:

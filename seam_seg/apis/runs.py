@@ -9,7 +9,7 @@ from urllib.error import URLError
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..configs import config_path, get_config
 from ..errors import InputError
@@ -91,6 +91,16 @@ def launched(cfg: Config, launcher: str) -> Iterator[None]:
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
+
+
+def set_resume(cfg: Config) -> None:
+    """Goes on from the last checkpoint in the work dir, where there is one.
+
+    mmengine would resume from ``load_from`` where a config names that: a fine-tuning
+    would never get past its start.
+    """
+    if find_latest_checkpoint(cfg.work_dir) is not None:
+        cfg.resume, cfg.load_from = True, None
 
 
 def set_amp(cfg: Config) -> None:

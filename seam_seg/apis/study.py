@@ -4,14 +4,13 @@ Each finished run is one JSON file, written at its end, so that a study can be s
 started again: finished runs are not repeated, and the one that was cut off resumes.
 """
 import csv
-import itertools
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -92,57 +91,72 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     return dict(largest_weight=largest, gradient_ratio=ratio)
 
 
-def train_and_score(config: str, options: dict, seed: int, data_root: str,
-                    work_dir: Path) -> dict:
-    """Trains a model and scores its last checkpoint on the validation split.
+class Run(NamedTuple):
+    """One training of a study.
+
+    Attributes:
+        variant (str): its name in the tables.
+        seed (int): of the training.
+        config (str): name or path.
+        options (dict): nested overrides of the config.
+        checkpoint (Path | None): weights that are scored as they are; then nothing is
+            trained.
+    """
+    variant: str
+    seed: int
+    config: str
+    options: dict
+    checkpoint: Optional[Path] = None
+
+
+def train_and_score(run: Run, data_root: str, work_dir: Path,
+                    split: str = 'val') -> Tuple[dict, Path]:
+    """Trains a model and scores its last checkpoint.
 
     The tools run in processes of their own, so that no run sees what another left.
 
     Args:
-        config (str): name or path.
-        options (dict): nested overrides of the config.
-        seed (int): of the training.
-        data_root (str): data set; its test split is not touched.
+        run (Run): what is trained.
+        data_root (str): data set.
         work_dir (Path): checkpoints and logs; an interrupted training resumes there.
+        split (str): that is scored. Default: ``'val'``.
 
     Returns:
-        dict: scores (means and per image), what :func:`probe` gives, seconds, and the
-        command.
+        tuple[dict, Path]: scores (means and per image), seconds and the command; and the
+        checkpoint.
 
     Raises:
         InputError: one of the tools failed; its log is named.
     """
-    words = [*flatten(options), f'randomness.seed={seed}']
+    options = [*flatten(run.options), f'randomness.seed={run.seed}']
     common = ['--data-root', str(data_root), '--work-dir', str(work_dir)]
-    commands = [[
-        'tools/train.py', config, *common, '--resume', '--cfg-options', *words
-    ]]
     work_dir.mkdir(parents=True, exist_ok=True)
     start = time.time()
 
-    def run(command):
+    def call(tool, *words):
         with (work_dir / 'log.txt').open('a') as log:
             status = subprocess.run(
-                [sys.executable, str(project_root() / command[0]), *command[1:]],
+                [sys.executable, str(project_root() / tool), *words],
                 stdout=log, stderr=log, check=False).returncode
         if status:
-            raise InputError(f'{" ".join(command)}: ended with status {status}; see '
+            raise InputError(f'{tool} {" ".join(words)}: ended with status {status}; see '
                              f'{work_dir / "log.txt"}.')
+        return f'{tool} {" ".join(words)}'.replace(str(work_dir), 'WORK_DIR')
 
-    run(commands[0])
+    checkpoint, command = run.checkpoint, None
+    if checkpoint is None:
+        command = call('tools/train.py', run.config, *common, '--resume', '--cfg-options',
+                       *options)
+        checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
     seconds = time.time() - start
-    checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-    run([
-        'tools/test.py', config, checkpoint, *common, '--cfg-options', *words,
-        'test_dataloader.dataset.split=val'
-    ])
+    tested = call('tools/test.py', run.config, str(checkpoint), *common, '--cfg-options',
+                  *options, f'test_dataloader.dataset.split={split}')
     scores = json.loads((work_dir / 'test/dice_jaccard.json').read_text())
     with (work_dir / 'test/dice_jaccard.csv').open(newline='') as file:
         per_image = {row['name']: row for row in csv.DictReader(file)}
-    written, = work_dir.glob('*.py')  # the config as the training resolved it
     return dict(
-        config=config, options=options, seed=seed, split='val',
-        command=' '.join(commands[0]).replace(str(work_dir), 'WORK_DIR'),
+        variant=run.variant, config=run.config, options=run.options, seed=run.seed,
+        split=split, command=command or tested,
         versions=dict(seam_seg=__version__, torch=torch.__version__),
         seconds_of_this_start=round(seconds, 1),
         scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
@@ -150,36 +164,38 @@ def train_and_score(config: str, options: dict, seed: int, data_root: str,
             name: {key: float(row[key]) for key in row
                    if key.startswith('Dice.') and row[key]}
             for name, row in per_image.items()
-        },
-        probe=probe(Config.fromfile(str(written)), Path(checkpoint)))
+        }), checkpoint
 
 
-def run_study(config: str, variants: Dict[str, dict], seeds: Sequence[int],
-              data_root: str, out: Path, work_dir: Path) -> Iterator[None]:
-    """Runs every variant with every seed that has no result yet.
+def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
+              split: str = 'val', look_inside: bool = False) -> Iterator[None]:
+    """Does every run that has no result yet.
 
     Args:
-        config (str): the reference.
-        variants (dict[str, dict]): name -> nested overrides of the config.
-        seeds (Sequence[int]): the same for every variant.
+        runs (Sequence[Run]): in the order in which they are done.
         data_root (str): data set.
         out (Path): folder of the results, ``VARIANT_seedN.json``.
         work_dir (Path): folder of the work dirs.
+        split (str): that is scored. Default: ``'val'``.
+        look_inside (bool): adds what :func:`probe` finds. Default: False.
 
     Yields:
         None: after each run, when its result is on disk.
     """
-    load_config(config, None, data_root)  # fails now rather than in a run
+    for name in {run.config for run in runs}:
+        load_config(name, None, data_root)  # fails now rather than in a run
     out.mkdir(parents=True, exist_ok=True)
-    todo = [
-        (name, seed) for seed, name in itertools.product(seeds, variants)
-        if not (out / f'{name}_seed{seed}.json').exists()
-    ]
-    for i, (name, seed) in enumerate(todo):
-        print(f'{i + 1} of {len(todo)}: {name}, seed {seed}', flush=True)
-        result = train_and_score(
-            config, variants[name], seed, data_root, work_dir / f'{name}_seed{seed}')
-        write_json(out / f'{name}_seed{seed}.json', dict(variant=name, **result))
+    todo = [run for run in runs
+            if not (out / f'{run.variant}_seed{run.seed}.json').exists()]
+    for i, run in enumerate(todo):
+        name = f'{run.variant}_seed{run.seed}'
+        print(f'{i + 1} of {len(todo)}: {run.variant}, seed {run.seed}', flush=True)
+        result, checkpoint = train_and_score(run, data_root, work_dir / name, split)
+        if look_inside:
+            # the config as the training resolved it
+            written, = (work_dir / name).glob('*.py')
+            result['probe'] = probe(Config.fromfile(str(written)), checkpoint)
+        write_json(out / f'{name}.json', result)
         yield
 
 

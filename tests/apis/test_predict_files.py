@@ -1,7 +1,7 @@
 """Which files tools/predict.py takes, and which it refuses."""
 import pytest
 
-from seam_seg.apis.predict_files import demo_checkpoint, find_images, prepare_out
+from seam_seg.apis.predict_files import find_images, prepare_out
 from seam_seg.errors import InputError
 
 
@@ -33,15 +33,3 @@ def test_refuses_what_would_be_lost(folder, tmp_path):
         prepare_out(folder, [folder / 'b.png'])
     with pytest.raises(InputError, match='could overwrite images'):
         prepare_out(folder, [folder / 'overlay/c.png'])
-
-
-def test_default_is_the_demo(tmp_path, monkeypatch, tool, capsys):
-    monkeypatch.setattr('seam_seg.apis.predict_files.project_root', lambda: tmp_path)
-    assert tool('predict')(['a.png', '--out', str(tmp_path / 'out')]) == 2
-    assert 'make demo' in capsys.readouterr().err
-    best = tmp_path / 'work_dirs/demo/best_mDice_iter_600.pth'
-    best.parent.mkdir(parents=True)
-    best.touch()
-    assert demo_checkpoint() == best
-    with pytest.raises(SystemExit):  # one without the other
-        tool('predict')(['a.png', '--out', 'out', '--checkpoint', str(best)])

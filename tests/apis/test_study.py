@@ -1,5 +1,4 @@
 """Studies: resumable runs, and a table that says what was measured."""
-import json
 
 import pytest
 
@@ -33,26 +32,24 @@ def test_flatten():
 def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
     done = []
 
-    def fake(config, options, seed, data_root, work_dir):
+    def fake(run, data_root, work_dir, split):
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append((options['x'], seed))
-        run = result('', seed, 50.0)
-        del run['variant']  # run_study knows it
-        return run
+        done.append((run.variant, run.seed))
+        return result(run.variant, run.seed, 50.0), None
 
     monkeypatch.setattr(study, 'train_and_score', fake)
-    arguments = (DEMO, dict(a=dict(x=1), b=dict(x=2)), [0, 1], str(phantom),
-                 tmp_path / 'out', tmp_path / 'work')
+    runs = [study.Run(name, seed, DEMO, {}) for seed in (0, 1) for name in 'ab']
+    arguments = runs, str(phantom), tmp_path / 'out', tmp_path / 'work'
     with pytest.raises(KeyboardInterrupt):
         list(study.run_study(*arguments))
-    assert done == [(1, 0), (2, 0), (1, 1)]
+    assert done == [('a', 0), ('b', 0), ('a', 1)]
     done.clear()
     assert len(list(study.run_study(*arguments))) == 1
-    assert done == [(2, 1)]
+    assert done == [('b', 1)]
     assert sorted(study.read_results(tmp_path / 'out')) == ['a', 'b']
     with pytest.raises(InputError, match='no-such'):
-        next(study.run_study('no-such', *arguments[1:]))
+        next(study.run_study([study.Run('a', 0, 'no-such', {})], *arguments[1:]))
 
 
 def test_table(tmp_path):
@@ -91,14 +88,22 @@ def test_a_real_run(tmp_path, phantom):
             batch_size=2, num_workers=0, persistent_workers=False),
         model=dict(decode_head=dict(
             loss_center=dict(type='CenterRegressionLoss', mode='offset'))))
-    run = study.train_and_score(DEMO, options, 3, str(phantom), tmp_path / 'run')
-    json.dumps(run)
+    runs = [study.Run('offset', 3, DEMO, options)]
+    list(study.run_study(
+        runs, str(phantom), tmp_path / 'out', tmp_path / 'work', look_inside=True))
+    run, = study.read_results(tmp_path / 'out')['offset']
     assert run['seed'] == 3 and 'randomness.seed=3' in run['command']
     assert len(run['per_image']) == 1  # the validation split of five cases
     assert 0.25 <= run['probe']['largest_weight'] <= 1
     assert run['probe']['gradient_ratio'] > 0
+    # weights as they are, on another split
+    trained = tmp_path / 'work/offset_seed3/iter_1.pth'
+    scored, checkpoint = study.train_and_score(
+        study.Run('again', 3, DEMO, options, trained), str(phantom),
+        tmp_path / 'again', 'test')
+    assert len(scored['per_image']) == 3 and checkpoint == trained
+    assert 'tools/test.py' in scored['command']
+    wrong = study.Run('bad', 0, DEMO, dict(model=dict(decode_head=dict(beta=-1))))
     with pytest.raises(InputError, match='log.txt'):
-        study.train_and_score(
-            DEMO, dict(model=dict(decode_head=dict(beta=-1))), 0, str(phantom),
-            tmp_path / 'bad')
+        study.train_and_score(wrong, str(phantom), tmp_path / 'bad')
     assert 'must not be negative' in (tmp_path / 'bad/log.txt').read_text()

@@ -1,0 +1,55 @@
+"""A checkpoint as it is handed on: weights in half precision and nothing else."""
+import os
+from pathlib import Path
+from typing import Union
+
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from ..errors import InputError
+from ..version import __version__
+from .inference import load_weights
+
+
+def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path]) -> int:
+    """Writes the weights of a training without its optimizer, at half precision.
+
+    What was learned by the center loss alone is left out too. The file holds tensors,
+    numbers and text only, so that it loads with ``weights_only``.
+
+    Args:
+        config (Config): of the training.
+        checkpoint (str | Path): written by it.
+        out (str | Path): the new file, written whole or not at all.
+
+    Returns:
+        int: its size in bytes.
+
+    Raises:
+        InputError: not the checkpoint of that config, or a weight that half precision
+            cannot hold.
+    """
+    model = MODELS.build(config.model)
+    meta = load_weights(model, checkpoint)
+    weights = {}
+    for name, value in model.state_dict().items():
+        if '.loss_center.' in name:
+            continue
+        weights[name] = value.half() if value.is_floating_point() else value
+        if not torch.isfinite(weights[name]).all():
+            raise InputError(f'checkpoint {checkpoint}: {name} does not fit into half '
+                             'precision.')
+    names, palette = (meta['dataset_meta'][key] for key in ('classes', 'palette'))
+    dataset_meta = dict(
+        classes=tuple(map(str, names)), palette=[list(map(int, rgb)) for rgb in palette])
+    out = Path(out)
+    partial = out.with_suffix('.partial')
+    torch.save(
+        dict(
+            state_dict=weights,
+            meta=dict(
+                dataset_meta=dataset_meta, iter=int(meta['iter']), seed=int(meta['seed']),
+                config=Path(config.filename).stem, seam_seg=__version__)), partial)
+    os.replace(partial, out)
+    return out.stat().st_size

@@ -1,0 +1,31 @@
+"""The ready weights: a small SEAM model trained on phantoms (README.md: its card)."""
+from pathlib import Path
+from typing import Optional
+
+import torch
+from mmengine.runner import CheckpointLoader
+
+from ..errors import InputError
+
+READY_CONFIG = 'seam-keymass_r18-fpn_1xb4-2400_phantom-512x256'
+READY_WEIGHTS = Path(__file__).with_name('seam-keymass_r18-fpn.pth')
+READY_URL = 'seam_seg://ready'  # in configs: load_from
+
+
+@CheckpointLoader.register_scheme(prefixes='seam_seg://')
+def load_ready(filename: str, map_location: Optional[str] = None) -> dict:
+    """Finds the ready weights for ``load_from`` from any folder, also in a wheel.
+
+    Args:
+        filename (str): :data:`READY_URL`.
+        map_location (str, optional): as in ``torch.load``.
+
+    Returns:
+        dict: the checkpoint.
+
+    Raises:
+        InputError: another name.
+    """
+    if filename != READY_URL:
+        raise InputError(f'{filename}: the package ships one checkpoint, {READY_URL}.')
+    return torch.load(READY_WEIGHTS, map_location=map_location, weights_only=True)

@@ -1,0 +1,46 @@
+"""Checkpoints as they are handed on."""
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from seam_seg.apis import init_model
+from seam_seg.apis.publish import publish
+from seam_seg.configs import get_config
+from seam_seg.datasets import VPIDataset
+from seam_seg.errors import InputError
+
+CONFIG = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+
+
+def save(model, path):
+    """As mmengine saves: an optimizer beside the weights, and a meta."""
+    meta = dict(iter=600, seed=0, dataset_meta=VPIDataset.METAINFO, cfg='secret path')
+    torch.save(
+        dict(state_dict=model.state_dict(), optimizer=dict(x=torch.ones(10**6)),
+             meta=meta), path)
+
+
+def test_publish(tmp_path, tool):
+    model = MODELS.build(get_config(CONFIG).model).eval()
+    save(model, tmp_path / 'trained.pth')
+    out = tmp_path / 'published.pth'
+    assert tool('publish_model')([CONFIG, str(tmp_path / 'trained.pth'), str(out)]) == 0
+    parameters = sum(p.numel() for p in model.parameters())
+    assert 2 * parameters < out.stat().st_size < 2.2 * parameters + 2e5
+    assert b'secret path' not in out.read_bytes()
+    content = torch.load(out, weights_only=True)
+    assert content['meta']['config'] == CONFIG and content['meta']['iter'] == 600
+    loaded = init_model(CONFIG, out, 'cpu')
+    assert loaded.dataset_meta['classes'] == VPIDataset.METAINFO['classes']
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(
+            loaded.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_refuses_what_half_precision_cannot_hold(tmp_path):
+    model = MODELS.build(get_config(CONFIG).model)
+    model.decode_head.conv_seg.bias.data[0] = 1e6
+    save(model, tmp_path / 'trained.pth')
+    with pytest.raises(InputError, match='conv_seg.bias does not fit'):
+        publish(get_config(CONFIG), tmp_path / 'trained.pth', tmp_path / 'out.pth')
+    assert not (tmp_path / 'out.pth').exists()

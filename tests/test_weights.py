@@ -1,0 +1,72 @@
+"""The ready weights: small, safe to load, useful as they are, and a start."""
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from seam_seg.apis import init_model, predict_mask
+from seam_seg.apis.case_scores import dice_summary, score_cases
+from seam_seg.apis.runs import load_config, set_resume
+from seam_seg.errors import InputError
+from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
+
+FINETUNE = 'seam-keymass_r18-fpn_1xb2-200_finetune_vpi-512x256'
+TINY = [
+    'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=1',
+    'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'
+]
+
+
+def test_the_file():
+    """Half precision, nothing but data in it, and its origin."""
+    assert READY_WEIGHTS.stat().st_size <= 8e6
+    content = torch.load(READY_WEIGHTS, weights_only=True)
+    floats = {v.dtype for v in content['state_dict'].values() if v.is_floating_point()}
+    assert floats == {torch.float16}
+    assert content['meta']['config'] == READY_CONFIG
+    assert content['meta']['seed'] == 0
+    assert torch.equal(
+        load_ready(READY_URL)['state_dict']['decode_head.conv_seg.bias'],
+        content['state_dict']['decode_head.conv_seg.bias'])
+    with pytest.raises(InputError, match='ships one checkpoint'):
+        load_ready('seam_seg://other')
+
+
+def test_finds_bones_it_never_saw(phantom):
+    """Three cases of the standard preset; trivial predictors reach about 40."""
+    images, _ = score_cases(init_model(device='cpu'), str(phantom))
+    assert dice_summary(images)['average'] > 70
+
+
+def test_predict_uses_them(tool, phantom, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = sorted((phantom / 'dataset/test').glob('*.png'))[0]
+    assert tool('predict')([str(image), '--device', 'cpu']) == 0
+    written = cv2.imread(str(tmp_path / 'predictions' / image.name), -1)
+    assert np.array_equal(written, predict_mask(init_model(device='cpu'), image))
+    with pytest.raises(SystemExit):  # one without the other
+        tool('predict')([str(image), '--checkpoint', str(READY_WEIGHTS)])
+    assert 'belong together' in capsys.readouterr().err
+
+
+def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
+    """A first start loads them; a resumed one goes on from its own checkpoint."""
+    cfg = load_config(FINETUNE, None, str(phantom), str(tmp_path))
+    set_resume(cfg)
+    assert cfg.load_from == READY_URL and not cfg.resume
+    arguments = [FINETUNE, '--data-root', str(phantom), '--work-dir', str(tmp_path),
+                 '--resume', '--cfg-options', *TINY]
+    # A rate of zero leaves the weights as they were loaded.
+    assert tool('train')([*arguments, 'optim_wrapper.optimizer.lr=0',
+                          'param_scheduler.0.eta_min=0']) == 0
+    start = torch.load(READY_WEIGHTS, weights_only=True)['state_dict']
+    trained = torch.load(
+        tmp_path / 'iter_2.pth', weights_only=False, map_location='cpu')['state_dict']
+    key = 'decode_head.seam.phi.weight'
+    assert torch.equal(trained[key], start[key].float())
+    set_resume(cfg)
+    assert cfg.load_from is None and cfg.resume
+    assert tool('train')([*arguments, 'train_cfg.max_iters=3']) == 0
+    assert (tmp_path / 'iter_3.pth').is_file()
+    log = sorted(tmp_path.glob('*/*.log'))[-1].read_text()
+    assert 'iter_2.pth' in log and READY_URL not in log.split('Load')[-1]

@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Strips a checkpoint to its weights, in half precision, to hand it on."""
+import argparse
+import sys
+from typing import Optional, Sequence
+
+from seam_seg.apis.cli import report_errors
+from seam_seg.apis.publish import publish
+from seam_seg.configs import get_config
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='path or name of the config it was trained with')
+    parser.add_argument('checkpoint', help='file written by tools/train.py')
+    parser.add_argument('out', help='file to write')
+    args = parser.parse_args(argv)
+    size = publish(get_config(args.config), args.checkpoint, args.out)
+    print(f'Wrote {args.out}, {size / 1e6:.1f} MB')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
