@@ -10,6 +10,7 @@ from mmseg.registry import METRICS
 from test_dice_jaccard import slow_scores
 
 from seam_seg.datasets import VPIDataset
+from seam_seg.evaluation.surface import surface_distances
 
 CLASSES = VPIDataset.METAINFO['classes']
 
@@ -99,6 +100,24 @@ def test_files(pairs, tmp_path):
         written = cv2.imread(
             str(tmp_path / f'labels/case {i}.png'), cv2.IMREAD_UNCHANGED)
         assert written.dtype == np.uint8 and (written == pred).all()
+
+
+def test_surface_distances(pairs, tmp_path):
+    metrics = run(pairs, surface=True, summary_dir=str(tmp_path))
+    plain = run(pairs)
+    assert {key: metrics[key] for key in plain} == plain
+    # per image, of the label that is there in both masks
+    expected = [surface_distances(*pair, 4) for pair in pairs]
+    for row, key in enumerate(('HD95', 'ASSD')):
+        for label, name in enumerate(CLASSES[1:], start=1):
+            values = [scores[row][label] for scores in expected]
+            assert metrics[f'{key}.{name}'] == pytest.approx(np.nanmean(values))
+        assert metrics[f'm{key}'] == pytest.approx(
+            np.mean([metrics[f'{key}.{name}'] for name in CLASSES[1:]]))
+    assert [metrics[f'no_surface.{name}'] for name in CLASSES[1:]] == [0, 1, 1]
+    with (tmp_path / 'dice_jaccard.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1]['HD95.thoracic'] == '' and float(rows[1]['ASSD.rib']) > 0
 
 
 def test_format_only(pairs, tmp_path):
