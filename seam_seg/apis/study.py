@@ -6,9 +6,11 @@ started again: finished runs are not repeated, and the one that was cut off resu
 import csv
 import json
 import os
+import queue
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -109,8 +111,8 @@ class Run(NamedTuple):
     checkpoint: Optional[Path] = None
 
 
-def train_and_score(run: Run, data_root: str, work_dir: Path,
-                    split: str = 'val') -> Tuple[dict, Path]:
+def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val',
+                    gpu: Optional[int] = None) -> Tuple[dict, Path]:
     """Trains a model and scores its last checkpoint.
 
     The tools run in processes of their own, so that no run sees what another left.
@@ -120,6 +122,7 @@ def train_and_score(run: Run, data_root: str, work_dir: Path,
         data_root (str): data set.
         work_dir (Path): checkpoints and logs; an interrupted training resumes there.
         split (str): that is scored. Default: ``'val'``.
+        gpu (int, optional): the only one that the tools see. Default: what they find.
 
     Returns:
         tuple[dict, Path]: scores (means and per image), seconds and the command; and the
@@ -131,13 +134,15 @@ def train_and_score(run: Run, data_root: str, work_dir: Path,
     options = [*flatten(run.options), f'randomness.seed={run.seed}']
     common = ['--data-root', str(data_root), '--work-dir', str(work_dir)]
     work_dir.mkdir(parents=True, exist_ok=True)
+    seen = {} if gpu is None else dict(CUDA_VISIBLE_DEVICES=str(gpu))
     start = time.time()
 
     def call(tool, *words):
         with (work_dir / 'log.txt').open('a') as log:
             status = subprocess.run(
                 [sys.executable, str(project_root() / tool), *words],
-                stdout=log, stderr=log, check=False).returncode
+                stdout=log, stderr=log, check=False,
+                env={**os.environ, **seen}).returncode
         if status:
             raise InputError(f'{tool} {" ".join(words)}: ended with status {status}; see '
                              f'{work_dir / "log.txt"}.')
@@ -162,14 +167,17 @@ def train_and_score(run: Run, data_root: str, work_dir: Path,
         scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
         per_image={
             name: {key: float(row[key]) for key in row
-                   if key.startswith('Dice.') and row[key]}
+                   if '.' in key and row[key]}  # <score>.<class>
             for name, row in per_image.items()
         }), checkpoint
 
 
 def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
-              split: str = 'val', look_inside: bool = False) -> Iterator[None]:
+              split: str = 'val', look_inside: bool = False,
+              gpus: int = 0) -> Iterator[None]:
     """Does every run that has no result yet.
+
+    A run that fails is reported at the end, when all others are done.
 
     Args:
         runs (Sequence[Run]): in the order in which they are done.
@@ -178,25 +186,56 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         work_dir (Path): folder of the work dirs.
         split (str): that is scored. Default: ``'val'``.
         look_inside (bool): adds what :func:`probe` finds. Default: False.
+        gpus (int): runs at a time, one on each GPU. Default: 0, one run at a time.
 
     Yields:
         None: after each run, when its result is on disk.
+
+    Raises:
+        InputError: a config cannot be used (before any run), or runs failed (after the
+            last one).
     """
     for name in {run.config for run in runs}:
         load_config(name, None, data_root)  # fails now rather than in a run
     out.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs
             if not (out / f'{run.variant}_seed{run.seed}.json').exists()]
-    for i, run in enumerate(todo):
-        name = f'{run.variant}_seed{run.seed}'
-        print(f'{i + 1} of {len(todo)}: {run.variant}, seed {run.seed}', flush=True)
-        result, checkpoint = train_and_score(run, data_root, work_dir / name, split)
+    free: queue.SimpleQueue = queue.SimpleQueue()
+    for gpu in range(gpus) if gpus else [None]:
+        free.put(gpu)
+
+    def do(run):
+        name, gpu = f'{run.variant}_seed{run.seed}', free.get()
+        try:
+            result, checkpoint = train_and_score(
+                run, data_root, work_dir / name, split, gpu)
+        finally:
+            free.put(gpu)
         if look_inside:
             # the config as the training resolved it
             written, = (work_dir / name).glob('*.py')
             result['probe'] = probe(Config.fromfile(str(written)), checkpoint)
         write_json(out / f'{name}.json', result)
-        yield
+        return name
+
+    failures = []
+    with ThreadPoolExecutor(max(gpus, 1)) as pool:
+        jobs = [pool.submit(do, run) for run in todo]
+        try:
+            for i, job in enumerate(as_completed(jobs), start=1):
+                try:
+                    print(f'{i} of {len(todo)}: {job.result()}', flush=True)
+                except InputError as error:
+                    failures.append(str(error))
+                    print(f'{i} of {len(todo)} failed: {error}', flush=True)
+                    continue
+                yield
+        finally:  # interrupted, or nobody asks for more: what waits is not begun
+            for job in jobs:
+                job.cancel()
+    if failures:
+        raise InputError(f'{len(failures)} of {len(todo)} runs failed; the first: '
+                         f'{failures[0]}')
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,5 +1,7 @@
 """Studies: resumable runs, and a table that says what was measured."""
 
+import threading
+
 import pytest
 
 from seam_seg.apis import study
@@ -32,7 +34,7 @@ def test_flatten():
 def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
     done = []
 
-    def fake(run, data_root, work_dir, split):
+    def fake(run, data_root, work_dir, split, gpu):
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append((run.variant, run.seed))
@@ -50,6 +52,27 @@ def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
     assert sorted(study.read_results(tmp_path / 'out')) == ['a', 'b']
     with pytest.raises(InputError, match='no-such'):
         next(study.run_study([study.Run('a', 0, 'no-such', {})], *arguments[1:]))
+
+
+def test_a_failed_run_loses_no_other(tmp_path, monkeypatch, phantom):
+    """Two at a time, each on a GPU of its own; the failure is told at the end."""
+    both = threading.Barrier(2, timeout=20)
+    used = []
+
+    def fake(run, data_root, work_dir, split, gpu):
+        both.wait()  # only two that run at the same time pass
+        used.append(gpu)
+        if run.variant == 'b':
+            raise InputError('b is broken')
+        return result(run.variant, run.seed, 50.0), None
+
+    monkeypatch.setattr(study, 'train_and_score', fake)
+    runs = [study.Run(name, 0, DEMO, {}) for name in 'abcd']
+    with pytest.raises(InputError, match='1 of 4 runs failed.*b is broken'):
+        list(study.run_study(
+            runs, str(phantom), tmp_path / 'out', tmp_path / 'work', gpus=2))
+    assert sorted(study.read_results(tmp_path / 'out')) == ['a', 'c', 'd']
+    assert sorted(used) == [0, 0, 1, 1]
 
 
 def test_table(tmp_path):

@@ -1,0 +1,248 @@
+"""The paper's Table 1 from many trainings: cost, comparison, tables and plot.
+
+The trainings themselves are those of :mod:`seam_seg.apis.study`.
+"""
+import statistics
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from mmengine.analysis import get_model_complexity_info
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from scipy import stats
+
+from ..configs import config_path, get_config
+from ..engine.hooks import clock
+from ..errors import InputError
+from .study import BONES, image_dice
+
+matplotlib.use('Agg')
+from matplotlib import pyplot as plt  # noqa: E402
+
+# Files have this size where nothing else is said: R includes the way back to it.
+NATIVE = (2574, 640)
+
+
+def method_name(config: str) -> str:
+    """The row's name: ``method_name`` of the config, or else the config's own name."""
+    return get_config(config).get('method_name', config_path(config).stem)
+
+
+def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
+    """Runtime, parameters and FLOPs of models side by side.
+
+    One image at a time, as R in :class:`seam_seg.engine.RuntimeHook`. The models take
+    turns, so that what else the machine does hits all of them alike; the minimum is
+    what the machine can do, the median what it did.
+
+    Args:
+        configs (Sequence[str]): paths or names.
+        rounds (int): images for each model, after two that warm up. Default: 20.
+
+    Returns:
+        dict[str, dict]: method -> ``R`` (median seconds), ``R_min``, ``parameters`` (of
+        what runs at test time) and ``flops`` of the network at its input size.
+    """
+    init_default_scope('mmseg')
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    models, batches, costs = {}, {}, {}
+    for config in configs:
+        cfg = get_config(config)
+        (cfg.model.get('backbone') or {}).pop('init_cfg', None)
+        name = method_name(config)
+        models[name] = MODELS.build(cfg.model).to(device).eval()
+        size = cfg.train_dataloader.dataset.patches['image_size']
+        sample = SegDataSample(metainfo=dict(ori_shape=NATIVE, img_shape=tuple(size)))
+        image = torch.randint(0, 256, (1, *size), dtype=torch.uint8)
+        batches[name] = pseudo_collate([dict(inputs=image, data_samples=sample)])
+        complexity = get_model_complexity_info(
+            models[name], inputs=(torch.randn(1, 3, *size, device=device), ),
+            show_table=False, show_arch=False)
+        costs[name] = dict(
+            parameters=sum(
+                value.numel() for key, value in models[name].named_parameters()
+                if '.loss_center.' not in key),
+            flops=int(complexity['flops']))
+    times: Dict[str, List[float]] = {name: [] for name in models}
+    with torch.no_grad():
+        for i in range(rounds + 2):
+            for name, model in models.items():
+                start = clock()
+                model.test_step(batches[name])
+                if i >= 2:
+                    times[name].append(clock() - start)
+    for name, seconds in times.items():
+        costs[name].update(R=statistics.median(seconds), R_min=min(seconds))
+    return costs
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's step-down correction: p-values that hold for all comparisons at once."""
+    p_values = np.asarray(p_values, np.float64)
+    order = np.argsort(p_values)
+    factors = len(p_values) - np.arange(len(p_values))
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1)
+    return corrected
+
+
+def compare(results: Dict[str, List[dict]], reference: str) -> Dict[str, dict]:
+    """Paired comparison of a method with every other one.
+
+    Wilcoxon's signed-rank test on the per-image Dice (average over the bone classes),
+    averaged over the seeds, so that n is the number of images; two-sided,
+    Holm-corrected over the other methods.
+
+    Args:
+        results (dict[str, list[dict]]): method -> its runs.
+        reference (str): the method that the others are compared with.
+
+    Returns:
+        dict[str, dict]: other method -> ``difference`` (reference minus method, in
+        points of Dice), ``p`` and ``p_holm``.
+
+    Raises:
+        InputError: the reference has no result, or methods were scored on other images.
+    """
+    if reference not in results:
+        raise InputError(f'the reference {reference!r} has no result; there are '
+                         f'{", ".join(results)}.')
+    dice = {name: image_dice(runs) for name, runs in results.items()}
+    rows = {}
+    for name in results:
+        if name == reference:
+            continue
+        if dice[name].keys() != dice[reference].keys():
+            raise InputError(f'{name} and {reference} were scored on different images. '
+                             'Repeat the runs of one of them on the same data.')
+        difference = np.array(
+            [dice[reference][image] - dice[name][image] for image in dice[name]])
+        p_value = stats.wilcoxon(difference).pvalue if difference.any() else 1.0
+        rows[name] = dict(difference=float(difference.mean()), p=float(p_value))
+    for row, p_value in zip(rows.values(), holm([row['p'] for row in rows.values()])):
+        row['p_holm'] = float(p_value)
+    return rows
+
+
+def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
+               reference: str) -> pd.DataFrame:
+    """A row for each method in the paper's form, cells as text.
+
+    Args:
+        results (dict[str, list[dict]]): method -> its runs, in the order of the rows.
+        costs (dict[str, dict]): from :func:`measure_costs`.
+        reference (str): see :func:`compare`.
+
+    Returns:
+        pd.DataFrame: mean and standard deviation over the seeds of the scores; images
+        times classes without a distance, a seed on average, since one of the masks
+        lacks the class; R, parameters and FLOPs; the difference to the reference and
+        its p-value.
+    """
+    comparison = compare(results, reference)
+    columns = {
+        f'{bone.capitalize()} {key[0]} (%)': f'{key}.{bone}'
+        for bone in BONES for key in ('Dice', 'Jaccard')
+    }
+    columns.update({
+        'Ave. D (%)': 'mDice', 'Ave. J (%)': 'mJaccard', 'HD95 (px)': 'mHD95',
+        'ASSD (px)': 'mASSD'
+    })
+    rows = []
+    for name, runs in results.items():
+        row = dict(Method=name, Seeds=len(runs))
+        for title, key in columns.items():
+            # None where no image has the score
+            values = [np.nan if run['scores'].get(key) is None else run['scores'][key]
+                      for run in runs]
+            spread = f' ± {np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
+            row[title] = f'{np.mean(values):.2f}{spread}'
+        cost = costs[name]
+        missed = [run['scores'][f'no_surface.{bone}'] for run in runs for bone in BONES]
+        row.update({
+            'Without distance': str(round(sum(missed) / len(runs), 1)),
+            'R (s)': f'{cost["R"]:.3f}',
+            'Params (M)': f'{cost["parameters"] / 1e6:.2f}',
+            'FLOPs (G)': f'{cost["flops"] / 1e9:.2f}'
+        })
+        other = comparison.get(name)
+        row[f'{reference} - this'] = f'{other["difference"]:+.2f}' if other else ''
+        row['p (Holm)'] = f'{other["p_holm"]:.3g}' if other else ''
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def per_image_frame(results: Dict[str, List[dict]]) -> pd.DataFrame:
+    """Every score of every image, method and seed, a row each."""
+    return pd.DataFrame([
+        dict(method=name, seed=run['seed'], image=image, **scores)
+        for name, runs in results.items() for run in runs
+        for image, scores in run['per_image'].items()
+    ])
+
+
+def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
+    """Draws the per-image Dice, averaged over the seeds, of each class and method.
+
+    Args:
+        results (dict[str, list[dict]]): method -> its runs.
+        path (Path): PNG to write.
+    """
+    frame = per_image_frame(results)
+    names = list(results)
+    figure, axes = plt.subplots(
+        1, len(BONES), figsize=(12, 0.36 * len(names) + 1.4), sharey=True,
+        layout='constrained')
+    jitter = np.random.default_rng(0)
+    for axis, bone in zip(axes, BONES):
+        groups = [
+            frame[frame.method == name].groupby('image')[f'Dice.{bone}'].mean().dropna()
+            for name in names
+        ]
+        axis.boxplot(
+            groups, orientation='horizontal', widths=0.6, showfliers=False,
+            medianprops=dict(color='tab:red'))
+        for i, group in enumerate(groups, start=1):
+            axis.plot(group, i + jitter.uniform(-0.2, 0.2, len(group)), 'o',
+                      markersize=2.5, color='tab:blue', alpha=0.5)
+        axis.set(title=bone, xlabel='Dice of an image (%), mean over seeds')
+        axis.grid(axis='x', alpha=0.3)
+    axes[0].set_yticks(range(1, len(names) + 1), names)
+    axes[0].invert_yaxis()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], reference: str,
+                 out: Path, introduction: str) -> pd.DataFrame:
+    """Writes the table as Markdown, CSV and LaTeX, all scores, and the plot.
+
+    Args:
+        results (dict[str, list[dict]]): method -> its runs, in the order of the rows.
+        costs (dict[str, dict]): from :func:`measure_costs`.
+        reference (str): see :func:`compare`.
+        out (Path): folder for ``README.md``, ``table.csv``, ``table.tex``,
+            ``per_image.csv`` and ``per_image.png``.
+        introduction (str): Markdown above the table.
+
+    Returns:
+        pd.DataFrame: the table.
+    """
+    table = make_table(results, costs, reference)
+    table.to_csv(out / 'table.csv', index=False)
+    latex = table.rename(columns=lambda title: title.replace('%', r'\%'))
+    (out / 'table.tex').write_text(
+        latex.map(lambda cell: str(cell).replace('±', r'$\pm$').replace('~', r'\sim '))
+        .style.hide(axis='index').to_latex(hrules=True))
+    per_image_frame(results).to_csv(out / 'per_image.csv', index=False)
+    plot_per_image(results, out / 'per_image.png')
+    (out / 'README.md').write_text(
+        f'{introduction}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n'
+        '![Per-image Dice by class and method](per_image.png)\n')
+    return table

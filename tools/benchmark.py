@@ -1,0 +1,78 @@
+#!/usr/bin/env python
+"""Trains and tests configs over seeds on one data set, and makes the paper's table.
+
+Finished runs are kept as JSON and not repeated; an interrupted one resumes. Every row has
+the same data and seeds; R is measured for all rows in turns at the end.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Optional, Sequence
+
+from seam_seg.apis.benchmark import measure_costs, method_name, write_report
+from seam_seg.apis.cli import report_errors
+from seam_seg.apis.study import Run, read_results, run_study, write_json
+from seam_seg.configs import config_path
+from seam_seg.errors import InputError
+
+
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='+', help='paths or names, in the order of rows')
+    parser.add_argument('--data-root', required=True, help='data set of all rows')
+    parser.add_argument(
+        '--reference',
+        help='config that the others are compared with (default: the last)')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/benchmark/results'),
+        help='results, tables and plot')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
+    parser.add_argument(
+        '--gpus', type=int, default=0, help='trainings at a time, one on each GPU')
+    parser.add_argument(
+        '--rounds', type=int, default=20, help='images for R (default: 20)')
+    return parser.parse_args(argv)
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    args = parse_args(argv)
+    rows = {config_path(config).stem: config for config in args.configs}
+    reference = args.reference or args.configs[-1]
+    if config_path(reference).stem not in rows:
+        raise InputError(f'--reference {reference}: is none of the configs.')
+    names = {stem: method_name(config) for stem, config in rows.items()}
+    if len(set(names.values())) < len(names):
+        raise InputError('two configs have the same method_name: '
+                         f'{", ".join(names.values())}.')
+    surface = dict(test_evaluator=dict(surface=True))
+    runs = [Run(stem, seed, config, surface)
+            for seed in args.seeds for stem, config in rows.items()]
+    for _ in run_study(runs, args.data_root, args.out, args.work_dir, 'test',
+                       gpus=args.gpus):
+        pass
+    results = {
+        names[stem]: [run for run in found if run['seed'] in args.seeds]
+        for stem, found in read_results(args.out).items() if stem in rows
+    }
+    results = {name: results[name] for name in names.values()}  # order of the rows
+    costs = measure_costs(args.configs, args.rounds)
+    write_json(args.out / 'costs.json', costs)
+    words = ' '.join(sys.argv[1:] if argv is None else argv)
+    versions = json.dumps(results[names[config_path(reference).stem]][0]['versions'])
+    table = write_report(
+        results, costs, names[config_path(reference).stem], args.out,
+        '# Methods on one footing\n\n'
+        f'Written by `tools/benchmark.py {words}` ({versions}). Mean of the per-image '
+        f'scores, mean ± standard deviation over {len(args.seeds)} seeds; R: median '
+        'seconds per image, all rows in turns; p: Wilcoxon signed-rank test on the '
+        'per-image Dice averaged over the seeds, Holm-corrected.')
+    print(table.to_string(index=False))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
