@@ -2,6 +2,7 @@
 import itertools
 import json
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,6 +128,14 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
     assert 'mHD95' in run['scores']
     assert tool('benchmark')(arguments) == 0
     assert 'of 2' not in capsys.readouterr().out
+    # the figure of the masks, from the same folders
+    figure = [*configs, '--data-root', str(phantom), '--results',
+              str(tmp_path / 'out'), '--work-dir', str(tmp_path / 'work'), '--out',
+              str(tmp_path / 'methods.png')]
+    assert tool('draw_methods')(figure) == 0
+    assert cv2.imread(str(tmp_path / 'methods.png')).shape[0] > 3 * 700
+    assert tool('draw_methods')([*figure, '--seed', '5']) == 2
+    assert 'last_checkpoint: no such file' in capsys.readouterr().err
     # what is wrong is said before anything runs, and a result that is cut off is named
     for extra, match in ((['--reference', DEMO], 'none of the configs'),
                          ([configs[0].replace('with.py', 'no.py')], 'neither a file')):
