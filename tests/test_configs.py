@@ -73,17 +73,23 @@ def test_the_papers_settings():
     assert schedule.T_max == cfg.train_cfg.max_iters
 
 
-def test_rows_differ_in_the_decode_head_only():
-    base = seam_seg.get_config('fpn_r50_1xb12-80k_vpi-512x256')
+@pytest.mark.parametrize(
+    'form', ['r50_1xb12-80k_vpi-512x256', 'r18_1xb8-600_phantom-256x128'])
+def test_rows_differ_in_the_decode_head_only(form):
+    base = seam_seg.get_config(f'fpn_{form}')
     rows = [
         name for name in (path.stem for path in LEAVES)
-        if re.search('_r50(-fpn)?_1xb12-80k_vpi-512x256$', name)
+        if name.replace('-fpn_', '_').endswith(f'_{form}')
     ]
     assert len(rows) >= 6
+    names = set()
     for name in rows:
         row = seam_seg.get_config(name)
         row.model.decode_head = base.model.decode_head
+        names.add(row.method_name)
+        row.method_name = base.method_name
         assert row.to_dict() == base.to_dict(), name
+    assert len(names) == len(rows)
 
 
 def test_no_absolute_paths():
