@@ -10,7 +10,7 @@ from seam_seg.apis.runs import load_config, set_resume
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
 
-FINETUNE = 'seam-keymass_r18-fpn_1xb2-200_finetune_vpi-512x256'
+FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
 TINY = [
     'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=1',
     'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'

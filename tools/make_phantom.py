@@ -15,9 +15,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument('--num-train', type=int, default=80, help='training cases')
     parser.add_argument('--num-test', type=int, default=29, help='test cases')
     parser.add_argument(
-        '--preset', default='standard', metavar='NAME',
+        '--preset', nargs='+', default=['standard'], metavar='NAME',
         help=f'{", ".join(PRESETS)}; or, held out from training, {", ".join(HELD_OUT)} '
-        '(default: standard)')
+        '(default: standard); of several, the cases take turns')
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set')
     parser.add_argument(
         '--workers', type=int, default=os.cpu_count() or 1, help='processes')
@@ -32,10 +32,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     write_phantom(
         args.root, args.num_train, args.num_test, seed=args.seed,
-        params=find_params(args.preset), num_workers=args.workers,
+        params=[find_params(name) for name in args.preset], num_workers=args.workers,
         overwrite=args.overwrite)
     print(f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
-          f'{args.seed}, preset {args.preset}, to {args.root}')
+          f'{args.seed}, preset {" and ".join(args.preset)}, to {args.root}')
     return 0
 
 

@@ -20,7 +20,7 @@ from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
 
-CONFIG = 'seam-keymass_r18-fpn_1xb2-200_finetune_vpi-512x256'
+CONFIG = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
 LABELLED = (1, 2, 5, 10, 20)
 STARTS = {'ready': 'from the ready weights', 'scratch': 'from scratch'}
 

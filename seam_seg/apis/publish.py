@@ -5,6 +5,7 @@ from typing import Union
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from ..errors import InputError
@@ -30,6 +31,7 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
         InputError: not the checkpoint of that config, or a weight that half precision
             cannot hold.
     """
+    init_default_scope('mmseg')
     model = MODELS.build(config.model)
     meta = load_weights(model, checkpoint)
     weights = {}

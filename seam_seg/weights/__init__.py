@@ -7,7 +7,7 @@ from mmengine.runner import CheckpointLoader
 
 from ..errors import InputError
 
-READY_CONFIG = 'seam-keymass_r18-fpn_1xb4-2400_phantom-512x256'
+READY_CONFIG = 'seam-keymass_r18-fpn_1xb8-2400_phantom-256x128'
 READY_WEIGHTS = Path(__file__).with_name('seam-keymass_r18-fpn.pth')
 READY_URL = 'seam_seg://ready'  # in configs: load_from
 

@@ -23,6 +23,7 @@ from seam_seg.datasets.phantom import (
 from seam_seg.datasets.phantom import families as models
 from seam_seg.datasets.phantom.params import MODELS
 from seam_seg.datasets.phantom.rendering import draw_mask
+from seam_seg.errors import InputError
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_phantom.py'
 NUM_CASES = 8
@@ -683,6 +684,19 @@ def test_tool_takes_a_preset_and_records_it(main, tmp_path, capsys, name):
     assert recipe['params'] == json.loads(json.dumps(asdict(params)))
     image = read_png(tmp_path / 'dataset/train/phantom_train_0000.png')
     np.testing.assert_array_equal(image, make_case([0, 0, 0], params).image)
+
+
+def test_presets_take_turns(main, tmp_path):
+    assert main([str(tmp_path), '--preset', 'easy', 'hard', '--num-train', '3',
+                 '--num-test', '0', '--workers', '1']) == 0
+    recipe = json.loads((tmp_path / 'phantom.json').read_text())
+    assert recipe['preset'] == ['easy', 'hard'] and len(recipe['params']) == 2
+    for i, name in enumerate(('easy', 'hard', 'easy')):
+        image = read_png(tmp_path / f'dataset/train/phantom_train_000{i}.png')
+        expected = make_case([0, 0, i], find_params(name)).image
+        np.testing.assert_array_equal(image, expected)
+    with pytest.raises(InputError, match='at least one preset'):
+        write_phantom(tmp_path / 'none', 1, 0, params=[])
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def write_phantom(
         num_train (int): Training cases.
         num_test (int): Test cases.
         seed (int): Seed of the data set.
-        params (PhantomParams): Ranges to draw from.
+        params (PhantomParams | Sequence[PhantomParams]): Ranges to draw from; of
+            several, the cases of a split take them in turns.
         num_workers (int): Processes; 1 works in this one.
         overwrite (bool): Replace a data set that was made otherwise.
 
@@ -133,16 +134,21 @@ def write_phantom(
         raise InputError(f'num_workers must be at least 1, got {num_workers}')
 
     root = Path(root)
-    recipe = dict(
-        counts, seed=seed, preset=preset_name(params), params=asdict(params)
-    )
+    mixed = [params] if isinstance(params, PhantomParams) else list(params)
+    if not mixed:
+        raise InputError('params is empty: name at least one preset')
+    presets = [preset_name(part) for part in mixed]
+    ranges = [asdict(part) for part in mixed]
+    if len(mixed) == 1:
+        presets, ranges = presets[0], ranges[0]
+    recipe = dict(counts, seed=seed, preset=presets, params=ranges)
     _prepare_root(root, recipe, overwrite)
     names = {
         split: [f'phantom_{split}_{i:04d}' for i in range(count)]
         for split, count in counts.items()
     }
     jobs = [
-        (root, split, name, (seed, SPLITS.index(split), i), params)
+        (root, split, name, (seed, SPLITS.index(split), i), mixed[i % len(mixed)])
         for split in SPLITS
         for i, name in enumerate(names[split])
     ]
