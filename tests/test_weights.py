@@ -1,4 +1,7 @@
 """The ready weights: small, safe to load, useful as they are, and a start."""
+import json
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import torch
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.case_scores import dice_summary, score_cases
 from seam_seg.apis.runs import load_config, set_resume
+from seam_seg.configs import project_root
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
 
@@ -70,3 +74,25 @@ def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
     assert (tmp_path / 'iter_3.pth').is_file()
     log = sorted(tmp_path.glob('*/*.log'))[-1].read_text()
     assert 'iter_2.pth' in log and READY_URL not in log.split('Load')[-1]
+
+
+def test_the_card_tells_what_was_measured():
+    card = READY_WEIGHTS.with_name('README.md').read_text()
+    docs = project_root() / 'docs/weights'
+    test = json.loads((docs / 'held_out_test.json').read_text())
+    assert {'standard', 'scanner'} < test.keys()
+    for name, row in test.items():
+        dice, bones = row['dice'], row['confidence']['all']
+        line, = [line for line in card.splitlines() if line.startswith(f'| {name} |')]
+        cells = [float(cell) for cell in line.strip('| ').split('|')[1:]]
+        assert cells == pytest.approx([
+            dice['lumbar'], dice['thoracic'], dice['rib'], dice['average'],
+            dice['average'] - test['standard']['dice']['average'],
+            bones['auroc_confidence'], bones['auroc_area']
+        ], abs=0.006)
+        # the claim of the table of bones
+        assert bones['auroc_confidence'] > bones['auroc_area']
+    seconds = json.loads((docs / 'dice_jaccard.json').read_text())['R']
+    assert f'| {seconds:.3f} s an image' in card
+    for link in re.findall(r'\]\(([^)]+)\)', card):
+        assert (READY_WEIGHTS.parent / link).is_file(), link

@@ -1,4 +1,4 @@
-"""The wheel carries the configs and the tools, and finds them."""
+"""The wheel carries the configs, the tools and the ready weights, and finds them."""
 import shutil
 import subprocess
 import sys
@@ -6,6 +6,7 @@ import zipfile
 
 import seam_seg.configs
 from seam_seg.configs import project_root
+from seam_seg.weights import READY_WEIGHTS
 
 
 def test_wheel(tmp_path, monkeypatch):
@@ -33,6 +34,9 @@ def test_wheel(tmp_path, monkeypatch):
             for path in (installed / '.mim' / folder).rglob('*.py')
         }
         assert original == copied and copied
+    for name in (READY_WEIGHTS.name, 'README.md'):
+        assert (installed / 'weights' / name).read_bytes() == (
+            READY_WEIGHTS.with_name(name).read_bytes())
     monkeypatch.setattr(seam_seg.configs, 'PACKAGE', installed)
     cfg = seam_seg.get_config('seam_r50-fpn_1xb12-80k_vpi-512x256')
     assert cfg.filename.startswith(str(installed / '.mim'))
