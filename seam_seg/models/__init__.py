@@ -1,10 +1,10 @@
 """What is learned: the SEAM module, its decode head, losses and segmentor."""
-from .decode_heads import FPNConvHead, SEAMHead
+from .decode_heads import FPNConvHead, FPNDAHead, FPNEMAHead, FPNNonLocalHead, SEAMHead
 from .losses import CenterRegressionLoss
 from .seam import SEAM
 from .segmentors import VPISegmentor, VPITTAModel
 
 __all__ = [
-    'CenterRegressionLoss', 'FPNConvHead', 'SEAM', 'SEAMHead', 'VPISegmentor',
-    'VPITTAModel'
+    'CenterRegressionLoss', 'FPNConvHead', 'FPNDAHead', 'FPNEMAHead', 'FPNNonLocalHead',
+    'SEAM', 'SEAMHead', 'VPISegmentor', 'VPITTAModel'
 ]

@@ -1,17 +1,17 @@
 """SEAM as a decode head that takes the place of mmseg's ``FPNHead``."""
 from typing import List, Optional, Sequence, Tuple, Union
 
-from mmseg.models.decode_heads import FPNHead
 from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..seam import SEAM
+from .merged_fpn_head import MergedFPNHead
 
 
 @MODELS.register_module()
-class SEAMHead(FPNHead):
+class SEAMHead(MergedFPNHead):
     """FPN head whose merged feature map v passes through SEAM before the last layer.
 
     The loss is Eq. 9 of the paper: L = L_seg + lambda (L_cls + beta L_reg). L_seg is
@@ -98,25 +98,6 @@ class SEAMHead(FPNHead):
             'ignore_index': self.ignore_index,
             **loss_center
         }) if lambda_ * beta > 0 else None
-
-    def merge(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Merges the FPN levels into v.
-
-        Args:
-            inputs (Sequence[Tensor]): feature maps of the host, each (B, C_i, H_i, W_i).
-
-        Returns:
-            Tensor: v of shape (B, C, H, W), at the resolution of the finest level.
-        """
-        levels = self._transform_inputs(inputs)
-        v = self.scale_heads[0](levels[0])
-        for scale_head, level in zip(self.scale_heads[1:], levels[1:]):
-            v = v + resize(
-                scale_head(level),
-                size=v.shape[2:],
-                mode='bilinear',
-                align_corners=self.align_corners)
-        return v
 
     def forward_train(self, inputs: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
         """Class logits and key logits, both (B, N, H, W), of the merged map."""
