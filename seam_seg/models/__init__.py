@@ -1,10 +1,11 @@
 """What is learned: the SEAM module, its decode head, losses and segmentor."""
+from .backbones import PPMU
 from .decode_heads import FPNConvHead, FPNDAHead, FPNEMAHead, FPNNonLocalHead, SEAMHead
-from .losses import CenterRegressionLoss
+from .losses import CenterRegressionLoss, TotalVariationLoss
 from .seam import SEAM
 from .segmentors import VPISegmentor, VPITTAModel
 
 __all__ = [
     'CenterRegressionLoss', 'FPNConvHead', 'FPNDAHead', 'FPNEMAHead', 'FPNNonLocalHead',
-    'SEAM', 'SEAMHead', 'VPISegmentor', 'VPITTAModel'
+    'PPMU', 'SEAM', 'SEAMHead', 'TotalVariationLoss', 'VPISegmentor', 'VPITTAModel'
 ]

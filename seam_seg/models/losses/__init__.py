@@ -1,3 +1,4 @@
 from .center_regression_loss import CenterRegressionLoss
+from .total_variation_loss import TotalVariationLoss
 
-__all__ = ['CenterRegressionLoss']
+__all__ = ['CenterRegressionLoss', 'TotalVariationLoss']

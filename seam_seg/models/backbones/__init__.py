@@ -1,0 +1,3 @@
+from .ppmu import PPMU
+
+__all__ = ['PPMU']
