@@ -149,11 +149,14 @@ def train(cfg: Config) -> Runner:
     runner = Runner.from_cfg(cfg)
     try:
         runner.train()
-    except URLError as error:
+    except (URLError, ModuleNotFoundError) as error:
+        # mmengine asks torchvision where its weights are.
+        if isinstance(error, ModuleNotFoundError) and error.name != 'torchvision':
+            raise
         init_cfg = cfg.model.backbone.get('init_cfg') or {}
         raise InputError(
             f'the pretrained weights {init_cfg.get("checkpoint")} cannot be fetched '
-            f'({error.reason}). Without network, train from scratch with --cfg-options '
+            f'({error}). Without them, train from scratch with --cfg-options '
             'model.backbone.init_cfg=None') from error
     return runner
 

@@ -1,4 +1,6 @@
 """Options of the tools, and how bad ones are refused."""
+from urllib.error import URLError
+
 import pytest
 import torch
 
@@ -65,14 +67,16 @@ def test_tools_refuse_in_one_line(name, argv, words, tool, tmp_path, monkeypatch
     assert not (tmp_path / 'o').exists() and not (tmp_path / 's').exists()
 
 
-def test_pretrained_weights_offline(tool, phantom, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize('error', [
+    URLError('no route to host'),
+    ModuleNotFoundError("No module named 'torchvision'", name='torchvision')
+], ids=['offline', 'no torchvision'])
+def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monkeypatch):
     """The message names the switch that trains from scratch."""
-    from urllib.error import URLError
-
     from mmengine.runner import Runner
 
     def offline(self):
-        raise URLError('no route to host')
+        raise error
 
     monkeypatch.setattr(Runner, '_init_model_weights', offline)
     assert tool('train')([

@@ -73,7 +73,7 @@ class PPMU(BaseModule):
         base_channels (int): of the first stage; 64 is VGG11. A multiple of 4.
             Default: 64.
         norm_cfg (dict): config of the norm. Default: ``dict(type='BN')``.
-        encoder_init_cfg (dict, optional): of mmengine, for the encoder alone; its layers
+        init_cfg (dict, optional): of mmengine, for the encoder alone; its layers
             are numbered as torchvision's ``vgg11_bn.features``, so that
             ``dict(type='Pretrained', checkpoint='torchvision://vgg11_bn',
             prefix='features.')`` fits. Default: None, from scratch.
@@ -86,7 +86,7 @@ class PPMU(BaseModule):
                  in_channels: int = 3,
                  base_channels: int = 64,
                  norm_cfg: dict = dict(type='BN'),
-                 encoder_init_cfg: Optional[dict] = None) -> None:
+                 init_cfg: Optional[dict] = None) -> None:
         super().__init__()
         if base_channels < 4 or base_channels % 4:
             raise ValueError(f'PPMU: base_channels={base_channels} must be a positive '
@@ -103,7 +103,7 @@ class PPMU(BaseModule):
                 width = factor * base_channels
             skips.append(width)
             layers.append(nn.MaxPool2d(2))
-        self.encoder = Sequential(*layers, init_cfg=encoder_init_cfg)
+        self.encoder = Sequential(*layers, init_cfg=init_cfg)
         self.blocks = nn.ModuleList()
         # The deepest block has no skip: it gets what the last pooling leaves.
         for i, (block, skip) in enumerate(zip(BLOCKS, [0, *skips[:0:-1]])):

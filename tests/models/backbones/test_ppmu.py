@@ -52,7 +52,7 @@ def test_loads_pretrained_weights(tmp_path):
     torch.save({f'features.{key}': value
                 for key, value in source.encoder.state_dict().items()},
                tmp_path / 'vgg.pth')
-    model = build(base_channels=4, encoder_init_cfg=dict(
+    model = build(base_channels=4, init_cfg=dict(
         type='Pretrained', checkpoint=str(tmp_path / 'vgg.pth'), prefix='features.'))
     model.init_weights()
     for key, value in source.encoder.state_dict().items():
