@@ -1,15 +1,17 @@
-"""Hooks: the runtime R of the paper's table, and overlays to look at."""
+"""Hooks: the runtime R of the paper's table, overlays to look at, style images."""
 import time
 from pathlib import Path
 from typing import Optional, Sequence
 
 import numpy as np
 import torch
+from mmengine.dataset import Compose
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
-from mmseg.registry import HOOKS
+from mmseg.registry import HOOKS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from ..datasets.io import read_image
@@ -128,3 +130,25 @@ class OverlayHook(Hook):
             name = Path(sample.img_path).stem
             picture = self.draw(sample, runner.test_dataloader.dataset)
             write_rgb(Path(self.show_dir) / f'{name}.png', picture)
+
+
+@HOOKS.register_module()
+class StyleImagesHook(Hook):
+    """Puts images of the training split into a ``WaveCTSegmentor``, before it trains.
+
+    They are spread evenly over the split, and rescaled as the test images are.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Reads the images; the same ones in every process and after a resume."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        dataset = runner.train_dataloader.dataset
+        paths = list(dict.fromkeys(  # a case has many patches
+            dataset.get_data_info(i)['img_path'] for i in range(len(dataset))))
+        load = Compose([
+            TRANSFORMS.build(step) for step in runner.cfg.test_dataloader.dataset.pipeline
+            if step['type'] in ('LoadVPIImage', 'ResizeVPI')
+        ])
+        chosen = np.linspace(0, len(paths) - 1, len(model.styles)).round().astype(int)
+        images = [load(dict(img_path=paths[i]))['img'] for i in chosen]
+        model.styles.copy_(torch.from_numpy(np.stack(images)).view_as(model.styles))

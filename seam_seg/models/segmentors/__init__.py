@@ -1,3 +1,4 @@
 from .vpi_segmentor import VPISegmentor, VPITTAModel
+from .wavect import WaveCTSegmentor
 
-__all__ = ['VPISegmentor', 'VPITTAModel']
+__all__ = ['VPISegmentor', 'VPITTAModel', 'WaveCTSegmentor']
