@@ -5,6 +5,7 @@ Finished runs are kept as JSON and not repeated; an interrupted one resumes. Eve
 the same data and seeds; R is measured for all rows in turns at the end.
 """
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -12,8 +13,15 @@ from typing import Optional, Sequence
 
 from seam_seg.apis.benchmark import measure_costs, method_name, write_report
 from seam_seg.apis.cli import report_errors
-from seam_seg.apis.study import Run, read_results, run_study, write_json
-from seam_seg.configs import config_path
+from seam_seg.apis.study import (
+    Run,
+    pool_folds,
+    read_results,
+    run_study,
+    write_json,
+)
+from seam_seg.configs import config_path, get_config
+from seam_seg.datasets.folds import fold_options
 from seam_seg.errors import InputError
 
 
@@ -26,6 +34,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--reference',
         help='config that the others are compared with (default: the last)')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--folds', type=Path, help='folder of tools/make_folds.py: cross-validation '
+        'instead of the split of train.txt and test.txt')
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/benchmark/results'),
         help='results, tables and plot')
@@ -49,16 +60,26 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         raise InputError('two configs have the same method_name: '
                          f'{", ".join(names.values())}.')
     surface = dict(test_evaluator=dict(surface=True))
-    runs = [Run(stem, seed, config, surface)
-            for seed in args.seeds for stem, config in rows.items()]
+    runs = []
+    for seed, (stem, config) in itertools.product(args.seeds, rows.items()):
+        if args.folds is None:
+            runs.append(Run(stem, seed, config, surface))
+            continue
+        folds = fold_options(get_config(config), args.folds, Path(args.data_root))
+        runs += [Run(stem, seed, config, dict(surface, **options), fold=i)
+                 for i, options in enumerate(folds)]
     for _ in run_study(runs, args.data_root, args.out, args.work_dir, 'test',
                        gpus=args.gpus):
         pass
+    wanted = {(run.variant, run.seed, run.fold) for run in runs}
+    found = read_results(args.out)
     results = {
-        names[stem]: [run for run in found if run['seed'] in args.seeds]
-        for stem, found in read_results(args.out).items() if stem in rows
+        name: [run for run in found[stem]
+               if (stem, run['seed'], run.get('fold')) in wanted]
+        for stem, name in names.items()
     }
-    results = {name: results[name] for name in names.values()}  # order of the rows
+    if args.folds is not None:
+        results = {name: pool_folds(found) for name, found in results.items()}
     costs = measure_costs(args.configs, args.rounds)
     write_json(args.out / 'costs.json', costs)
     words = ' '.join(sys.argv[1:] if argv is None else argv)

@@ -25,8 +25,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--config', help='path or name of a config (default: the ready weights)')
     parser.add_argument(
-        '--checkpoint', help='file written by tools/train.py with that config (default: '
-        'the ready weights)')
+        '--checkpoint', nargs='+', help='file written by tools/train.py with that '
+        'config; of several, the probabilities are averaged (default: the ready weights)')
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):

@@ -1,6 +1,7 @@
 """A trained model, and the mask that it predicts for an image."""
+import copy
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -10,12 +11,14 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from mmseg.registry import MODELS, TRANSFORMS
+from mmseg.structures import SegDataSample
 from torch import nn
 
 from ..configs import get_config
 from ..datasets import VPIDataset
 from ..datasets.io import read_image, to_uint8
 from ..errors import InputError
+from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
 
 
@@ -65,16 +68,51 @@ def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
     return content.get('meta', {})
 
 
+class Ensemble(nn.Module):
+    """Several trainings of one config, as one model: the mean of their probabilities.
+
+    Args:
+        models (Sequence[nn.Module]): segmentors, as of the folds of a cross-validation.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def test_step(self, data: dict) -> List[SegDataSample]:
+        """Segments a batch, as a segmentor's ``test_step``.
+
+        Args:
+            data (dict): ``inputs`` and ``data_samples``.
+
+        Returns:
+            list[SegDataSample]: ``seg_logits`` are the logarithms of the mean
+            probabilities, ``pred_sem_seg`` their largest.
+        """
+        # A segmentor writes its results into the samples that it is given.
+        results = [model.test_step(copy.deepcopy(data)) for model in self.models]
+        merged = results[0]
+        for sample, *others in zip(*results):
+            mean = torch.stack([
+                one.seg_logits.data.float().softmax(dim=0) for one in (sample, *others)
+            ]).mean(dim=0)
+            sample.seg_logits.data = mean.log()
+            mask = mean.argmax(dim=0, keepdim=True)
+            sample.pred_sem_seg.data = resize_mask(mask, sample.metainfo['ori_shape'])
+        return merged
+
+
 def init_model(config: Union[str, Path, Config] = READY_CONFIG,
-               checkpoint: Union[str, Path] = READY_WEIGHTS,
+               checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
                device: Optional[str] = None) -> nn.Module:
     """Builds a model and loads its weights.
 
     Args:
         config (str | Path | Config): a config, its path, or the name of one of the
             package's configs. Default: that of the ready weights.
-        checkpoint (str | Path): file written by a training with that config. Default:
-            the ready weights of the package.
+        checkpoint (str | Path | Sequence): file written by a training with that config;
+            of several, the probabilities are averaged. Default: the ready weights of
+            the package.
         device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
 
     Returns:
@@ -86,8 +124,10 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
     """
     cfg = config if isinstance(config, Config) else get_config(str(config))
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    model = MODELS.build(cfg.model)
-    meta = load_weights(model, checkpoint)
+    files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
+    models = [MODELS.build(cfg.model) for _ in files]
+    meta = [load_weights(model, file) for model, file in zip(models, files)][0]
+    model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     model.pipeline = [
         TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline

@@ -103,12 +103,20 @@ class Run(NamedTuple):
         options (dict): nested overrides of the config.
         checkpoint (Path | None): weights that are scored as they are; then nothing is
             trained.
+        fold (int | None): of a cross-validation; what it means is in the options.
     """
     variant: str
     seed: int
     config: str
     options: dict
     checkpoint: Optional[Path] = None
+    fold: Optional[int] = None
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        fold = '' if self.fold is None else f'_fold{self.fold}'
+        return f'{self.variant}{fold}_seed{self.seed}'
 
 
 def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val',
@@ -161,7 +169,7 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
         per_image = {row['name']: row for row in csv.DictReader(file)}
     return dict(
         variant=run.variant, config=run.config, options=run.options, seed=run.seed,
-        split=split, command=command or tested,
+        fold=run.fold, split=split, command=command or tested,
         versions=dict(seam_seg=__version__, torch=torch.__version__),
         seconds_of_this_start=round(seconds, 1),
         scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
@@ -182,7 +190,8 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
     Args:
         runs (Sequence[Run]): in the order in which they are done.
         data_root (str): data set.
-        out (Path): folder of the results, ``VARIANT_seedN.json``.
+        out (Path): folder of the results, ``VARIANT_seedN.json`` or
+            ``VARIANT_foldI_seedN.json``.
         work_dir (Path): folder of the work dirs.
         split (str): that is scored. Default: ``'val'``.
         look_inside (bool): adds what :func:`probe` finds. Default: False.
@@ -198,25 +207,24 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
     for name in {run.config for run in runs}:
         load_config(name, None, data_root)  # fails now rather than in a run
     out.mkdir(parents=True, exist_ok=True)
-    todo = [run for run in runs
-            if not (out / f'{run.variant}_seed{run.seed}.json').exists()]
+    todo = [run for run in runs if not (out / f'{run.name}.json').exists()]
     free: queue.SimpleQueue = queue.SimpleQueue()
     for gpu in range(gpus) if gpus else [None]:
         free.put(gpu)
 
     def do(run):
-        name, gpu = f'{run.variant}_seed{run.seed}', free.get()
+        gpu = free.get()
         try:
             result, checkpoint = train_and_score(
-                run, data_root, work_dir / name, split, gpu)
+                run, data_root, work_dir / run.name, split, gpu)
         finally:
             free.put(gpu)
         if look_inside:
             # the config as the training resolved it
-            written, = (work_dir / name).glob('*.py')
+            written, = (work_dir / run.name).glob('*.py')
             result['probe'] = probe(Config.fromfile(str(written)), checkpoint)
-        write_json(out / f'{name}.json', result)
-        return name
+        write_json(out / f'{run.name}.json', result)
+        return run.name
 
     failures = []
     with ThreadPoolExecutor(max(gpus, 1)) as pool:
@@ -268,6 +276,44 @@ def read_results(out: Path) -> Dict[str, List[dict]]:
     if not results:
         raise InputError(f'{out}: no result of a study (*_seed*.json).')
     return results
+
+
+def pool_folds(runs: Sequence[dict]) -> List[dict]:
+    """Makes one run of the folds of each seed: every image was tested on once.
+
+    Args:
+        runs (Sequence[dict]): of one variant, all folds and seeds.
+
+    Returns:
+        list[dict]: a run for each seed; its scores are means over the images of all
+        folds, as a metric would have taken them over one test split.
+
+    Raises:
+        InputError: an image was tested on in two folds.
+    """
+    pooled = []
+    for seed in sorted({run['seed'] for run in runs}):
+        folds = [run for run in runs if run['seed'] == seed]
+        per_image: Dict[str, dict] = {}
+        for run in folds:
+            twice = per_image.keys() & run['per_image'].keys()
+            if twice:
+                raise InputError(f'{run["variant"]}, seed {seed}: image {min(twice)} was '
+                                 'tested on in two folds. Give each study its own --out.')
+            per_image.update(run['per_image'])
+        scores: Dict[str, Optional[float]] = {}
+        for key in folds[0]['scores']:
+            kind, *bone = key.split('.')
+            if kind in ('undefined', 'no_surface'):  # numbers of images
+                scores[key] = sum(run['scores'][key] for run in folds)
+            elif bone:
+                values = [image[key] for image in per_image.values() if key in image]
+                scores[key] = float(np.mean(values)) if values else None
+        for kind in {key.split('.')[0] for image in per_image.values() for key in image}:
+            means = [scores.get(f'{kind}.{bone}') for bone in BONES]
+            scores[f'm{kind}'] = float(np.mean([m for m in means if m is not None]))
+        pooled.append(dict(folds[0], fold=None, scores=scores, per_image=per_image))
+    return pooled
 
 
 def image_dice(runs: Sequence[dict]) -> Dict[str, float]:

@@ -146,6 +146,8 @@ class VPIDataset(BaseSegDataset):
         folders (dict): folder in the data root of the images (``img_path``) and masks
             (``seg_map_path``) of each split; ``{split}`` is train or test.
         split_files (dict): names of the split files in the data root.
+        both_folders (bool): a case may lie in the folder of either split, as in
+            cross-validation, where split_files are those of a fold. Default: False.
         img_suffix (str): Default: ``'.png'``.
         seg_map_suffix (str): Default: ``'_bone_3.png'``.
         mask_classes (Sequence[str], optional): the class names of labels 0, 1, 2... in
@@ -173,6 +175,7 @@ class VPIDataset(BaseSegDataset):
                      img_path='dataset/{split}', seg_map_path='groundtruth/{split}'),
                  split_files: dict = dict(
                      train='train.txt', val='val.txt', test='test.txt'),
+                 both_folders: bool = False,
                  img_suffix: str = '.png',
                  seg_map_suffix: str = '_bone_3.png',
                  mask_classes: Optional[Sequence[str]] = None,
@@ -190,7 +193,10 @@ class VPIDataset(BaseSegDataset):
                              'Name the files in split_files.')
         self.split_files = split_files
         root = resolve_root(data_root)
-        folder = 'test' if split == 'test' else 'train'
+        folder, other = ('test', 'train') if split == 'test' else ('train', 'test')
+        self.other_folders = {
+            key: root / value.format(split=other) for key, value in folders.items()
+        } if both_folders else {}
         super().__init__(
             data_root=str(root),
             data_prefix={
@@ -294,6 +300,8 @@ class VPIDataset(BaseSegDataset):
             for key, suffix in (('img_path', self.img_suffix),
                                 ('seg_map_path', self.seg_map_suffix)):
                 path = Path(self.data_prefix[key]) / (name + suffix)
+                if key in self.other_folders and not path.is_file():
+                    path = self.other_folders[key] / (name + suffix)
                 if not path.is_file():
                     kind = 'image' if key == 'img_path' else 'mask'
                     raise InputError(

@@ -144,3 +144,28 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
     (tmp_path / 'out/with_seed0.json').write_text('{"variant": ')
     assert tool('benchmark')(arguments) == 2
     assert 'with_seed0.json' in capsys.readouterr().err
+
+
+def test_cross_validation(tool, phantom, tmp_path, capsys, monkeypatch):
+    """Each of the eight cases is tested on once for each seed, in the fold it is in."""
+    def fake(run_, data_root, work_dir, split, gpu):
+        dataset = run_.options['test_dataloader']['dataset']
+        assert dataset['both_folders'] and split == 'test'
+        assert run_.options['test_evaluator'] == dict(surface=True)
+        images = (phantom / dataset['split_files']['test']).read_text().split()
+        result = run(run_.seed, [50.0 + run_.fold] * len(images))
+        result['per_image'] = dict(zip(images, result['per_image'].values()))
+        return dict(result, variant=run_.variant, fold=run_.fold, versions={}), None
+
+    monkeypatch.setattr('seam_seg.apis.study.train_and_score', fake)
+    assert tool('make_folds')([str(phantom), '--folds', '3']) == 0
+    assert tool('benchmark')([
+        DEMO, '--data-root', str(phantom), '--folds', str(phantom / 'folds3_seed0'),
+        '--seeds', '0', '1', '--rounds', '1', '--out', str(tmp_path)]) == 0
+    assert '6 of 6: ' in capsys.readouterr().out
+    assert (tmp_path / f'{DEMO}_fold2_seed1.json').exists()
+    frame = pd.read_csv(tmp_path / 'per_image.csv')
+    assert list(frame.groupby('image').size()) == [2] * 8
+    # three, three and two cases in the folds
+    table = pd.read_csv(tmp_path / 'table.csv')
+    assert table['Ave. D (%)'][0] == f'{(3 * 50 + 3 * 51 + 2 * 52) / 8:.2f} ± 0.00'

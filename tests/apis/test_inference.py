@@ -63,6 +63,29 @@ def test_is_the_network_by_hand(checkpoint):
         result.confidence, cv2.resize(probability, (70, 90)), atol=1e-5)
 
 
+def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
+    """Their probabilities, by hand; neither the logits nor the masks."""
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['decode_head.conv_seg.weight'] *= -3
+    torch.save(content, tmp_path / 'other.pth')
+    pixels = np.random.default_rng(2).integers(0, 256, (512, 128)).astype(np.uint8)
+    files = [checkpoint, tmp_path / 'other.pth']
+    probabilities = []
+    for file in files:
+        model = init_model(DEMO, file, 'cpu')
+        with torch.no_grad():
+            x = (torch.from_numpy(pixels).float().expand(1, 3, -1, -1) - 75.99) / 84.15
+            probabilities.append(torch.nn.functional.interpolate(
+                model.decode_head(model.extract_feat(x)), (512, 128), mode='bilinear',
+                align_corners=False)[0].softmax(dim=0))
+    mean = (probabilities[0] + probabilities[1]) / 2
+    result = predict(init_model(DEMO, files, 'cpu'), pixels)
+    assert (result.mask == mean.argmax(dim=0).numpy()).mean() > 0.999
+    assert result.confidence == pytest.approx(mean.amax(dim=0).numpy(), abs=1e-4)
+    alone = [p.argmax(dim=0).numpy() for p in probabilities]
+    assert all((result.mask != mask).mean() > 0.01 for mask in alone)
+
+
 @pytest.mark.parametrize('array', [
     np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros(4, np.uint8)
 ])

@@ -85,6 +85,32 @@ def test_table(tmp_path):
     assert '+0.00 [+0.00, +0.00], indistinguishable' in table[4]
 
 
+def test_folds_are_one_test_of_all_images():
+    """Means over all images, not over folds of different size."""
+    def fold(number, seed, dice, surfaces):
+        return dict(
+            variant='a', seed=seed, fold=number,
+            scores={'mDice': 1.0, 'R': 0.1, **{
+                key: 1.0 for bone in study.BONES for key in (
+                    f'Dice.{bone}', f'HD95.{bone}')}, 'no_surface.rib': surfaces},
+            per_image={f'{number}-{i}': {
+                'Dice.rib': value, 'Dice.lumbar': 2 * value, 'Dice.thoracic': 0.0,
+                **({'HD95.rib': 4.0 + i} if i else {})}
+                for i, value in enumerate(dice)})
+
+    runs = [fold(0, 5, [10, 20], 2), fold(1, 5, [60], 1), fold(0, 6, [30], 0)]
+    first, second = study.pool_folds(runs)
+    assert (first['seed'], second['seed']) == (5, 6)
+    assert first['scores']['Dice.rib'] == 30 and first['scores']['Dice.lumbar'] == 60
+    assert first['scores']['mDice'] == 30
+    # one image of three has a distance, and only of the rib
+    assert first['scores']['HD95.rib'] == first['scores']['mHD95'] == 5
+    assert first['scores']['no_surface.rib'] == 3
+    assert len(first['per_image']) == 3 and second['scores']['Dice.rib'] == 30
+    with pytest.raises(InputError, match='image 0-0 was tested on in two folds'):
+        study.pool_folds([runs[0], dict(runs[0], fold=1)])
+
+
 def test_interval_covers_the_noise():
     reference, variant = result('a', 0, 70.0), result('b', 0, 70.0)
     for i, name in enumerate(variant['per_image']):

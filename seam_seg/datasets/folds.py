@@ -1,0 +1,138 @@
+"""Cross-validation: seeded folds of subjects, as split files."""
+import re
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+from mmengine.config import Config
+
+from ..errors import InputError
+from .vpi import read_split
+
+
+def subject_of(name: str, pattern: Optional[str]) -> str:
+    """The subject of a case: the pattern's first group, or the whole name.
+
+    Args:
+        name (str): of the case.
+        pattern (str, optional): regular expression with a group, searched in the name.
+
+    Returns:
+        str: the subject.
+
+    Raises:
+        InputError: the pattern is none, has no group, or does not occur in the name.
+    """
+    if pattern is None:
+        return name
+    try:
+        found = re.search(pattern, name)
+    except re.error as error:
+        raise InputError(
+            f'--subject {pattern}: no regular expression ({error}).') from None
+    if found is None or not found.groups():
+        problem = 'has no group' if found else f'not found in case {name}'
+        raise InputError(f'--subject {pattern}: {problem}. Give a pattern with one '
+                         r"group, for example '^(.+)_scan\d+$'.")
+    return found.group(1)
+
+
+def draw_folds(names: Sequence[str], count: int, seed: int,
+               pattern: Optional[str] = None) -> List[List[str]]:
+    """Shares the cases out among folds, all cases of a subject into one.
+
+    Args:
+        names (Sequence[str]): of the cases.
+        count (int): of the folds, at least 2.
+        seed (int): of the draw.
+        pattern (str, optional): see :func:`subject_of`.
+
+    Returns:
+        list[list[str]]: for each fold its test cases, in the order of ``names``; their
+        subjects differ in number by one at most.
+
+    Raises:
+        InputError: fewer than two folds, or fewer subjects than folds.
+    """
+    cases: Dict[str, List[str]] = {}
+    for name in names:
+        cases.setdefault(subject_of(name, pattern), []).append(name)
+    if not 2 <= count <= len(cases):
+        raise InputError(f'--folds {count}: must be 2 to {len(cases)}, the number of '
+                         'subjects.')
+    order = np.random.default_rng(seed).permutation(sorted(cases))
+    return [
+        [name for name in names if subject_of(name, pattern) in set(part)]
+        for part in np.array_split(order, count)
+    ]
+
+
+def write_folds(root: Path, count: int, seed: int,
+                pattern: Optional[str] = None) -> Path:
+    """Writes the split files of all folds of a data set.
+
+    Args:
+        root (Path): data set; the cases are those of train.txt and test.txt.
+        count (int): of the folds.
+        seed (int): of the draw.
+        pattern (str, optional): see :func:`subject_of`.
+
+    Returns:
+        Path: the folder ``root/foldsCOUNT_seedSEED``, with ``foldI_train.txt`` and
+        ``foldI_test.txt`` for I from 0.
+
+    Raises:
+        InputError: a split file cannot be used, or :func:`draw_folds` refuses.
+    """
+    names = []
+    for file in ('train.txt', 'test.txt'):
+        names += read_split(root / file)
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f'{root}: case {sorted(twice)[0]} is in train.txt and in '
+                         'test.txt. Remove it from one of them.')
+    out = root / f'folds{count}_seed{seed}'
+    folds = draw_folds(names, count, seed, pattern)
+    out.mkdir(exist_ok=True)
+    for i, test in enumerate(folds):
+        train = [name for name in names if name not in set(test)]
+        for split, part in (('train', train), ('test', test)):
+            (out / f'fold{i}_{split}.txt').write_text('\n'.join(part) + '\n')
+    return out
+
+
+def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
+    """What a config needs to train and test on each fold.
+
+    Args:
+        cfg (Config): the config.
+        folder (Path): from :func:`write_folds`, in the data root.
+        root (Path): data root.
+
+    Returns:
+        list[dict]: nested overrides of a config, by fold.
+
+    Raises:
+        InputError: there are no folds, or they are not in the data root.
+    """
+    count = len(list(folder.glob('fold*_train.txt')))
+    if not count:
+        raise InputError(f'{folder}: holds no folds (foldI_train.txt). '
+                         'tools/make_folds.py writes them.')
+    try:
+        inside = folder.resolve().relative_to(root.resolve())
+    except ValueError:
+        raise InputError(f'{folder}: must lie in the data root {root}.') from None
+    options = []
+    for i in range(count):
+        dataset = dict(both_folders=True, split_files={
+            # There is no val.txt for a fold: where one is wanted, it is drawn.
+            split: (inside / f'fold{i}_{split}.txt').as_posix()
+            for split in ('train', 'val', 'test')
+        })
+        options.append({
+            loader: dict(dataset=dataset)
+            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+            if cfg.get(loader)
+        })
+    return options

@@ -1,0 +1,86 @@
+"""Folds: every case once, subjects never torn apart, and the data set finds them."""
+import pytest
+
+from seam_seg import get_config
+from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.folds import draw_folds, fold_options, write_folds
+from seam_seg.errors import InputError
+
+SCANS = [f'p{subject:02d}_scan{scan}' for subject in range(11) for scan in range(3)]
+
+
+def test_every_case_once_and_subjects_whole():
+    folds = draw_folds(SCANS, 4, 0, r'^(p\d+)_')
+    assert sorted(sum(folds, [])) == sorted(SCANS)
+    subjects = [{name[:3] for name in fold} for fold in folds]
+    assert sorted(map(len, subjects)) == [2, 3, 3, 3]
+    assert sum(map(len, subjects)) == 11  # none in two folds
+    assert all(fold == sorted(fold) for fold in folds)  # the order of the cases
+
+
+def test_seeded():
+    assert draw_folds(SCANS, 4, 0) == draw_folds(SCANS, 4, 0) != draw_folds(SCANS, 4, 1)
+    # the draw depends on the subjects, not on the order in which they are listed
+    ours, other = (draw_folds(names, 4, 0) for names in (SCANS, SCANS[::-1]))
+    assert [sorted(fold) for fold in other] == [sorted(fold) for fold in ours]
+
+
+@pytest.mark.parametrize('count, pattern, words', [
+    (1, None, 'must be 2 to 33'), (34, None, 'must be 2 to 33'),
+    (12, r'^(p\d+)_', 'must be 2 to 11'), (2, '(', 'no regular expression'),
+    (2, 'scan', 'has no group'), (2, '(x)', 'not found in case p00_scan0')
+])
+def test_refused(count, pattern, words):
+    with pytest.raises(InputError, match=words):
+        draw_folds(SCANS, count, 0, pattern)
+
+
+def test_tool_and_dataset(phantom, tool, capsys):
+    """The files' cases are found, though fold and folder do not agree."""
+    assert tool('make_folds')([str(phantom), '--folds', '2', '--seed', '3']) == 0
+    folder = phantom / 'folds2_seed3'
+    assert capsys.readouterr().out.strip() == str(folder)
+    cfg = get_config('fpn_r18_1xb8-600_phantom-256x128')
+    options = fold_options(cfg, folder, phantom)
+    seen = []
+    for option in options:
+        parts = {
+            split: VPIDataset(str(phantom), split, **option[f'{loader}_dataloader'][
+                'dataset'], pipeline=[])
+            for split, loader in (('trainval', 'train'), ('val', 'val'), ('test', 'test'))
+        }
+        names = {split: part.split_names() for split, part in parts.items()}
+        assert len(names['trainval']) == len(names['test']) == 4
+        assert not set(names['trainval']) & set(names['test'])
+        assert set(names['val']) < set(names['trainval'])
+        folders = {part['img_path'].split('/')[-2] for part in parts['trainval']}
+        assert folders == {'train', 'test'}
+        seen += names['test']
+    assert len(set(seen)) == 8
+    # without the option, a case in the other folder is an error, as ever
+    files = options[0]['train_dataloader']['dataset']['split_files']
+    with pytest.raises(InputError, match='no such image'):
+        VPIDataset(str(phantom), 'trainval', split_files=files, pipeline=[])
+
+
+def test_loaders_that_are_not_there_stay_so(phantom):
+    folder = write_folds(phantom, 2, 5)
+    cfg = get_config('fpn_r50_1xb12-80k_vpi-512x256')  # validates on nothing
+    assert all('val_dataloader' not in option
+               for option in fold_options(cfg, folder, phantom))
+
+
+def test_folder_of_folds(phantom, tmp_path):
+    cfg = get_config('fpn_r18_1xb8-600_phantom-256x128')
+    with pytest.raises(InputError, match='holds no folds'):
+        fold_options(cfg, phantom / 'nothing', phantom)
+    (tmp_path / 'fold0_train.txt').write_text('a')
+    with pytest.raises(InputError, match='must lie in the data root'):
+        fold_options(cfg, tmp_path, phantom)
+
+
+def test_case_in_both_files(tmp_path):
+    for name in ('train.txt', 'test.txt'):
+        (tmp_path / name).write_text('a\nb\n')
+    with pytest.raises(InputError, match='case a is in train.txt and in test.txt'):
+        write_folds(tmp_path, 2, 0)
