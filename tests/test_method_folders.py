@@ -1,0 +1,63 @@
+"""Each method's folder under configs/: its README and metafile, against the configs."""
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from seam_seg import get_config
+from seam_seg.configs import project_root
+
+ROOT = project_root()
+FOLDERS = sorted(
+    path for path in (ROOT / 'configs').iterdir()
+    if path.is_dir() and path.name != '_base_')
+PAPER = pd.read_csv(ROOT / 'docs/table1/paper.csv', dtype=str).set_index('Method')
+
+
+def test_index():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    assert index == [f'configs/{folder.name}/metafile.yml' for folder in FOLDERS]
+    assert len(FOLDERS) == 9
+
+
+@pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
+def test_metafile(folder):
+    content = yaml.safe_load((folder / 'metafile.yml').read_text())
+    collection, = content['Collections']
+    assert (ROOT / collection['README']).parent == folder
+    assert collection['Paper']['URL'].startswith('https://')
+    leaves = {path.stem for path in folder.glob('*.py')}
+    assert {model['Name'] for model in content['Models']} == leaves
+    assert len(content['Models']) == len(leaves)
+    for model in content['Models']:
+        assert model['In Collection'] == collection['Name']
+        assert (ROOT / model['Config']).stem == model['Name']
+        cfg = get_config(model['Name'])
+        assert model['Metadata']['Batch Size'] == cfg.train_dataloader.batch_size
+        on_phantom = cfg.train_dataloader.dataset.data_root == 'data/phantom'
+        data = 'VPI phantom' if on_phantom else 'VPI'
+        assert model['Metadata']['Training Data'] == data
+
+
+@pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
+def test_readme(folder):
+    """Every config is listed, every link leads somewhere, the paper's rows are its."""
+    text = (folder / 'README.md').read_text()
+    links = re.findall(r'\]\(([^)#]+)', text)
+    assert {link[:-3] for link in links if '/' not in link} == {
+        path.stem for path in folder.glob('*.py')}
+    assert all((folder / link).exists() for link in links if '://' not in link)
+    for name in re.findall(r'tools/(?:train|test)\.py (\S+)', text):
+        get_config(name)
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in text.split('## Results')[1].splitlines()
+            if re.match(r'\| [A-Z]', line)]
+    assert rows
+    for name, *cells in rows:
+        assert cells == list(PAPER.loc[name])
+
+
+def test_every_row_of_the_paper_is_in_a_folder():
+    texts = ''.join((folder / 'README.md').read_text() for folder in FOLDERS)
+    assert all(f'\n| {name} | ' in texts for name in PAPER.index) and len(PAPER) == 11
