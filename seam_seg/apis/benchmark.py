@@ -2,9 +2,10 @@
 
 The trainings themselves are those of :mod:`seam_seg.apis.study`.
 """
+import functools
 import statistics
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import matplotlib
 import numpy as np
@@ -20,6 +21,7 @@ from scipy import stats
 from ..configs import config_path, get_config
 from ..engine.hooks import clock
 from ..errors import InputError
+from .memory import peak_of
 from .study import BONES, image_dice
 
 matplotlib.use('Agg')
@@ -34,20 +36,41 @@ def method_name(config: str) -> str:
     return get_config(config).get('method_name', config_path(config).stem)
 
 
+def take_turns(actions: Dict[str, Callable[[], object]],
+               rounds: int) -> Dict[str, List[float]]:
+    """Times actions in turns, so that what else the machine does hits all of them alike.
+
+    Args:
+        actions (dict[str, Callable]): by name.
+        rounds (int): of each action, after two that warm up.
+
+    Returns:
+        dict[str, list[float]]: seconds; the i-th of all actions were measured together.
+    """
+    times: Dict[str, List[float]] = {name: [] for name in actions}
+    for i in range(rounds + 2):
+        for name, action in actions.items():
+            start = clock()
+            action()
+            if i >= 2:
+                times[name].append(clock() - start)
+    return times
+
+
 def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     """Runtime, parameters and FLOPs of models side by side.
 
-    One image at a time, as R in :class:`seam_seg.engine.RuntimeHook`. The models take
-    turns, so that what else the machine does hits all of them alike; the minimum is
-    what the machine can do, the median what it did.
+    One image at a time, as R in :class:`seam_seg.engine.RuntimeHook`, in turns; the
+    minimum is what the machine can do, the median what it did.
 
     Args:
         configs (Sequence[str]): paths or names.
         rounds (int): images for each model, after two that warm up. Default: 20.
 
     Returns:
-        dict[str, dict]: method -> ``R`` (median seconds), ``R_min``, ``parameters`` (of
-        what runs at test time) and ``flops`` of the network at its input size.
+        dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
+        ``parameters`` (of what runs at test time), ``flops`` of the network at its input
+        size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
     """
     init_default_scope('mmseg')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -69,16 +92,15 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
                 value.numel() for key, value in models[name].named_parameters()
                 if '.loss_center.' not in key),
             flops=int(complexity['flops']))
-    times: Dict[str, List[float]] = {name: [] for name in models}
+    actions = {
+        name: functools.partial(model.test_step, batches[name])
+        for name, model in models.items()
+    }
     with torch.no_grad():
-        for i in range(rounds + 2):
-            for name, model in models.items():
-                start = clock()
-                model.test_step(batches[name])
-                if i >= 2:
-                    times[name].append(clock() - start)
-    for name, seconds in times.items():
-        costs[name].update(R=statistics.median(seconds), R_min=min(seconds))
+        times = take_turns(actions, rounds)
+        for name, seconds in times.items():
+            costs[name].update(seconds=seconds, R=statistics.median(seconds),
+                               peak_bytes=peak_of(actions[name]))
     return costs
 
 
