@@ -49,6 +49,7 @@ setup(
             'mmsegmentation==1.2.2', 'ftfy', 'regex', 'opencv-python'
         ],
         tensorboard=['tensorboard'],
+        onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=['monai', 'pandas', 'tabulate', 'jinja2'],
     ),
     cmdclass=dict(build_py=BuildWithConfigs),

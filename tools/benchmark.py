@@ -69,7 +69,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         runs += [Run(stem, seed, config, dict(surface, **options), fold=i)
                  for i, options in enumerate(folds)]
     for _ in run_study(runs, args.data_root, args.out, args.work_dir, 'test',
-                       gpus=args.gpus):
+                       look_inside=True, gpus=args.gpus):
         pass
     wanted = {(run.variant, run.seed, run.fold) for run in runs}
     found = read_results(args.out)

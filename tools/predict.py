@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from seam_seg.apis.cli import progress, report_errors
+from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.predict_files import (
     find_images,
@@ -27,10 +28,15 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--checkpoint', nargs='+', help='file written by tools/train.py with that '
         'config; of several, the probabilities are averaged (default: the ready weights)')
+    parser.add_argument(
+        '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead')
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         parser.error('--config and --checkpoint belong together')
+    if args.onnx is not None and (args.config or args.device):
+        parser.error('--onnx holds the model, and runs where ONNX Runtime does: it takes '
+                     'no --config, --checkpoint or --device')
     return args
 
 
@@ -39,7 +45,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     images = find_images(args.images)
     own = [] if args.config is None else [args.config, args.checkpoint]
-    model = init_model(*own, device=args.device)
+    model = (init_model(*own, device=args.device) if args.onnx is None
+             else OnnxModel(args.onnx))
     prepare_out(args.out, images)
     failures = [
         message for message in (

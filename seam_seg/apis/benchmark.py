@@ -200,6 +200,19 @@ def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
     return pd.DataFrame(rows)
 
 
+def inside_table(results: Dict[str, List[dict]]) -> pd.DataFrame:
+    """What :func:`seam_seg.apis.study.probe` found in the heads, mean over the seeds."""
+    rows = []
+    for name, runs in results.items():
+        probes = [run.get('probe') or {} for run in runs]
+        for key in probes[0]:
+            values = [probe[key] for probe in probes if probe[key] is not None]
+            if values:
+                rows.append(dict(Method=name, Quantity=key, Mean=f'{np.mean(values):.3g}',
+                                 Seeds=', '.join(f'{value:.3g}' for value in values)))
+    return pd.DataFrame(rows, columns=['Method', 'Quantity', 'Mean', 'Seeds'])
+
+
 def per_image_frame(results: Dict[str, List[dict]]) -> pd.DataFrame:
     """Every score of every image, method and seed, a row each."""
     return pd.DataFrame([
@@ -266,5 +279,9 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
     plot_per_image(results, out / 'per_image.png')
     (out / 'README.md').write_text(
         f'{introduction}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n'
-        '![Per-image Dice by class and method](per_image.png)\n')
+        '![Per-image Dice by class and method](per_image.png)\n\n## Inside the heads\n\n'
+        'added: norm of what an attention adds to v over the norm of v; gamma: its '
+        "learned gate; largest_weight: of a' (1: saturated); gradient_ratio: of beta "
+        'L_reg and L_cls on the key.\n\n'
+        f'{inside_table(results).to_markdown(index=False, disable_numparse=True)}\n')
     return table

@@ -24,6 +24,7 @@ from scipy import stats
 
 from ..configs import project_root
 from ..errors import InputError
+from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
 from ..version import __version__
 from .inference import load_weights
@@ -44,7 +45,7 @@ def flatten(options: dict, prefix: str = '') -> List[str]:
 
 
 def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
-    """Looks into a trained SEAM head, on training patches without augmentation.
+    """Looks into a trained attention head, on training patches without augmentation.
 
     Args:
         cfg (Config): of the training.
@@ -52,10 +53,11 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
         patches (int): how many patches, evenly spread over the training split.
 
     Returns:
-        dict[str, float | None]: ``largest_weight``: mean over patches and channels of
-        the largest of the N weights of a' (1 means saturated, 1 / N uniform);
-        ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the norms
-        over all patches; None where the head has no such part.
+        dict[str, float | None]: of a SEAM head, ``largest_weight``: mean over patches and
+        channels of the largest of the N weights of a' (1 means saturated, 1 / N
+        uniform); ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the
+        norms over all patches; None where the head has no such part. Of the other
+        attention heads, their ``gates``; of other heads, nothing.
     """
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
@@ -70,6 +72,11 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     indices = np.linspace(0, len(dataset) - 1, patches).round().astype(int)
     batch = model.data_preprocessor(
         pseudo_collate([dataset[int(i)] for i in indices]), training=True)
+    if hasattr(head, 'gates'):
+        with torch.no_grad():
+            return head.gates(model.extract_feat(batch['inputs']))
+    if not isinstance(head, SEAMHead):
+        return {}
     label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
     with torch.no_grad():
         v = head.merge(model.extract_feat(batch['inputs']))

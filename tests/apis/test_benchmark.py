@@ -71,6 +71,8 @@ def test_report(tmp_path):
         'SEAM': [run(0, [74.0, 72.0, 65.0]), run(1, [73.0, 75.0, 66.0])]
     }
     results['nothing'][0]['scores']['mHD95'] = None
+    for seed, gamma in ((0, 0.1), (1, 0.3)):
+        results['SEAM'][seed]['probe'] = dict(gamma=gamma, ratio=None)
     cost = dict(R=0.25, parameters=3_100_000, flops=12_340_000_000)
     benchmark.write_report(
         results, dict.fromkeys(results, cost), 'SEAM', tmp_path, '# Title')
@@ -85,6 +87,8 @@ def test_report(tmp_path):
     assert table['SEAM - this'][0] == pytest.approx(3.5)
     page = (tmp_path / 'README.md').read_text()
     assert page.startswith('# Title') and '| SEAM' in page and 'per_image.png' in page
+    assert '| SEAM     | gamma      | 0.2    | 0.1, 0.3 |' in page
+    assert page.count('SEAM     | ') == 2  # the other quantity has no value
     latex = (tmp_path / 'table.tex').read_text()
     assert r'67.33 $\pm$ 0.00' in latex and r'\toprule' in latex and '%' not in (
         latex.replace(r'\%', ''))

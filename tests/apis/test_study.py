@@ -3,8 +3,10 @@
 import threading
 
 import pytest
+import torch
+from mmseg.registry import MODELS
 
-from seam_seg.apis import study
+from seam_seg.apis import load_config, study
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -129,6 +131,21 @@ def test_bad_results(tmp_path):
     (tmp_path / 'c_seed0.json').write_text('{"variant": "c"')
     with pytest.raises(InputError, match='c_seed0.json'):
         study.read_results(tmp_path)
+
+
+@pytest.mark.parametrize('name, keys', [
+    ('fpn_r18_1xb8-600_phantom-256x128', set()),
+    ('seam-wo-al_r18-fpn_1xb8-600_phantom-256x128', {'largest_weight', 'gradient_ratio'}),
+    ('danet_r18-fpn_1xb8-600_phantom-256x128', {
+        'added', 'added_pam', 'added_cam', 'gamma_pam', 'gamma_cam'})
+])
+def test_probe_finds_what_the_head_has(name, keys, phantom, tmp_path):
+    cfg = load_config(name, None, str(phantom))
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'x.pth')
+    found = study.probe(cfg, tmp_path / 'x.pth', patches=2)
+    assert set(found) == keys
+    if 'gamma_pam' in keys:  # untrained, the attention is the identity
+        assert found['gamma_pam'] == found['added'] == 0
 
 
 def test_a_real_run(tmp_path, phantom):

@@ -1,0 +1,224 @@
+"""ONNX: one file that holds the network, checked against PyTorch, and a model of it."""
+import copy
+import json
+import logging
+import os
+import statistics
+from pathlib import Path
+from typing import List, Sequence, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.utils import Upsample, resize
+from mmseg.registry import TRANSFORMS
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..models.segmentors.vpi_segmentor import resize_mask
+from .benchmark import take_turns
+
+OUTPUTS = ('logits', 'mask')
+KEY = 'seam_seg'  # of the metadata in the file
+NEAR_TIE = 1e-3  # logits of the two best classes are as close as that
+
+
+def import_onnx():
+    """The packages ``onnx`` and ``onnxruntime``, which only this module needs."""
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401  torch's exporter needs it
+    except ImportError as error:
+        raise InputError(f'ONNX: {error}. pip install onnx onnxscript onnxruntime'
+                         ) from None
+    return onnx, onnxruntime
+
+
+class Exportable(nn.Module):
+    """From grey levels to logits or labels, of the image's size, for any size.
+
+    Args:
+        model (nn.Module): from :func:`seam_seg.apis.init_model`; copied.
+        output (str): ``'logits'`` or ``'mask'``.
+    """
+
+    def __init__(self, model: nn.Module, output: str) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model).cpu()
+        for module in list(self.model.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, Upsample) and child.scale_factor:
+                    # mmseg's computes a size in Python, which the exporter takes for
+                    # a constant.
+                    setattr(module, name, nn.Upsample(
+                        scale_factor=child.scale_factor, mode=child.mode,
+                        align_corners=child.align_corners))
+        self.output = output
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Segments grey levels.
+
+        Args:
+            image (Tensor): (1, 1, H, W) float32, 0 to 255.
+
+        Returns:
+            Tensor: logits (1, N, H, W), or labels (1, 1, H, W) uint8.
+        """
+        preprocessor = self.model.data_preprocessor
+        logits = resize(
+            self.model._forward((image - preprocessor.mean) / preprocessor.std),
+            size=image.shape[2:], mode='bilinear', align_corners=self.model.align_corners)
+        if self.output == 'logits':
+            return logits
+        return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
+
+
+def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits') -> None:
+    """Writes a model as one ONNX file, with what prediction needs as metadata.
+
+    The input ``image`` is (1, 1, height, width) float32, grey levels from 0 to 255 of
+    the rescaled image; height and width are free, from 64 on.
+
+    Args:
+        model (nn.Module): from :func:`seam_seg.apis.init_model`.
+        path (str | Path): file to write.
+        output (str): name of the output: ``'logits'``, (1, N, height, width) float32, or
+            ``'mask'``, (1, 1, height, width) uint8. Default: ``'logits'``.
+
+    Raises:
+        InputError: the packages are missing, or the model cannot be exported as it
+            predicts here.
+    """
+    onnx, _ = import_onnx()
+    if not hasattr(model, 'data_preprocessor'):
+        raise InputError('ONNX: give one checkpoint; several are not exported.')
+    if getattr(model, 'resize', 'mask') != 'mask':
+        raise InputError("ONNX: the config's test_cfg.resize must be 'mask'.")
+    steps = [step for step in model.cfg.test_dataloader.dataset.pipeline
+             if step['type'] != 'LoadVPIAnnotations']
+    resizes = [step for step in steps if step['type'] == 'ResizeVPI']
+    width, height = resizes[0]['scale'] if resizes else (256, 1024)
+    sides = {2: torch.export.Dim('height', min=64, max=2**14),
+             3: torch.export.Dim('width', min=64, max=2**14)}
+    partial = Path(f'{path}.partial')
+    # It warns of every torchvision operator that it could not register.
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    torch.onnx.export(
+        Exportable(model, output).eval(), (torch.zeros(1, 1, height, width), ),
+        str(partial),
+        input_names=['image'], output_names=[output], dynamic_shapes=(sides, ),
+        dynamo=True, external_data=False, verbose=False)
+    content = onnx.load(str(partial))
+    onnx.helper.set_model_props(content, {KEY: json.dumps(dict(
+        classes=list(model.dataset_meta['classes']),
+        palette=[list(colour) for colour in model.dataset_meta['palette']],
+        pipeline=[dict(step) for step in steps], output=output))})
+    onnx.save(content, str(partial))
+    os.replace(partial, path)
+
+
+class OnnxModel:
+    """A model from an ONNX file: what :func:`seam_seg.apis.predict` asks of a segmentor.
+
+    Args:
+        path (str | Path): from :func:`export_onnx`, with logits.
+
+    Raises:
+        InputError: the packages are missing, or the file is none of ours.
+    """
+
+    def __init__(self, path: Union[str, Path]) -> None:
+        _, onnxruntime = import_onnx()
+        if not Path(path).is_file():
+            raise InputError(f'{path}: no such file.')
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(path), providers=onnxruntime.get_available_providers())
+        except Exception as error:  # onnxruntime's own classes of errors
+            raise InputError(f'{path}: no ONNX file, or a damaged one '
+                             f'({type(error).__name__}).') from error
+        properties = self.session.get_modelmeta().custom_metadata_map
+        if KEY not in properties:
+            raise InputError(f'{path}: not written by tools/export_onnx.py.')
+        meta = json.loads(properties[KEY])
+        if meta['output'] != 'logits':
+            raise InputError(f'{path}: holds labels only, without confidences. Export it '
+                             'with --output logits.')
+        init_default_scope('mmseg')
+        self.pipeline = [TRANSFORMS.build(step) for step in meta['pipeline']]
+        self.dataset_meta = dict(
+            classes=tuple(meta['classes']), palette=meta['palette'])
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """(N, H, W) float32 of grey levels (H, W) from 0 to 255."""
+        return self.session.run(
+            None, dict(image=image.astype(np.float32)[None, None]))[0][0]
+
+    def test_step(self, data: dict) -> List[SegDataSample]:
+        """Segments a batch, as a segmentor's ``test_step``."""
+        for image, sample in zip(data['inputs'], data['data_samples']):
+            logits = self.logits(image[0].numpy())
+            mask = torch.from_numpy(logits.argmax(axis=0)[None])
+            sample.set_data(dict(
+                seg_logits=PixelData(data=torch.from_numpy(logits)),
+                pred_sem_seg=PixelData(
+                    data=resize_mask(mask, sample.metainfo['ori_shape']))))
+        return data['data_samples']
+
+
+def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarray],
+            rounds: int = 5) -> dict:
+    """Compares an exported file with the model it came from.
+
+    Args:
+        model (nn.Module): from :func:`seam_seg.apis.init_model`.
+        path (str | Path): from :func:`export_onnx`.
+        images (Sequence[np.ndarray]): (H, W) uint8, at native size.
+        rounds (int): for the times, which are taken in turns. Default: 5.
+
+    Returns:
+        dict: ``max_difference`` of the logits (None for labels), ``pixels``, how many
+        there were, ``differing``, those of another class, ``not_ties``, those of them
+        whose two best classes differ by more than 1e-3, and ``torch_seconds`` and
+        ``onnx_seconds``, the medians for the first image.
+    """
+    _, onnxruntime = import_onnx()
+    session = onnxruntime.InferenceSession(
+        str(path), providers=onnxruntime.get_available_providers())
+    ours = Exportable(model, 'logits').eval()
+    as_mask = session.get_outputs()[0].name == 'mask'
+    difference, pixels, differing, not_ties = 0.0, 0, 0, 0
+    scaled = [rescale(model, image) for image in images]
+    with torch.no_grad():
+        for image in scaled:
+            expected = ours(torch.from_numpy(image)).numpy()
+            found = session.run(None, dict(image=image))[0]
+            if not as_mask:
+                difference = max(difference, float(np.abs(found - expected).max()))
+                found = found.argmax(axis=1, keepdims=True)
+            other = found[:, 0] != expected.argmax(axis=1)
+            best = np.sort(expected, axis=1)[:, -2:]
+            pixels += other.size
+            differing += int(other.sum())
+            not_ties += int((other & (best[:, 1] - best[:, 0] > NEAR_TIE)).sum())
+        first = torch.from_numpy(scaled[0])
+        times = take_turns(dict(
+            torch=lambda: ours(first),
+            onnx=lambda: session.run(None, dict(image=scaled[0]))), rounds)
+    return dict(
+        max_difference=None if as_mask else difference, pixels=pixels,
+        differing=differing, not_ties=not_ties,
+        torch_seconds=statistics.median(times['torch']),
+        onnx_seconds=statistics.median(times['onnx']))
+
+
+def rescale(model: nn.Module, image: np.ndarray) -> np.ndarray:
+    """An image as the network gets it: (1, 1, h, w) float32, 0 to 255."""
+    steps = Compose(model.pipeline[1:])
+    sample = dict(img=image, ori_shape=image.shape, img_shape=image.shape)
+    batch = pseudo_collate([steps(sample)])
+    return batch['inputs'][0][:1].numpy().astype(np.float32)[None]

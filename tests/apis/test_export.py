@@ -1,0 +1,117 @@
+"""ONNX: the exported network, its labels, and prediction without PyTorch's network."""
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from seam_seg.apis import init_model, predict
+from seam_seg.apis.export import Exportable, OnnxModel, compare, export_onnx, rescale
+from seam_seg.configs import get_config
+from seam_seg.errors import InputError
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+    """The ready model and its file: the network that users export first."""
+    model = init_model(device='cpu')
+    path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
+    export_onnx(model, path)
+    return model, path
+
+
+@pytest.fixture(scope='module')
+def image():
+    """A smooth image with structures, of an odd size."""
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(0, 255, (20, 8)).astype(np.float32)
+    return cv2.resize(coarse, (301, 777), interpolation=cv2.INTER_CUBIC).clip(
+        0, 255).astype(np.uint8)
+
+
+def test_exportable_is_the_segmentor(image):
+    """The wrapper that is exported, against the segmentor it wraps."""
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = init_model(device='cpu')
+    prediction = predict(model, image)
+    x = torch.from_numpy(rescale(model, image))
+    with torch.no_grad():
+        labels = Exportable(model, 'mask').eval()(x)
+        logits = Exportable(model, 'logits').eval()(x)
+    assert labels.dtype == torch.uint8 and labels.shape == (1, 1, 512, 128)
+    assert (labels[0] == logits[0].argmax(dim=0)).all()
+    full = cv2.resize(
+        labels[0, 0].numpy(), image.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    assert (full == prediction.mask).mean() > 0.9999
+
+
+@pytest.mark.parametrize('size', [(512, 128), (384, 160), (500, 100), (64, 64)])
+def test_any_size(exported, size):
+    """Height and width are free, also where the pyramid's levels are odd."""
+    model, path = exported
+    x = 255 * torch.rand(1, 1, *size)
+    with torch.no_grad():
+        expected = Exportable(model, 'logits').eval()(x)[0].numpy()
+        # and the module put into it for the exporter changes nothing
+        plain = model._forward((x - 75.99).expand(1, 3, *size) / 84.15)
+    plain = torch.nn.functional.interpolate(plain, size, mode='bilinear')[0].numpy()
+    assert np.abs(expected - plain).max() < 1e-4
+    found = OnnxModel(path).logits(x[0, 0].numpy())
+    assert found.shape == (4, *size) and np.abs(found - expected).max() < 1e-4
+
+
+def test_predicts_as_the_model(exported, image):
+    model, path = exported
+    ours, theirs = predict(model, image), predict(OnnxModel(path), image)
+    assert (ours.mask != theirs.mask).mean() < 1e-4
+    assert np.abs(ours.confidence - theirs.confidence).max() < 1e-3
+    assert len(np.unique(ours.mask)) > 1
+
+
+def test_compare_sees_differences(exported, image):
+    """Against another network, the same numbers are large."""
+    model, path = exported
+    same = compare(model, path, [image], rounds=1)
+    assert same['max_difference'] < 1e-4 and same['not_ties'] == 0
+    assert same['pixels'] == 512 * 128
+    other = init_model(device='cpu')
+    with torch.no_grad():
+        other.decode_head.conv_seg.bias += torch.tensor([0., 1, 0, 0])
+    found = compare(other, path, [image], rounds=1)
+    assert found['max_difference'] == pytest.approx(1, abs=1e-3)
+    assert found['differing'] >= found['not_ties'] > 0
+
+
+def test_tools(exported, image, tool, tmp_path, capsys):
+    """Labels as output; prediction from a file; and what is refused."""
+    _, path = exported
+    cv2.imwrite(str(tmp_path / 'case.png'), image)
+    case = str(tmp_path / 'case.png')
+    out = tmp_path / 'out'
+    assert tool('predict')([case, '--out', str(out), '--onnx', str(path)]) == 0
+    assert cv2.imread(str(out / 'case.png'), -1).shape == image.shape
+    assert (out / 'bones/case.csv').exists()
+    labels = tmp_path / 'labels.onnx'
+    assert tool('export_onnx')([
+        str(labels), '--output', 'mask', '--phantoms', '1']) == 0
+    assert 'max_difference=None' in capsys.readouterr().out
+    assert [p.name for p in tmp_path.glob('labels*')] == ['labels.onnx']
+    (tmp_path / 'bad.onnx').write_bytes(path.read_bytes()[:1000])
+    for file, words in ((labels, 'labels only'), (tmp_path / 'bad.onnx', 'damaged'),
+                        (tmp_path / 'no.onnx', 'no such file')):
+        assert tool('predict')([
+            case, '--out', str(tmp_path / 'other'), '--onnx', str(file)]) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / 'other').exists()
+
+
+def test_other_ways_back_are_refused(tmp_path):
+    cfg = get_config(DEMO)
+    cfg.model.test_cfg.resize = 'logits'
+    init_default_scope('mmseg')
+    with pytest.raises(InputError, match="must be 'mask'"):
+        export_onnx(MODELS.build(cfg.model), tmp_path / 'x.onnx')

@@ -1,0 +1,53 @@
+#!/usr/bin/env python
+"""Writes a model as one ONNX file, and checks it against PyTorch on phantoms."""
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Optional, Sequence
+
+from seam_seg.apis.cli import report_errors
+from seam_seg.apis.export import OUTPUTS, compare, export_onnx
+from seam_seg.apis.inference import init_model
+from seam_seg.datasets.phantom import make_case
+from seam_seg.errors import InputError
+
+MOST_DIFFERENCE = 1e-4  # of a logit
+MOST_DIFFERING = 1e-5  # share of the pixels
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', type=Path, metavar='FILE.onnx')
+    parser.add_argument('--config', help='path or name (default: the ready weights)')
+    parser.add_argument('--checkpoint', help='of that config')
+    parser.add_argument(
+        '--output', choices=OUTPUTS, default='logits',
+        help='logits (default), from which tools/predict.py --onnx predicts, or labels')
+    parser.add_argument(
+        '--phantoms', type=int, default=10, help='to check on (default: 10)')
+    args = parser.parse_args(argv)
+    if (args.config is None) != (args.checkpoint is None):
+        parser.error('--config and --checkpoint belong together')
+    if args.phantoms < 1:
+        parser.error('--phantoms: at least 1')
+    own = [] if args.config is None else [args.config, args.checkpoint]
+    model = init_model(*own, device='cpu')
+    unchecked = args.out.with_suffix('.unchecked')
+    export_onnx(model, unchecked, args.output)
+    found = compare(
+        model, unchecked, [make_case(seed).image for seed in range(args.phantoms)])
+    print(' '.join(f'{key}={value}' for key, value in found.items()))
+    if ((found['max_difference'] or 0) > MOST_DIFFERENCE or found['not_ties']
+            or found['differing'] > MOST_DIFFERING * found['pixels']):
+        raise InputError(f'{unchecked}: differs from PyTorch by more than '
+                         f'{MOST_DIFFERENCE}, or in more than ties; do not use it.')
+    os.replace(unchecked, args.out)
+    print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB; ONNX Runtime takes '
+          f'{found["onnx_seconds"] / found["torch_seconds"]:.2f} of the time of PyTorch')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
