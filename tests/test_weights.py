@@ -65,11 +65,11 @@ def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
                           'param_scheduler.0.eta_min=0']) == 0
     start = torch.load(READY_WEIGHTS, weights_only=True)['state_dict']
     trained = torch.load(
-        tmp_path / 'iter_2.pth', weights_only=False, map_location='cpu')['state_dict']
+        tmp_path / 'iter_2.pth', weights_only=True, map_location='cpu')['state_dict']
     key = 'decode_head.seam.phi.weight'
     assert torch.equal(trained[key], start[key].float())
     set_resume(cfg)
-    assert cfg.load_from is None and cfg.resume
+    assert cfg.load_from == str(tmp_path / 'iter_2.pth') and cfg.resume
     assert tool('train')([*arguments, 'train_cfg.max_iters=3']) == 0
     assert (tmp_path / 'iter_3.pth').is_file()
     log = sorted(tmp_path.glob('*/*.log'))[-1].read_text()

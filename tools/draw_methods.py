@@ -14,6 +14,7 @@ from seam_seg.apis.figures import choose_cases, draw_methods
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.study import read_results
 from seam_seg.configs import config_path
+from seam_seg.engine import last_checkpoint
 from seam_seg.errors import InputError
 from seam_seg.visualization import write_rgb
 
@@ -35,11 +36,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         raise InputError(f'{args.results}: no result of {stems[-1]}.')
     models = []
     for config, stem in zip(args.configs, stems):
-        last = args.work_dir / f'{stem}_seed{args.seed}' / 'last_checkpoint'
-        if not last.is_file():
-            raise InputError(f'{last}: no such file. Run tools/benchmark.py with this '
-                             'config, seed and --work-dir.')
-        models.append((method_name(config), init_model(config, last.read_text().strip())))
+        work_dir = args.work_dir / f'{stem}_seed{args.seed}'
+        last = last_checkpoint(work_dir)
+        if last is None:
+            raise InputError(f'{work_dir}: no checkpoint. Run tools/benchmark.py with '
+                             'this config, seed and --work-dir.')
+        models.append((method_name(config), init_model(config, last)))
     write_rgb(args.out, draw_methods(
         models, choose_cases(results[stems[-1]]), args.data_root))
     print(f'Wrote {args.out}')

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.cli import add_trust, report_errors
 from seam_seg.apis.export import OUTPUTS, compare, export_onnx
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import make_case
@@ -27,13 +27,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         help='logits (default), from which tools/predict.py --onnx predicts, or labels')
     parser.add_argument(
         '--phantoms', type=int, default=10, help='to check on (default: 10)')
+    add_trust(parser)
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         parser.error('--config and --checkpoint belong together')
     if args.phantoms < 1:
         parser.error('--phantoms: at least 1')
     own = [] if args.config is None else [args.config, args.checkpoint]
-    model = init_model(*own, device='cpu')
+    model = init_model(*own, device='cpu', trust=args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
     export_onnx(model, unchecked, args.output)
     found = compare(

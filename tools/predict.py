@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import progress, report_errors
+from seam_seg.apis.cli import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.predict_files import (
@@ -31,6 +31,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead')
     parser.add_argument('--device', help='for example cpu, or cuda:1')
+    add_trust(parser)
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         parser.error('--config and --checkpoint belong together')
@@ -44,9 +45,11 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     images = find_images(args.images)
-    own = [] if args.config is None else [args.config, args.checkpoint]
-    model = (init_model(*own, device=args.device) if args.onnx is None
-             else OnnxModel(args.onnx))
+    if args.onnx is not None:
+        model = OnnxModel(args.onnx)
+    else:
+        own = [] if args.config is None else [args.config, args.checkpoint]
+        model = init_model(*own, device=args.device, trust=args.trust_checkpoint)
     prepare_out(args.out, images)
     failures = [
         message for message in (

@@ -19,7 +19,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.data_root, args.work_dir)
     with launched(cfg, args.launcher):
-        test(cfg, args.checkpoint, args.out, args.show_dir, args.tta)
+        test(cfg, args.checkpoint, args.out, args.show_dir, args.tta,
+             args.trust_checkpoint)
     return 0
 
 

@@ -33,7 +33,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if args.tensorboard:
         set_tensorboard(cfg)
     with launched(cfg, args.launcher):
-        train(cfg)
+        train(cfg, args.trust_checkpoint)
     return 0
 
 

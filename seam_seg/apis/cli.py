@@ -15,6 +15,13 @@ Main = Callable[[Optional[Sequence[str]]], int]
 progress = functools.partial(track_iter_progress, file=sys.stderr)
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds the switch for checkpoints that hold more than weights."""
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true',
+        help='read a checkpoint even if that runs code which came with it')
+
+
 def run_parser(description: str) -> argparse.ArgumentParser:
     """The options that training and testing have in common.
 
@@ -34,6 +41,7 @@ def run_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
         help='pytorch with torchrun; also without a GPU')
+    add_trust(parser)
     return parser
 
 

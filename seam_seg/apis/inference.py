@@ -17,54 +17,34 @@ from torch import nn
 from ..configs import get_config
 from ..datasets import VPIDataset
 from ..datasets.io import read_image, to_uint8
+from ..engine import check_weights, safe_loading
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
 
 
-def load_weights(model: nn.Module, checkpoint: Union[str, Path]) -> dict:
-    """Loads a checkpoint, all of it or not at all.
-
-    mmengine warns about missing weights and goes on with random ones, which here would
-    be a wrong result without a word.
+def load_weights(model: nn.Module, checkpoint: Union[str, Path],
+                 trust: bool = False) -> dict:
+    """Loads a checkpoint, all of it or not at all, without running code of its own.
 
     Args:
         model (nn.Module): the segmentor.
         checkpoint (str | Path): file written by a training.
+        trust (bool): also loads what could run code. Default: False.
 
     Returns:
         dict: the ``meta`` of the checkpoint.
 
     Raises:
-        InputError: no such file, no checkpoint, or weights of another model.
+        InputError: no such file, no checkpoint, one that holds more than tensors,
+            numbers and strings, or weights of another model.
     """
     path = Path(checkpoint)
     if not path.is_file():
         raise InputError(f'checkpoint {path}: no such file.')
-    try:
+    with safe_loading(trust):
         content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
-    except Exception as error:  # torch.load fails in many ways
-        raise InputError(f'checkpoint {path}: cannot be read, it is damaged or no '
-                         f'checkpoint ({type(error).__name__}).') from error
-    weights = content.get('state_dict') if isinstance(content, dict) else None
-    if not isinstance(weights, dict):
-        raise InputError(f'checkpoint {path}: holds no weights (state_dict).')
-    # What the center loss may have learned is needed in training only.
-    own, weights = ({
-        name: value for name, value in part.items() if '.loss_center.' not in name
-    } for part in (model.state_dict(), weights))
-    wrong = [
-        *(f'{name} is missing' for name in own.keys() - weights.keys()),
-        *(f'{name} is unknown' for name in weights.keys() - own.keys()),
-        *(f'{name} has shape {tuple(weights[name].shape)}, not '
-          f'{tuple(own[name].shape)}' for name in own.keys() & weights.keys()
-          if weights[name].shape != own[name].shape)
-    ]
-    if wrong:
-        raise InputError(
-            f'checkpoint {path}: belongs to another model: {sorted(wrong)[0]} (one of '
-            f'{len(wrong)} differences). Give the config it was trained with.')
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(check_weights(model, content, path), strict=False)
     return content.get('meta', {})
 
 
@@ -104,7 +84,8 @@ class Ensemble(nn.Module):
 
 def init_model(config: Union[str, Path, Config] = READY_CONFIG,
                checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
-               device: Optional[str] = None) -> nn.Module:
+               device: Optional[str] = None,
+               trust: bool = False) -> nn.Module:
     """Builds a model and loads its weights.
 
     Args:
@@ -114,6 +95,7 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
             of several, the probabilities are averaged. Default: the ready weights of
             the package.
         device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
+        trust (bool): see :func:`load_weights`. Default: False.
 
     Returns:
         nn.Module: the segmentor in evaluation mode, with ``cfg``, ``dataset_meta`` and
@@ -126,7 +108,7 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
     models = [MODELS.build(cfg.model) for _ in files]
-    meta = [load_weights(model, file) for model, file in zip(models, files)][0]
+    meta = [load_weights(model, file, trust) for model, file in zip(models, files)][0]
     model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     model.pipeline = [

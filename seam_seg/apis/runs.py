@@ -9,9 +9,10 @@ from urllib.error import URLError
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from ..configs import config_path, get_config
+from ..engine import last_checkpoint, safe_loading
 from ..errors import InputError
 from .inference import load_weights
 
@@ -99,8 +100,9 @@ def set_resume(cfg: Config) -> None:
     mmengine would resume from ``load_from`` where a config names that: a fine-tuning
     would never get past its start.
     """
-    if find_latest_checkpoint(cfg.work_dir) is not None:
-        cfg.resume, cfg.load_from = True, None
+    checkpoint = last_checkpoint(cfg.work_dir)
+    if checkpoint is not None:
+        cfg.resume, cfg.load_from = True, str(checkpoint)
 
 
 def set_amp(cfg: Config) -> None:
@@ -134,11 +136,12 @@ def set_tensorboard(cfg: Config) -> None:
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
 
 
-def train(cfg: Config) -> Runner:
+def train(cfg: Config, trust: bool = False) -> Runner:
     """Trains a model; with ``cfg.resume``, from the last checkpoint in its work_dir.
 
     Args:
         cfg (Config): from :func:`load_config`.
+        trust (bool): also loads checkpoints that could run code. Default: False.
 
     Returns:
         Runner: after the training.
@@ -148,7 +151,8 @@ def train(cfg: Config) -> Runner:
     """
     runner = Runner.from_cfg(cfg)
     try:
-        runner.train()
+        with safe_loading(trust):
+            runner.train()
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
         if isinstance(error, ModuleNotFoundError) and error.name != 'torchvision':
@@ -165,7 +169,8 @@ def test(cfg: Config,
          checkpoint: str,
          out: Optional[str] = None,
          show_dir: Optional[str] = None,
-         tta: bool = False) -> dict:
+         tta: bool = False,
+         trust: bool = False) -> dict:
     """Tests a model and writes its Dice/Jaccard table under ``cfg.work_dir/test``.
 
     Args:
@@ -174,6 +179,7 @@ def test(cfg: Config,
         out (str, optional): folder for the predicted label PNGs.
         show_dir (str, optional): folder for the overlays.
         tta (bool): average over a horizontal flip. Default: False.
+        trust (bool): also loads a checkpoint that could run code. Default: False.
 
     Returns:
         dict[str, float]: what the metrics return.
@@ -208,5 +214,5 @@ def test(cfg: Config,
     model = runner.model
     while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
         model = model.module
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, trust)
     return runner.test()

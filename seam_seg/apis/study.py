@@ -23,6 +23,7 @@ from mmseg.registry import DATASETS, MODELS
 from scipy import stats
 
 from ..configs import project_root
+from ..engine import last_checkpoint
 from ..errors import InputError
 from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
@@ -167,7 +168,7 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
     if checkpoint is None:
         command = call('tools/train.py', run.config, *common, '--resume', '--cfg-options',
                        *options)
-        checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+        checkpoint = last_checkpoint(work_dir)
     seconds = time.time() - start
     tested = call('tools/test.py', run.config, str(checkpoint), *common, '--cfg-options',
                   *options, f'test_dataloader.dataset.split={split}')

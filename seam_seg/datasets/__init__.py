@@ -1,14 +1,15 @@
-"""What is read: the VPI dataset, its transforms, and the phantom."""
+"""What is read: the VPI dataset, its transforms, its sampler, and the phantom."""
+from .randomness import PositionSampler
 from .transforms import (
-                         CacheTransforms,
-                         CropPatch,
-                         LoadVPIAnnotations,
-                         LoadVPIImage,
-                         ResizeVPI,
+    CacheTransforms,
+    CropPatch,
+    LoadVPIAnnotations,
+    LoadVPIImage,
+    ResizeVPI,
 )
 from .vpi import VPIDataset
 
 __all__ = [
-    'CacheTransforms', 'CropPatch', 'LoadVPIAnnotations', 'LoadVPIImage', 'ResizeVPI',
-    'VPIDataset'
+    'CacheTransforms', 'CropPatch', 'LoadVPIAnnotations', 'LoadVPIImage',
+    'PositionSampler', 'ResizeVPI', 'VPIDataset'
 ]

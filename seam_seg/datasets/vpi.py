@@ -1,7 +1,7 @@
 """The VPI dataset: its layout on disk, its splits, and dense patches."""
 from collections import Counter
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 from mmseg.datasets import BaseSegDataset
@@ -9,6 +9,7 @@ from mmseg.registry import DATASETS
 
 from ..configs import project_root
 from ..errors import InputError
+from .randomness import Sample, seeded
 
 SPLITS = ('train', 'val', 'trainval', 'test')
 
@@ -273,6 +274,21 @@ class VPIDataset(BaseSegDataset):
         return val if self.split == 'val' else [
             name for name in train if name not in set(val)
         ]
+
+    def __getitem__(self, idx: Union[int, Sample]) -> dict:
+        """A sample after the pipeline.
+
+        Args:
+            idx (int | Sample): index; of a :class:`PositionSampler`, what the
+                augmentations are drawn from too.
+
+        Returns:
+            dict: of the pipeline.
+        """
+        if not isinstance(idx, Sample):
+            return super().__getitem__(idx)
+        with seeded(idx.seed, idx.position):
+            return super().__getitem__(idx.index)
 
     def load_data_list(self) -> List[dict]:
         """Lists the images, or their patches.

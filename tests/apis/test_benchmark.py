@@ -140,7 +140,7 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
     assert tool('draw_methods')(figure) == 0
     assert cv2.imread(str(tmp_path / 'methods.png')).shape[0] > 3 * 700
     assert tool('draw_methods')([*figure, '--seed', '5']) == 2
-    assert 'last_checkpoint: no such file' in capsys.readouterr().err
+    assert 'seed5: no checkpoint' in capsys.readouterr().err
     # what is wrong is said before anything runs, and a result that is cut off is named
     for extra, match in ((['--reference', DEMO], 'none of the configs'),
                          ([configs[0].replace('with.py', 'no.py')], 'neither a file')):

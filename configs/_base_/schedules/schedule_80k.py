@@ -12,8 +12,9 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The best is chosen on the validation split; without one, the last is kept.
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2,
+        type='SafeCheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2,
         save_best='mDice', rule='greater'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    iteration_seed=dict(type='IterationSeedHook'))
 # --cfg-options auto_scale_lr.enable=True scales the rate with the total batch, linearly.
 auto_scale_lr = dict(enable=False, base_batch_size=12)

@@ -1,0 +1,250 @@
+"""Checkpoints that are whole, plain, and enough to go on bit by bit."""
+import contextlib
+import functools
+import os
+import re
+from pathlib import Path
+from typing import Iterator, List, Optional, Tuple, Union
+
+import torch
+from mmengine.dist import get_rank, is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import nn
+
+from ..datasets.randomness import derived_seed
+from ..errors import InputError
+
+PARTIAL = '.partial'
+
+
+def write_whole(path: Union[str, Path], content: bytes) -> None:
+    """Writes a file whole or not at all, whatever happens meanwhile.
+
+    Args:
+        path (str | Path): file; an earlier one stays until this one is complete.
+        content (bytes): of the file.
+    """
+    partial = f'{path}{PARTIAL}'
+    try:
+        with open(partial, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:  # a full disk: leave no debris, and the earlier file as it was
+        with contextlib.suppress(OSError):
+            os.remove(partial)
+        raise
+
+
+class WholeFiles(LocalBackend):
+    """mmengine's local files, written by :func:`write_whole`, removed when asked to."""
+
+    def __init__(self) -> None:
+        self._outdated: Optional[List[Tuple[str, int]]] = None
+
+    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+        """Writes a file."""
+        os.makedirs(os.path.dirname(filepath) or '.', exist_ok=True)
+        write_whole(filepath, obj)
+
+    def remove(self, filepath: Union[str, Path]) -> None:
+        """Removes a file, but inside :meth:`removing_last` at the end of that."""
+        if self._outdated is None:
+            super().remove(filepath)
+        else:
+            self._outdated.append((str(filepath), os.stat(filepath).st_ino))
+
+    @contextlib.contextmanager
+    def removing_last(self) -> Iterator[None]:
+        """Removes nothing before what replaces it is written."""
+        self._outdated, outer = [], self._outdated
+        try:
+            yield
+        finally:
+            outdated, self._outdated = self._outdated, outer
+        for path, inode in outdated:
+            if os.stat(path).st_ino == inode:  # not written anew meanwhile
+                self.remove(path)
+
+
+BACKEND = 'seam_seg.whole_files'
+register_backend(BACKEND, WholeFiles, force=True)
+
+
+@contextlib.contextmanager
+def safe_loading(trust: bool = False) -> Iterator[None]:
+    """Lets ``torch.load`` read nothing but tensors, numbers and strings.
+
+    mmengine reads a file that holds more all the same, which runs whatever code came
+    with it.
+
+    Args:
+        trust (bool): switches the protection off. Default: False.
+
+    Raises:
+        InputError: inside, a file that holds more, or that is damaged; it is named.
+    """
+    if trust:
+        yield
+        return
+    plain = torch.load
+
+    @functools.wraps(plain)
+    def load(file, *args, **kwargs):
+        name = file if isinstance(file, (str, Path)) else '(in memory)'
+        kwargs['weights_only'] = True
+        # mmengine allows more, getattr among it; torch before 2.5 has no such list.
+        allowed = getattr(torch.serialization, 'get_safe_globals', list)()
+        try:
+            if allowed:
+                torch.serialization.clear_safe_globals()
+            return plain(file, *args, **kwargs)
+        except FileNotFoundError:
+            raise InputError(f'checkpoint {name}: no such file.') from None
+        except Exception as error:  # torch.load fails in many ways
+            if 'Unsupported' in str(error):
+                raise InputError(
+                    f'checkpoint {name}: holds more than tensors, numbers and strings, '
+                    'and reading that runs code which came with the file. If you trust '
+                    'where it is from, add --trust-checkpoint.') from error
+            raise InputError(f'checkpoint {name}: cannot be read, it is damaged or no '
+                             f'checkpoint ({type(error).__name__}).') from error
+        finally:
+            if allowed:
+                torch.serialization.add_safe_globals(allowed)
+
+    torch.load = load
+    try:
+        yield
+    finally:
+        torch.load = plain
+
+
+def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> dict:
+    """Compares a checkpoint with a model: all of it fits, or it is an error.
+
+    mmengine warns about missing weights and goes on with random ones, which here would
+    be a wrong result without a word.
+
+    Args:
+        model (nn.Module): the segmentor.
+        content (object): what was loaded.
+        name (str | Path): of the checkpoint, for the message.
+
+    Returns:
+        dict: the weights, but for what the center loss may have learned, which is needed
+        in training only.
+
+    Raises:
+        InputError: no checkpoint, or one of another model.
+    """
+    weights = content.get('state_dict') if isinstance(content, dict) else None
+    if not isinstance(weights, dict):
+        raise InputError(f'checkpoint {name}: holds no weights (state_dict).')
+    own, weights = ({
+        key: value for key, value in part.items() if '.loss_center.' not in key
+    } for part in (model.state_dict(), weights))
+    wrong = [
+        *(f'{key} is missing' for key in own.keys() - weights.keys()),
+        *(f'{key} is unknown' for key in weights.keys() - own.keys()),
+        *(f'{key} has shape {tuple(weights[key].shape)}, not {tuple(own[key].shape)}'
+          for key in own.keys() & weights.keys()
+          if weights[key].shape != own[key].shape)
+    ]
+    if wrong:
+        raise InputError(
+            f'checkpoint {name}: belongs to another model: {sorted(wrong)[0]} (one of '
+            f'{len(wrong)} differences). Give the config it was trained with.')
+    return weights
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``; a kill at any moment leaves a whole checkpoint.
+
+    A checkpoint is written whole before the one that it replaces is removed (mmengine
+    removes first). It holds tensors, numbers and strings alone, so that it can be read
+    without running code: the history of the logged values is left out. After a resume,
+    the validation that a checkpoint may have missed is repeated, so that the best one is
+    that of an uninterrupted training.
+
+    Args:
+        **kwargs: of mmengine's ``CheckpointHook``; local folders only.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(backend_args=dict(backend=BACKEND), **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Clears what a killed training left half-written."""
+        super().before_train(runner)
+        if is_main_process():
+            for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
+                path.unlink()
+        loop = runner.train_loop
+        if (runner.val_loop is not None and loop.iter >= max(1, loop.val_begin)
+                and loop.iter % loop.val_interval == 0):
+            # Where it was resumed from, and what a new best score is written to.
+            self.last_ckpt = self.file_backend.join_path(
+                self.out_dir, self.filename_tmpl.format(loop.iter))
+            runner.val_loop.run()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuses what would load in part only, in a resume and of ``load_from``."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        check_weights(model, checkpoint, runner._load_from)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leaves out what is not plain."""
+        hub = checkpoint['message_hub']
+        kept = {
+            key: value.item() if hasattr(value, 'item') else value
+            for key, value in hub['runtime_info'].items()
+        }
+        checkpoint['message_hub'] = dict(
+            log_scalars={}, runtime_info=kept,
+            resumed_keys={key: hub['resumed_keys'][key] for key in kept
+                          if key in hub['resumed_keys']})
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        with self.file_backend.removing_last():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        with self.file_backend.removing_last():
+            super()._save_best_checkpoint(runner, metrics)
+
+
+def last_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
+    """The checkpoint that a training got farthest with, None where there is none.
+
+    mmengine's file of that name may be cut off; a checkpoint of
+    :class:`SafeCheckpointHook` is whole when it is there.
+
+    Args:
+        work_dir (str | Path): of the training.
+    """
+    names = [re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name)
+             for path in Path(work_dir).glob('*.pth')]
+    found = [(int(name.group(1)), name.group()) for name in names if name]
+    return Path(work_dir) / max(found)[1] if found else None
+
+
+@HOOKS.register_module()
+class IterationSeedHook(Hook):
+    """Draws dropout from the seed, the iteration and the process.
+
+    Then it does not matter what was drawn before, as by a validation or by a training
+    that was interrupted.
+    """
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: dict = None) -> None:
+        """Seeds torch."""
+        torch.manual_seed(derived_seed(runner.seed, runner.iter, get_rank()))

@@ -1,0 +1,266 @@
+"""Killed at any write, a training goes on to the bits it would have ended with."""
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader
+from mmseg.registry import MODELS
+
+from seam_seg.apis import load_config, train
+from seam_seg.apis.runs import set_resume
+from seam_seg.configs import project_root
+from seam_seg.engine import checkpoint as module
+from seam_seg.engine import last_checkpoint
+from seam_seg.errors import InputError
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+OPTIONS = {
+    'train_cfg.max_iters': 4, 'train_cfg.val_interval': 2,
+    'default_hooks.checkpoint.interval': 2, 'default_hooks.logger.interval': 1,
+    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
+    'train_dataloader.batch_size': 2, 'val_dataloader.num_workers': 0,
+    'val_dataloader.persistent_workers': False, 'custom_hooks': [],
+    # so that the scores move, and the best one is replaced on the way
+    'model.decode_head.loss_decode.class_weight': [0.02, 1.0, 1.0, 1.0],
+    'model.decode_head.loss_decode.avg_non_ignore': False,
+    'model.backbone.base_channels': 8, 'model.backbone.stem_channels': 8,
+    'model.neck.in_channels': [8, 16, 32, 64], 'model.neck.out_channels': 8,
+    'model.decode_head.in_channels': [8] * 4, 'model.decode_head.channels': 8,
+    'model.decode_head.norm_cfg': dict(type='BN'), 'optim_wrapper.optimizer.lr': 0.02,
+}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the package may catch it."""
+
+
+def start(root, work_dir, **options):
+    cfg = load_config(DEMO, {**OPTIONS, **options}, str(root), str(work_dir))
+    set_resume(cfg)
+    return train(cfg)
+
+
+def content(work_dir):
+    """Everything that a later training or test depends on."""
+    last = torch.load(last_checkpoint(work_dir), weights_only=True)
+    best = {path.name: torch.load(path, weights_only=True)['state_dict']
+            for path in sorted(work_dir.glob('best_*.pth'))}
+    info = last['message_hub']['runtime_info']
+    return dict(
+        weights=last['state_dict'], optimizer=last['optimizer'], best=best,
+        schedule=last['param_schedulers'], iter=last['meta']['iter'],
+        score=info['best_score'], kept=info['keep_ckpt_ids'],
+        files=sorted(path.name for path in work_dir.glob('*.pth*')))
+
+
+def same(a, b):
+    """Equal to the last bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+@pytest.fixture(scope='module')
+def whole(phantom, tmp_path_factory):
+    """What the training ends with that nobody interrupts, and its number of writes."""
+    work_dir = tmp_path_factory.mktemp('whole')
+    writes = []
+    plain = os.fsync
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.os, 'fsync', lambda fd: (writes.append(fd), plain(fd)))
+        start(phantom, work_dir)
+    log = next(work_dir.glob('*/*.log')).read_text()
+    assert log.count('The best checkpoint') >= 2  # it was replaced on the way
+    return content(work_dir), len(writes)
+
+
+def killing(monkeypatch, call, number):
+    """Kills before or after the given call of os.replace."""
+    count = 0
+    plain = os.replace
+
+    def patched(*arguments):
+        nonlocal count
+        count += 1
+        if call == 'after' or count != number:
+            plain(*arguments)
+        if count == number:
+            raise Killed
+
+    monkeypatch.setattr(module.os, 'replace', patched)
+
+
+@pytest.mark.parametrize('call', ['before', 'after'])
+def test_killed_at_every_write(call, whole, phantom, tmp_path, monkeypatch):
+    expected, writes = whole
+    assert writes == 6  # each of two checkpoints twice, with its best one between
+    assert len(expected['best']) == 1
+    for number in range(1, writes + 1):
+        work_dir = tmp_path / str(number)
+        with monkeypatch.context() as patch:
+            killing(patch, call, number)
+            with pytest.raises(Killed):
+                start(phantom, work_dir)
+        last = last_checkpoint(work_dir)
+        if last is not None:  # it is whole
+            torch.load(last, weights_only=True)
+        # nothing but the first checkpoint may be missing altogether
+        assert last is not None or number == 1
+        start(phantom, work_dir)
+        found = content(work_dir)
+        # What was about to be removed may be left behind; nothing may be missing.
+        assert set(found['files']) >= set(expected['files'])
+        found['files'] = expected['files']
+        found['best'] = {key: found['best'][key] for key in expected['best']}
+        assert same(found, expected), number
+
+
+def test_a_real_kill(whole, phantom, tmp_path):
+    """SIGKILL in the middle of writing the second checkpoint, in a process of its own."""
+    script = tmp_path / 'killed.py'
+    script.write_text(
+        'import os, signal, sys\n'
+        'from seam_seg.engine import checkpoint\n'
+        'from seam_seg.apis import load_config, train\n'
+        'calls = []\n'
+        'def fsync(fd):\n'
+        '    calls.append(fd)\n'
+        '    if len(calls) == 3:\n'
+        '        os.ftruncate(fd, 1000)\n'
+        '        os.kill(os.getpid(), signal.SIGKILL)\n'
+        'checkpoint.os.fsync = fsync\n'
+        f'train(load_config({DEMO!r}, {OPTIONS!r}, {str(phantom)!r}, '
+        f'{str(tmp_path / "work")!r}))\n')
+    killed = subprocess.run(
+        [sys.executable, str(script)], cwd=project_root(), capture_output=True,
+        check=False, env=dict(os.environ, PYTHONPATH=str(project_root()),
+                              OMP_NUM_THREADS='1'))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert list((tmp_path / 'work').glob('*.partial'))
+    start(phantom, tmp_path / 'work')
+    found, (expected, _) = content(tmp_path / 'work'), whole
+    assert same(found['weights'], expected['weights'])
+    assert found['score'] == expected['score']
+    assert not list((tmp_path / 'work').glob('*.partial'))
+
+
+def test_workers_do_not_matter(whole, phantom, tmp_path):
+    """Augmentations follow from the position of a sample, not from who draws them."""
+    start(phantom, tmp_path, **{'train_dataloader.num_workers': 2})
+    assert same(content(tmp_path)['weights'], whole[0]['weights'])
+
+
+def test_another_seed_is_another_training(whole, phantom, tmp_path):
+    start(phantom, tmp_path, **{'randomness.seed': 1})
+    assert not same(content(tmp_path)['weights'], whole[0]['weights'])
+
+
+def test_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / 'x.pth'
+    module.write_whole(path, b'earlier')
+
+    def full(fd):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(module.os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'):
+        module.write_whole(path, b'later')
+    assert path.read_bytes() == b'earlier'
+    assert [p.name for p in tmp_path.iterdir()] == ['x.pth']
+
+
+def test_last_checkpoint(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    for name in ('iter_90.pth', 'iter_100.pth', 'best_mDice_iter_200.pth',
+                 'iter_300.pth.partial', 'iter_x.pth'):
+        (tmp_path / name).touch()
+    assert last_checkpoint(tmp_path).name == 'iter_100.pth'
+
+
+class Bomb:
+    """What a malicious checkpoint holds: unpickling it calls what it likes."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), 'w')
+
+
+@pytest.fixture
+def malicious(tmp_path):
+    """A checkpoint of the demo's model with a bomb, and what the bomb would leave."""
+    model = MODELS.build(load_config(DEMO).model)
+    path, trace = tmp_path / 'malicious.pth', tmp_path / 'it_ran'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(x=Bomb(trace))), path)
+    return path, trace
+
+
+def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, capsys):
+    """Not by any of the tools, nor by mmengine's fallback; with the switch it does."""
+    path, trace = malicious
+    image = next((phantom / 'dataset/test').glob('*.png'))
+    work = ['--data-root', str(phantom), '--work-dir', str(tmp_path / 'work')]
+    resumed = tmp_path / 'resumed'
+    resumed.mkdir()
+    (resumed / 'iter_2.pth').write_bytes(path.read_bytes())
+    calls = [
+        ('test', [DEMO, str(path), *work]),
+        ('predict', [str(image), '--config', DEMO, '--checkpoint', str(path), '--out',
+                     str(tmp_path / 'out')]),
+        ('export_onnx', [str(tmp_path / 'x.onnx'), '--config', DEMO, '--checkpoint',
+                         str(path)]),
+        ('train', [DEMO, *work, '--cfg-options', f'load_from={path}']),
+        ('train', [DEMO, *work[:3], str(resumed), '--resume']),
+    ]
+    for name, arguments in calls:
+        assert tool(name)(arguments) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert '--trust-checkpoint' in error and '.pth' in error, name
+        assert not trace.exists(), name
+    assert tool('predict')([*calls[1][1], '--trust-checkpoint']) == 0
+    assert trace.exists()
+
+
+def test_what_mmengine_allows_is_not_allowed(tmp_path):
+    """Its list of safe globals has getattr."""
+    path = tmp_path / 'x.pth'
+    torch.save(dict(x=getattr), path)
+    with module.safe_loading(), pytest.raises(InputError, match='holds more than'):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert torch.load.__module__ == 'torch.serialization'  # as it was
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda content: content['state_dict'].pop('decode_head.conv_seg.bias'),
+     'conv_seg.bias is missing'),
+    (lambda content: content['state_dict'].update(
+        {'decode_head.conv_seg.bias': torch.zeros(7)}), 'has shape (7,), not (4,)'),
+    (lambda content: content.pop('state_dict'), 'holds no weights'),
+], ids=['missing', 'classes', 'nothing'])
+def test_partial_loads_are_errors(change, words, tool, phantom, tmp_path, capsys):
+    """Of load_from too, where mmengine would warn."""
+    content = dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict())
+    change(content)
+    torch.save(content, tmp_path / 'partial.pth')
+    assert tool('train')([
+        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path / 'work'),
+        '--cfg-options', f'load_from={tmp_path / "partial.pth"}',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False']) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert words in error and 'partial.pth' in error
+
+
+def test_damaged_resume(tool, phantom, tmp_path, capsys):
+    (tmp_path / 'iter_2.pth').write_bytes(b'PK\x03\x04 cut off')
+    assert tool('train')([
+        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']) == 2
+    assert 'iter_2.pth: cannot be read' in capsys.readouterr().err
