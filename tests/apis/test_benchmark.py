@@ -160,13 +160,17 @@ def test_cross_validation(tool, phantom, tmp_path, capsys, monkeypatch):
         images = (phantom / dataset['split_files']['test']).read_text().split()
         result = run(run_.seed, [50.0 + run_.fold] * len(images))
         result['per_image'] = dict(zip(images, result['per_image'].values()))
+        work_dir.mkdir(parents=True)
+        (work_dir / 'config.py').write_text('')
         return dict(result, variant=run_.variant, fold=run_.fold, versions={}), None
 
     monkeypatch.setattr('seam_seg.apis.study.train_and_score', fake)
+    monkeypatch.setattr('seam_seg.apis.study.probe', lambda cfg, checkpoint: {})
     assert tool('make_folds')([str(phantom), '--folds', '3']) == 0
     assert tool('benchmark')([
         DEMO, '--data-root', str(phantom), '--folds', str(phantom / 'folds3_seed0'),
-        '--seeds', '0', '1', '--rounds', '1', '--out', str(tmp_path)]) == 0
+        '--seeds', '0', '1', '--rounds', '1', '--out', str(tmp_path), '--work-dir',
+        str(tmp_path / 'work')]) == 0
     assert '6 of 6: ' in capsys.readouterr().out
     assert (tmp_path / f'{DEMO}_fold2_seed1.json').exists()
     frame = pd.read_csv(tmp_path / 'per_image.csv')
