@@ -56,7 +56,7 @@ class SEAMHead(MergedFPNHead):
                  attention: bool = True,
                  lambda_: float = 0.4,
                  beta: float = 0.5,
-                 loss_key: dict = dict(type='CrossEntropyLoss', avg_non_ignore=True),
+                 loss_key: dict = dict(type='SyncCrossEntropyLoss'),
                  loss_center: dict = dict(type='CenterRegressionLoss'),
                  loss_decode: Union[dict, List[dict]] = dict(
                      type='CrossEntropyLoss', avg_non_ignore=True),

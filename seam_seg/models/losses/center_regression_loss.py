@@ -5,8 +5,11 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from .sync_cross_entropy_loss import mean_over_processes
 
 MODES = ('centroid', 'offset')
 SEGMENTS = ('instance', 'class')
@@ -181,7 +184,8 @@ class CenterRegressionLoss(nn.Module):
 
         Returns:
             Tensor: a scalar in float32 or better. Exactly zero, with zero gradients,
-            where there is no foreground.
+            where there is no foreground. In a training of several processes, each
+            divides by the mean of their numbers of foreground pixels.
 
         Raises:
             ValueError: the shapes do not fit.
@@ -201,7 +205,9 @@ class CenterRegressionLoss(nn.Module):
         with torch.autocast(device_type=key_logits.device.type, enabled=False):
             term = self._centroid if self.mode == 'centroid' else self._offset
             loss = term(key_logits.to(dtype), maps)
-            return self.loss_weight * loss / maps.sizes.sum().clamp(min=1).to(dtype)
+            # over all processes, see SyncCrossEntropyLoss
+            foreground = mean_over_processes(maps.sizes.sum()).to(dtype)
+            return self.loss_weight * loss / foreground.clamp(min=1 / get_world_size())
 
     def _positions(self, like: Tensor) -> Tensor:
         """Normalised (row, column) of the pixel centers, shape (2, h, w)."""
