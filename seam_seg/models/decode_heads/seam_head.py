@@ -58,8 +58,7 @@ class SEAMHead(MergedFPNHead):
                  beta: float = 0.5,
                  loss_key: dict = dict(type='SyncCrossEntropyLoss'),
                  loss_center: dict = dict(type='CenterRegressionLoss'),
-                 loss_decode: Union[dict, List[dict]] = dict(
-                     type='CrossEntropyLoss', avg_non_ignore=True),
+                 loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
                  **kwargs) -> None:
         if lambda_ < 0 or beta < 0:
             raise ValueError('SEAMHead: lambda_ and beta must not be negative, got '
