@@ -58,12 +58,17 @@ def get_config(name: str) -> Config:
         Config: mmengine's config.
 
     Raises:
-        InputError: there is no such config, or it does not parse.
+        InputError: there is no such config, it does not parse, or it holds no model.
     """
     path = config_path(str(name))
     try:
-        return Config.fromfile(str(path))
+        cfg = Config.fromfile(str(path))
     except Exception as error:  # a config is Python: it can fail in any way
         raise InputError(
             f'config {path}: cannot be read ({type(error).__name__}: {error}). '
             'Correct the file.') from error
+    missing = [key for key in ('model', 'test_dataloader') if key not in cfg]
+    if missing:
+        raise InputError(f'config {path}: has no {missing[0]!r}. Derive it from one of '
+                         'the configs of seam_seg (_base_).')
+    return cfg

@@ -45,13 +45,18 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--gpus', type=int, default=0, help='trainings at a time, one on each GPU')
     parser.add_argument(
         '--rounds', type=int, default=20, help='images for R (default: 20)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.rounds < 1:
+        parser.error('--rounds: at least 1')
+    return args
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     rows = {config_path(config).stem: config for config in args.configs}
+    if len(rows) < len(args.configs) or len(set(args.seeds)) < len(args.seeds):
+        raise InputError('a config or a seed is given twice.')
     reference = args.reference or args.configs[-1]
     if config_path(reference).stem not in rows:
         raise InputError(f'--reference {reference}: is none of the configs.')

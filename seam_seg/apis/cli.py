@@ -2,7 +2,8 @@
 import argparse
 import functools
 import sys
-from typing import Callable, Optional, Sequence
+import traceback
+from typing import Callable, Iterator, Optional, Sequence
 
 from mmengine.config import DictAction
 from mmengine.utils import track_iter_progress
@@ -11,8 +12,14 @@ from ..errors import InputError
 
 Main = Callable[[Optional[Sequence[str]]], int]
 
-# Wraps a list and shows a progress bar, away from what a tool prints.
-progress = functools.partial(track_iter_progress, file=sys.stderr)
+
+def progress(tasks: list) -> Iterator:
+    """Wraps a list and shows a progress bar, away from what a tool prints."""
+    try:
+        yield from track_iter_progress(tasks, file=sys.stderr)
+    except GeneratorExit:  # an error in between: its message starts a line
+        print(file=sys.stderr)
+        raise
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +57,13 @@ def error_text(error: Exception) -> str:
     return str(error).rsplit('InputError: ', 1)[-1].strip()
 
 
+def from_config(error: Exception) -> bool:
+    """Whether an error was raised while something was built as a config says."""
+    return any(
+        frame.f_code.co_name in ('build_from_cfg', 'build_dataloader')
+        for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def report_errors(main: Main) -> Main:
     """Makes a tool's ``main(argv)`` print bad input as one line and return 2.
 
@@ -57,8 +71,9 @@ def report_errors(main: Main) -> Main:
         main (Callable): takes the arguments, returns the exit status.
 
     Returns:
-        Callable: the same, without tracebacks for :class:`InputError`, for files that
-        the system refuses, and for an interruption by the user (status 130).
+        Callable: the same, without tracebacks for :class:`InputError`, for what a config
+        names and cannot be built, for files that the system refuses, and for an
+        interruption by the user (status 130).
     """
 
     @functools.wraps(main)
@@ -68,9 +83,13 @@ def report_errors(main: Main) -> Main:
         except InputError as error:
             message = error_text(error)
         except OSError as error:
-            if error.filename is None:
+            message = (str(error) if error.filename is None
+                       else f'{error.filename}: {error.strerror}.')
+        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            if not from_config(error):
                 raise
-            message = f'{error.filename}: {error.strerror}.'
+            message = (f'the config cannot be built ({error_text(error)}). Correct it, or '
+                       '--cfg-options.')
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
             return 130

@@ -48,6 +48,27 @@ def load_weights(model: nn.Module, checkpoint: Union[str, Path],
     return content.get('meta', {})
 
 
+def find_device(name: Optional[str] = None) -> torch.device:
+    """The device to predict on.
+
+    Args:
+        name (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
+
+    Returns:
+        torch.device: one that can be used.
+
+    Raises:
+        InputError: it cannot.
+    """
+    name = name or ('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch raises either
+        reason = str(error).splitlines()[0].rstrip('.')
+        raise InputError(f'device {name}: cannot be used here ({reason}). Without '
+                         '--device, the GPU is taken where there is one.') from error
+
+
 class Ensemble(nn.Module):
     """Several trainings of one config, as one model: the mean of their probabilities.
 
@@ -102,8 +123,9 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
         ``pipeline`` (the steps of the test pipeline that an image needs).
 
     Raises:
-        InputError: the config or the checkpoint cannot be used.
+        InputError: the config, the checkpoint or the device cannot be used.
     """
+    target = find_device(device)
     cfg = config if isinstance(config, Config) else get_config(str(config))
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
@@ -116,7 +138,7 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
         if step['type'] != 'LoadVPIAnnotations'
     ]
     model.dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
-    return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    return model.to(target).eval()
 
 
 class Prediction(NamedTuple):

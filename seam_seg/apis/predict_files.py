@@ -42,7 +42,10 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
         elif argument.suffix == '.txt':
             if not argument.is_file():
                 raise InputError(f'{argument}: no such list.')
-            lines = argument.read_text(encoding='utf-8-sig').splitlines()
+            try:
+                lines = argument.read_text(encoding='utf-8-sig').splitlines()
+            except UnicodeDecodeError:
+                raise InputError(f'{argument}: the list is not UTF-8 text.') from None
             images += [argument.parent / line.strip() for line in lines if line.strip()]
         else:
             images.append(argument)

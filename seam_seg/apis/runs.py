@@ -1,6 +1,7 @@
 """Training and testing through mmengine's runner."""
 import contextlib
 import gc
+import inspect
 import os
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
@@ -40,11 +41,17 @@ def load_config(name: str,
     """
     cfg = get_config(name)
     if options:
+        known = {*cfg, *inspect.signature(Runner).parameters}
+        for key in options:
+            if key.split('.')[0] not in known:  # mmengine would take it, for nobody
+                raise InputError(f'--cfg-options {key}: the config {name} has no '
+                                 f'{key.split(".")[0]!r}.')
         try:
             cfg.merge_from_dict(options)
         except (KeyError, TypeError, IndexError) as error:
-            raise InputError(f'--cfg-options: {error}. Write key=value with the keys '
-                             f'of {name}.') from error
+            raise InputError(f'--cfg-options {" ".join(options)}: {error}. Write key=value '
+                             f'with the keys of {name}.') from error
+    _check_numbers(cfg)
     if data_root is not None:
         root = Path(data_root).expanduser()
         if not root.is_dir():
@@ -56,6 +63,17 @@ def load_config(name: str,
         work_dir or cfg.get('work_dir')
         or Path('work_dirs') / config_path(name).stem)
     return cfg
+
+
+def _check_numbers(cfg: Config) -> None:
+    """The numbers that are set most, before an error far from here names none."""
+    numbers = {f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
+               for loader in LOADERS if cfg.get(loader)}
+    if cfg.get('train_cfg') and 'max_iters' in cfg.train_cfg:
+        numbers['train_cfg.max_iters'] = cfg.train_cfg.max_iters
+    for key, number in numbers.items():
+        if not isinstance(number, int) or number < 1:
+            raise InputError(f'{key}={number}: must be a whole number, at least 1.')
 
 
 @contextlib.contextmanager

@@ -13,6 +13,10 @@ from ..errors import InputError
 
 PathLike = Union[str, Path]
 
+# Sides in pixels between which a file can be a VPI image. Those of the field's scanners
+# are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
+SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
+
 
 def decode(path: PathLike, kind: str) -> np.ndarray:
     """Reads the pixels of a file as they are stored.
@@ -79,9 +83,16 @@ def read_image(path: PathLike,
         np.ndarray: (H, W) uint8.
 
     Raises:
-        InputError: no such file, not an image, a colour image, or another depth.
+        InputError: no such file, not an image, a colour image, another depth, or too
+            small or large.
     """
     image = decode(path, 'image')
+    height, width = image.shape[:2]
+    if not SMALLEST_SIDE <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
+        raise InputError(
+            f'{path}: {height} x {width} pixels (height x width), but the sides of a VPI '
+            f'image lie between {SMALLEST_SIDE} and {LARGEST_SIDE}. Is it the whole scan, '
+            'and one scan only?')
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
                          'grey is expected. Convert the image first.')

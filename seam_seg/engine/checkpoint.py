@@ -27,6 +27,9 @@ def write_whole(path: Union[str, Path], content: bytes) -> None:
     Args:
         path (str | Path): file; an earlier one stays until this one is complete.
         content (bytes): of the file.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; it names the file.
     """
     partial = f'{path}{PARTIAL}'
     try:
@@ -35,10 +38,10 @@ def write_whole(path: Union[str, Path], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError:  # a full disk: leave no debris, and the earlier file as it was
+    except OSError as error:  # a full disk: no debris, and the earlier file as it was
         with contextlib.suppress(OSError):
             os.remove(partial)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class WholeFiles(LocalBackend):
@@ -141,7 +144,8 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
         in training only.
 
     Raises:
-        InputError: no checkpoint, or one of another model.
+        InputError: no checkpoint, one of another model, or one of a training that
+            diverged.
     """
     weights = content.get('state_dict') if isinstance(content, dict) else None
     if not isinstance(weights, dict):
@@ -160,6 +164,10 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
         raise InputError(
             f'checkpoint {name}: belongs to another model: {sorted(wrong)[0]} (one of '
             f'{len(wrong)} differences). Give the config it was trained with.')
+    infinite = [key for key, value in weights.items() if not value.isfinite().all()]
+    if infinite:
+        raise InputError(f'checkpoint {name}: {infinite[0]} is not finite: its training '
+                         'diverged. Train again, with a lower learning rate.')
     return weights
 
 
