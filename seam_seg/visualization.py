@@ -4,6 +4,8 @@ from typing import List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from .files import write_png
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADER = 48  # px above a panel, at its final size
 
@@ -83,9 +85,5 @@ def panel(image: np.ndarray,
 
 
 def write_rgb(path, picture: np.ndarray) -> None:
-    """Writes an RGB picture; raises OSError if it cannot be written."""
-    ok, data = cv2.imencode('.png', picture[..., ::-1])
-    if not ok:
-        raise OSError(f'{path}: cannot encode the picture')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.tofile(path)
+    """Writes an RGB picture; see :func:`seam_seg.files.write_png`."""
+    write_png(path, picture[..., ::-1])

@@ -169,8 +169,10 @@ GOOD = draw_case(0)[0]
 CASES = {
     # images, to predict.py
     'image missing': (predict('no.png'), 'no.png: no such image'),
-    'image empty': (predict(lambda b: b.file('scan.png')), 'scan.png: the image is empty'),
-    'image of text': (predict(lambda b: b.file('scan.png', 'hello')), 'scan.png: .*damaged'),
+    'image empty': (predict(lambda b: b.file('scan.png')),
+                    'scan.png: the image is empty'),
+    'image of text': (predict(lambda b: b.file('scan.png', 'hello')),
+                      'scan.png: .*damaged'),
     'PNG truncated': (predict(lambda b: b.cut(b.image())), 'scan.png: .*damaged'),
     'JPEG truncated': (predict(lambda b: b.cut(b.image(name='scan.jpg'))),
                        'scan.jpg: .*damaged'),
@@ -184,7 +186,8 @@ CASES = {
     'image of one row': (pixels(np.ones((1, 500), np.uint8)), 'scan.png: 1 x 500 pixels'),
     'image 20,000 pixels long': (pixels(np.ones((20000, 64), np.uint8)),
                                  'scan.png: 20000 x 64 pixels'),
-    'image in colour': (pixels(np.stack([GOOD, GOOD, 0 * GOOD], 2)), 'scan.png: a colour'),
+    'image in colour': (pixels(np.stack([GOOD, GOOD, 0 * GOOD], 2)),
+                        'scan.png: a colour'),
     'image transparent': (pixels(np.stack([GOOD] * 4, 2)), 'scan.png: .*transparent'),
     'image of NaN': (pixels(np.full((64, 32), np.nan, np.float32), 'scan.tif'),
                      'scan.tif: .*float32'),
@@ -203,7 +206,8 @@ CASES = {
     'results over the images': (
         lambda b: ['predict', b.image(), '--out', str(b.path / 'images')],
         'could overwrite'),
-    'predict to a file': (lambda b: ['predict', b.image(), '--out', b.file('out')], 'out'),
+    'predict to a file': (
+        lambda b: ['predict', b.image(), '--out', b.file('out')], 'out'),
     'predict to a read-only folder': (predict(lambda b: b.image(), out=READ_ONLY),
                                       READ_ONLY),
     'device unknown': (predict(lambda b: b.image(), '--device', 'gpu7'), 'device gpu7'),

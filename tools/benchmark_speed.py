@@ -15,8 +15,8 @@ import torch
 from seam_seg.apis import speed
 from seam_seg.apis.benchmark import measure_costs
 from seam_seg.apis.cli import report_errors
-from seam_seg.apis.study import write_json
 from seam_seg.datasets.phantom import write_phantom
+from seam_seg.files import write_json
 from seam_seg.version import __version__
 
 matplotlib.use('Agg')

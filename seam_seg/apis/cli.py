@@ -88,8 +88,8 @@ def report_errors(main: Main) -> Main:
         except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
             if not from_config(error):
                 raise
-            message = (f'the config cannot be built ({error_text(error)}). Correct it, or '
-                       '--cfg-options.')
+            message = (f'the config cannot be built ({error_text(error)}). Correct it, '
+                       'or --cfg-options.')
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
             return 130

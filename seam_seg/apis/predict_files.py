@@ -1,15 +1,14 @@
 """Prediction of files: finds the images, writes labels and overlays."""
-import csv
 from collections import Counter
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-import cv2
 import numpy as np
 from torch import nn
 
 from ..errors import InputError
 from ..evaluation.bones import Bone, list_bones
+from ..files import write_csv, write_png
 from ..visualization import panel, write_rgb
 from .inference import predict
 
@@ -98,18 +97,13 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         return str(error)
     meta = model.dataset_meta
     bones, _ = list_bones(mask, confidence, image, meta['classes'])
+    write_csv(out / 'bones' / f'{path.stem}.csv', [Bone._fields, *(
+        [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
+        for bone in bones)])
     name = f'{path.stem}.png'
-    for target, pixels in ((out / name, mask),
-                           (out / 'confidence' / name,
-                            np.rint(255 * confidence).astype(np.uint8))):
-        cv2.imencode('.png', pixels)[1].tofile(target)
+    write_png(out / 'confidence' / name, np.rint(255 * confidence).astype(np.uint8))
     write_rgb(
         out / 'overlay' / name,
         panel(image, [('prediction', mask)], meta['classes'], meta['palette']))
-    with (out / 'bones' / f'{path.stem}.csv').open('w', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(Bone._fields)
-        writer.writerows(
-            [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
-            for bone in bones)
+    write_png(out / name, mask)  # last: where it is, the others are
     return None

@@ -49,8 +49,9 @@ def load_config(name: str,
         try:
             cfg.merge_from_dict(options)
         except (KeyError, TypeError, IndexError) as error:
-            raise InputError(f'--cfg-options {" ".join(options)}: {error}. Write key=value '
-                             f'with the keys of {name}.') from error
+            raise InputError(
+                f'--cfg-options {" ".join(options)}: {error}. Write key=value with the '
+                f'keys of {name}.') from error
     _check_numbers(cfg)
     if data_root is not None:
         root = Path(data_root).expanduser()

@@ -25,6 +25,7 @@ from scipy import stats
 from ..configs import project_root
 from ..engine import last_checkpoint
 from ..errors import InputError
+from ..files import write_json
 from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
 from ..version import __version__
@@ -252,13 +253,6 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
     if failures:
         raise InputError(f'{len(failures)} of {len(todo)} runs failed; the first: '
                          f'{failures[0]}')
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_suffix('.partial')
-    partial.write_text(json.dumps(content, indent=1) + '\n')
-    os.replace(partial, path)
 
 
 def read_results(out: Path) -> Dict[str, List[dict]]:

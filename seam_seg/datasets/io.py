@@ -90,9 +90,9 @@ def read_image(path: PathLike,
     height, width = image.shape[:2]
     if not SMALLEST_SIDE <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise InputError(
-            f'{path}: {height} x {width} pixels (height x width), but the sides of a VPI '
-            f'image lie between {SMALLEST_SIDE} and {LARGEST_SIDE}. Is it the whole scan, '
-            'and one scan only?')
+            f'{path}: {height} x {width} pixels (height x width), but the sides of a '
+            f'VPI image lie between {SMALLEST_SIDE} and {LARGEST_SIDE}. Is it the whole '
+            'scan, and one scan only?')
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
                          'grey is expected. Convert the image first.')

@@ -17,31 +17,7 @@ from torch import nn
 
 from ..datasets.randomness import derived_seed
 from ..errors import InputError
-
-PARTIAL = '.partial'
-
-
-def write_whole(path: Union[str, Path], content: bytes) -> None:
-    """Writes a file whole or not at all, whatever happens meanwhile.
-
-    Args:
-        path (str | Path): file; an earlier one stays until this one is complete.
-        content (bytes): of the file.
-
-    Raises:
-        OSError: it cannot be written, as on a full disk; it names the file.
-    """
-    partial = f'{path}{PARTIAL}'
-    try:
-        with open(partial, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:  # a full disk: no debris, and the earlier file as it was
-        with contextlib.suppress(OSError):
-            os.remove(partial)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+from ..files import PARTIAL, write_whole
 
 
 class WholeFiles(LocalBackend):
@@ -52,7 +28,6 @@ class WholeFiles(LocalBackend):
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         """Writes a file."""
-        os.makedirs(os.path.dirname(filepath) or '.', exist_ok=True)
         write_whole(filepath, obj)
 
     def remove(self, filepath: Union[str, Path]) -> None:

@@ -1,16 +1,14 @@
 """The paper's Dice/Jaccard table as an mmengine metric."""
-import csv
-import json
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-import cv2
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
+from ..files import write_csv, write_json, write_png
 from .dice_jaccard import confusion_counts, dice_jaccard
 from .surface import surface_distances
 
@@ -82,9 +80,7 @@ class DiceJaccardMetric(BaseMetric):
             name = Path(sample['img_path']).stem
             pred = sample['pred_sem_seg']['data'].squeeze(0).byte().cpu().numpy()
             if self.output_dir is not None:
-                Path(self.output_dir).mkdir(parents=True, exist_ok=True)
-                cv2.imencode('.png', pred)[1].tofile(
-                    Path(self.output_dir) / f'{name}.png')
+                write_png(Path(self.output_dir) / f'{name}.png', pred)
             if self.format_only:
                 continue
             truth = sample['gt_sem_seg']['data'].squeeze(0).cpu().numpy()
@@ -177,20 +173,15 @@ class DiceJaccardMetric(BaseMetric):
                columns: Dict[str, np.ndarray]) -> None:
         """Writes the JSON summary and the per-image CSV."""
         folder = Path(self.summary_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         summary = dict(
             images=len(results),
             unit='mean of per-image scores in %, R in seconds per image'
             + (', HD95 and ASSD in pixels' if self.surface else ''),
             **{key: None if np.isnan(value) else value
                for key, value in metrics.items()})
-        (folder / 'dice_jaccard.json').write_text(json.dumps(summary, indent=2) + '\n')
-        with (folder / 'dice_jaccard.csv').open('w', newline='') as file:
-            writer = csv.writer(file)
-            writer.writerow(['name', *columns, 'runtime'])
-            for result, *cells in zip(results, *columns.values()):
-                writer.writerow([
-                    result['name'],
-                    *('' if np.isnan(cell) else f'{cell:.6f}' for cell in cells),
-                    '' if result['runtime'] is None else f'{result["runtime"]:.6f}'
-                ])
+        write_json(folder / 'dice_jaccard.json', summary)
+        write_csv(folder / 'dice_jaccard.csv', [['name', *columns, 'runtime'], *(
+            [result['name'],
+             *('' if np.isnan(cell) else f'{cell:.6f}' for cell in cells),
+             '' if result['runtime'] is None else f'{result["runtime"]:.6f}']
+            for result, *cells in zip(results, *columns.values()))])

@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, study
 from seam_seg.errors import InputError
+from seam_seg.files import write_json
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
@@ -25,7 +26,7 @@ def result(variant, seed, dice, weight=0.5, ratio=None):
 
 def write(folder, *runs):
     for run in runs:
-        study.write_json(folder / f'{run["variant"]}_seed{run["seed"]}.json', run)
+        write_json(folder / f'{run["variant"]}_seed{run["seed"]}.json', run)
 
 
 def test_flatten():

@@ -1,0 +1,59 @@
+"""Files that are written whole or not at all, whatever happens meanwhile."""
+import contextlib
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Iterable, Sequence, Union
+
+import cv2
+import numpy as np
+
+PARTIAL = '.partial'
+
+
+def write_whole(path: Union[str, Path], content: Union[bytes, str]) -> None:
+    """Writes a file, and its folder where there is none.
+
+    Args:
+        path (str | Path): file; an earlier one stays until this one is complete.
+        content (bytes | str): of the file; text becomes UTF-8.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; it names the file.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    partial = f'{path}{PARTIAL}'
+    try:
+        with open(partial, 'wb') as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:  # no debris
+        with contextlib.suppress(OSError):
+            os.remove(partial)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_json(path: Union[str, Path], content: object) -> None:
+    """Writes what JSON can hold; see :func:`write_whole`."""
+    write_whole(path, json.dumps(content, indent=1) + '\n')
+
+
+def write_csv(path: Union[str, Path], rows: Iterable[Sequence]) -> None:
+    """Writes rows of cells; see :func:`write_whole`."""
+    text = io.StringIO(newline='')
+    csv.writer(text).writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def write_png(path: Union[str, Path], pixels: np.ndarray) -> None:
+    """Writes grey levels, labels or, in OpenCV's order, colours.
+
+    Args:
+        path (str | Path): see :func:`write_whole`.
+        pixels (np.ndarray): (H, W) or (H, W, 3) of uint8 or uint16.
+    """
+    write_whole(path, cv2.imencode('.png', pixels)[1].tobytes())
