@@ -1,13 +1,12 @@
 """What every test shares: the package imported once, and fixed seeds."""
-import importlib.util
 import os
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from tool_loading import load_tool
 
 import seam_seg  # noqa: F401  registers everything
-from seam_seg.configs import project_root
 from seam_seg.datasets.phantom import write_phantom
 
 # The suite tests the CPU path, also on a machine with a GPU; processes inherit it.
@@ -21,15 +20,6 @@ torch.set_num_threads(1)
 def fixed_seed():
     """Every test draws the same numbers, whatever ran before it."""
     torch.manual_seed(0)
-
-
-def load_tool(name):
-    """Imports tools/NAME.py, which is no package, as a module."""
-    path = project_root() / 'tools' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope='session')

@@ -6,12 +6,12 @@ import socket
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import load_tool
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from tool_loading import load_tool
 
 from seam_seg.configs import get_config
 

@@ -1,0 +1,13 @@
+"""Imports the tools, which are no package."""
+import importlib.util
+
+from seam_seg.configs import project_root
+
+
+def load_tool(name):
+    """tools/NAME.py as a module."""
+    path = project_root() / 'tools' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
