@@ -9,6 +9,7 @@ from typing import Iterable, Sequence, Union
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 
 PARTIAL = '.partial'
 
@@ -47,6 +48,13 @@ def write_csv(path: Union[str, Path], rows: Iterable[Sequence]) -> None:
     text = io.StringIO(newline='')
     csv.writer(text).writerows(rows)
     write_whole(path, text.getvalue())
+
+
+def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> None:
+    """Writes a figure of matplotlib as PNG; see :func:`write_whole`."""
+    content = io.BytesIO()
+    figure.savefig(content, format='png', dpi=dpi)
+    write_whole(path, content.getvalue())
 
 
 def write_png(path: Union[str, Path], pixels: np.ndarray) -> None:

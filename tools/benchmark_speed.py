@@ -16,7 +16,7 @@ from seam_seg.apis import speed
 from seam_seg.apis.benchmark import measure_costs
 from seam_seg.apis.cli import report_errors
 from seam_seg.datasets.phantom import write_phantom
-from seam_seg.files import write_json
+from seam_seg.files import write_figure, write_json, write_whole
 from seam_seg.version import __version__
 
 matplotlib.use('Agg')
@@ -93,7 +93,7 @@ def plot_growth(found: Dict[str, List[dict]], path: Path) -> None:
         axis.set(xlabel='positions H x W of the map', ylabel=unit)
         axis.grid(alpha=0.3, which='both')
         axis.legend()
-    figure.savefig(path, dpi=110)
+    write_figure(path, figure)
     plt.close(figure)
 
 
@@ -129,7 +129,7 @@ def write_report(results: Dict[str, dict], out: Path) -> str:
                   f'{found["images"]} images spends {100 * found["outside"]:.1f}% of its '
                   'time outside the model.']
     page = '\n'.join(lines) + '\n'
-    (out / 'README.md').write_text(page)
+    write_whole(out / 'README.md', page)
     return page
 
 

@@ -4,7 +4,6 @@
 Exit status: 0 without errors, 1 if the data have errors, 2 for bad arguments.
 """
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Optional, Sequence
 
 from seam_seg.apis.cli import progress, report_errors
 from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
+from seam_seg.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -42,8 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     print(f'{len(report.cases)} cases can be read; errors: {len(report.errors)}, '
           f'warnings: {len(report.warnings)}')
     print(describe(report))
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / 'report.json').write_text(json.dumps(asdict(report), indent=2) + '\n')
+    write_json(args.out / 'report.json', asdict(report))
     print(f'report: {args.out / "report.json"}')
     if report.cases:
         save_contact_sheet(report, args.out / 'contact_sheet.png')

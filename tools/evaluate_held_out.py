@@ -5,7 +5,6 @@ For each family: Dice, the gap to the training family, and whether low confidenc
 the bones that need correction (Dice < 0.7) better than a small area does.
 """
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from seam_seg.apis.case_scores import confidence_summary, dice_summary, score_ca
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
+from seam_seg.files import write_json, write_whole
 
 # Choices may be made on one part; the other one is for the report.
 SEEDS = dict(val=1000, test=2000)
@@ -65,9 +65,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     table = markdown(summary, args.reference)
     print('\n' + table)
     if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(summary, indent=1) + '\n')
-        args.out.with_suffix('.md').write_text(table + '\n')
+        write_json(args.out, summary)
+        write_whole(args.out.with_suffix('.md'), table + '\n')
     return 0
 
 

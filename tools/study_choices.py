@@ -12,6 +12,7 @@ from typing import Optional, Sequence
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.study import Run, read_results, run_study, study_table
 from seam_seg.datasets.phantom import write_phantom
+from seam_seg.files import write_whole
 
 CONFIG = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 # The last checkpoint is scored, so that nothing need be validated on the way. With 300
@@ -48,7 +49,8 @@ VARIANTS = {
 def write_report(out: Path) -> str:
     """Writes the table of the results so far, and returns it."""
     table = study_table(read_results(out), 'reference')
-    (out / 'README.md').write_text(
+    write_whole(
+        out / 'README.md',
         '# Open choices, one factor at a time\n\n'
         'Written by `tools/study_choices.py`, which goes on where it was stopped '
         f'({len(VARIANTS)} variants, 3 seeds). Validation split of a phantom (12 '

@@ -16,6 +16,7 @@ import numpy as np
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.study import Run, read_results, run_study
 from seam_seg.datasets.phantom import find_params, write_phantom
+from seam_seg.files import write_figure, write_whole
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 matplotlib.use('Agg')
@@ -42,7 +43,7 @@ def list_runs(root: Path, seeds: Sequence[int]) -> List[Run]:
         order = np.random.default_rng(seed).permutation(names)
         for count in LABELLED:
             file = f'labelled-{count}_seed{seed}.txt'
-            (root / file).write_text('\n'.join(order[:count]) + '\n')
+            write_whole(root / file, '\n'.join(order[:count]) + '\n')
             files = dict(train=file, val='val.txt', test='test.txt')
             data = dict(train_dataloader=dict(dataset=dict(split_files=files)))
             runs += [
@@ -92,9 +93,10 @@ def write_report(out: Path) -> str:
     axes.set_xticks(range(len(LABELLED) + 1), (0, *LABELLED))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(out / 'finetune.png', dpi=120)
+    write_figure(out / 'finetune.png', figure, dpi=120)
     plt.close(figure)
-    (out / 'README.md').write_text(
+    write_whole(
+        out / 'README.md',
         '# Labelled cases saved by the ready weights\n\n'
         'Written by `tools/study_finetune.py`, which goes on where it was stopped. '
         f'Config `{CONFIG}`, with `load_from` (200 iterations) and without (600, at the '

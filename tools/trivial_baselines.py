@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Scores two trivial predictors on a data set, which any model has to beat."""
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
@@ -12,6 +11,7 @@ from seam_seg.apis.cli import report_errors
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, ResizeVPI, VPIDataset
 from seam_seg.errors import InputError
 from seam_seg.evaluation.trivial import trivial_baselines
+from seam_seg.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -51,8 +51,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for name, scores in results.items():
         print(f'{name:10}' + ''.join(f'{scores[key]:10.2f}' for key in keys))
     if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(results, indent=2) + '\n')
+        write_json(args.out, results)
     return 0
 
 

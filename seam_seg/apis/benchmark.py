@@ -21,6 +21,7 @@ from scipy import stats
 from ..configs import config_path, get_config
 from ..engine.hooks import clock
 from ..errors import InputError
+from ..files import write_figure, write_whole
 from .memory import peak_of
 from .study import BONES, image_dice
 
@@ -250,7 +251,7 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticks(range(1, len(names) + 1), names)
     axes[0].invert_yaxis()
-    figure.savefig(path, dpi=110)
+    write_figure(path, figure)
     plt.close(figure)
 
 
@@ -270,14 +271,16 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
         pd.DataFrame: the table.
     """
     table = make_table(results, costs, reference)
-    table.to_csv(out / 'table.csv', index=False)
+    write_whole(out / 'table.csv', table.to_csv(index=False))
     latex = table.rename(columns=lambda title: title.replace('%', r'\%'))
-    (out / 'table.tex').write_text(
+    write_whole(
+        out / 'table.tex',
         latex.map(lambda cell: str(cell).replace('±', r'$\pm$').replace('~', r'\sim '))
         .style.hide(axis='index').to_latex(hrules=True))
-    per_image_frame(results).to_csv(out / 'per_image.csv', index=False)
+    write_whole(out / 'per_image.csv', per_image_frame(results).to_csv(index=False))
     plot_per_image(results, out / 'per_image.png')
-    (out / 'README.md').write_text(
+    write_whole(
+        out / 'README.md',
         f'{introduction}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n'
         '![Per-image Dice by class and method](per_image.png)\n\n## Inside the heads\n\n'
         'added: norm of what an attention adds to v over the norm of v; gamma: its '

@@ -12,6 +12,7 @@ from torch import nn
 from ..datasets import VPIDataset
 from ..datasets.io import read_image, read_mask
 from ..errors import InputError
+from ..files import write_figure
 from ..models.losses.center_regression_loss import segment_maps
 from ..visualization import overlay, panel
 from .inference import predict
@@ -123,8 +124,7 @@ def draw_keys(keys: Keys, names: Sequence[str],
     figure.colorbar(shown, ax=axes[1:], shrink=0.5, pad=0.02)
     for axis in axes:
         axis.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    write_figure(path, figure)
     plt.close(figure)
 
 

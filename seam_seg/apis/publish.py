@@ -1,5 +1,5 @@
 """A checkpoint as it is handed on: weights in half precision and nothing else."""
-import os
+import io
 from pathlib import Path
 from typing import Union
 
@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from ..errors import InputError
+from ..files import write_whole
 from ..version import __version__
 from .inference import load_weights
 
@@ -46,12 +47,12 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
     dataset_meta = dict(
         classes=tuple(map(str, names)), palette=[list(map(int, rgb)) for rgb in palette])
     out = Path(out)
-    partial = out.with_suffix('.partial')
+    content = io.BytesIO()
     torch.save(
         dict(
             state_dict=weights,
             meta=dict(
                 dataset_meta=dataset_meta, iter=int(meta['iter']), seed=int(meta['seed']),
-                config=Path(config.filename).stem, seam_seg=__version__)), partial)
-    os.replace(partial, out)
+                config=Path(config.filename).stem, seam_seg=__version__)), content)
+    write_whole(out, content.getvalue())
     return out.stat().st_size

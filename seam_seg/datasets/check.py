@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..errors import InputError
+from ..files import write_figure
 from .io import decode, read_image, read_mask
 from .vpi import VPIDataset, read_split, resolve_root
 
@@ -339,7 +340,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     tallest = max(case.shape[0] / case.shape[1] for case in cases)
     # Inches: a column is 1.7 wide, a VPI image in it 6.4 high; 0.6 for the legend.
     cell = min(max(1.6 * tallest, 1), 6.4)
-    figure = Figure(figsize=(1.7 * columns + 0.2, (cell + 0.35) * rows + 0.6), dpi=140)
+    figure = Figure(figsize=(1.7 * columns + 0.2, (cell + 0.35) * rows + 0.6))
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     colours = class_colours(report.classes)
@@ -360,7 +361,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     figure.subplots_adjust(
         left=0.01, right=0.99, bottom=0.3 / height, top=1 - 0.5 / height,
         wspace=0.04, hspace=0.35 / cell)
-    figure.savefig(path)
+    write_figure(path, figure, dpi=140)
 
 
 def _draw_case(axis, case: CaseReport, colours: List[Tuple[float, ...]]) -> None:

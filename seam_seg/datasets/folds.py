@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..errors import InputError
+from ..files import write_whole
 from .vpi import read_split
 
 
@@ -93,11 +94,10 @@ def write_folds(root: Path, count: int, seed: int,
                          'test.txt. Remove it from one of them.')
     out = root / f'folds{count}_seed{seed}'
     folds = draw_folds(names, count, seed, pattern)
-    out.mkdir(exist_ok=True)
     for i, test in enumerate(folds):
         train = [name for name in names if name not in set(test)]
         for split, part in (('train', train), ('test', test)):
-            (out / f'fold{i}_{split}.txt').write_text('\n'.join(part) + '\n')
+            write_whole(out / f'fold{i}_{split}.txt', '\n'.join(part) + '\n')
     return out
 
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from ..files import write_png, write_whole
 from .io import decode, read_image
 from .vpi import VPIDataset, carve_val
 
@@ -356,9 +357,7 @@ def _write_case(root: Path, folder: str, name: str, image: np.ndarray,
     """Writes the two files of a case."""
     for path, pixels in ((root / 'dataset' / folder / f'{name}.png', image),
                          (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # cv2.imwrite fails on some names on Windows, and does not raise.
-        path.write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
+        write_png(path, pixels)
 
 
 def _write_splits(root: Path, sources: Sequence[Source],
@@ -370,8 +369,7 @@ def _write_splits(root: Path, sources: Sequence[Source],
     }
     for split, listed in names.items():
         if listed:
-            text = ''.join(f'{name}\n' for name in listed)
-            (root / f'{split}.txt').write_bytes(text.encode())
+            write_whole(root / f'{split}.txt', ''.join(f'{name}\n' for name in listed))
     return Prepared(
         subjects={split: len(subjects) for split, subjects in splits.items()}, **names)
 

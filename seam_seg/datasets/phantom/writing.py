@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import cv2
 from mmengine.utils import ProgressBar
 
 from ...errors import InputError
+from ...files import write_json, write_png, write_whole
 from .params import PhantomParams, preset_name
 from .rendering import make_case
 
@@ -27,31 +27,19 @@ def _case_paths(root, split, name):
     )
 
 
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-
-
 def _write_case(job):
     """Makes and writes one case; a function of one argument, for the pool."""
     root, split, name, seed, params = job
     case = make_case(seed, params)
     image_path, mask_path, geometry_path = _case_paths(root, split, name)
     for path, pixels in ((image_path, case.image), (mask_path, case.mask)):
-        if not cv2.imwrite(str(path), pixels):
-            raise OSError(f'{path}: could not be written; is the disk full?')
-    _write_json(geometry_path, case.geometry)
+        write_png(path, pixels)
+    write_json(geometry_path, case.geometry)
 
 
 def _one_thread():
     """Keeps OpenCV to one thread in a worker: the workers share the cores already."""
     cv2.setNumThreads(1)
-
-
-def _write_atomically(path, text):
-    """Writes a text file that is either absent or whole."""
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(text, encoding='utf-8')
-    os.replace(partial, path)
 
 
 def _prepare_root(root, recipe, overwrite):
@@ -88,7 +76,7 @@ def _prepare_root(root, recipe, overwrite):
             path.parent.mkdir(parents=True, exist_ok=True)
             for stale in path.parent.glob(f'phantom_{split}_*'):
                 stale.unlink()
-    _write_json(recipe_path, recipe)
+    write_json(recipe_path, recipe)
 
 
 def write_phantom(
@@ -155,7 +143,7 @@ def write_phantom(
     _run(jobs, num_workers)
     for split in SPLITS:
         text = ''.join(f'{name}\n' for name in names[split])
-        _write_atomically(root / f'{split}.txt', text)
+        write_whole(root / f'{split}.txt', text)
 
 
 def _run(jobs, num_workers):
