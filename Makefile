@@ -8,7 +8,7 @@ RUN := work_dirs/demo
 READY := seam-keymass_r18-fpn_1xb8-2400_phantom-256x128
 WEIGHTS := seam_seg/weights/seam-keymass_r18-fpn.pth
 
-.PHONY: demo test weights
+.PHONY: demo test fuzz weights
 
 .venv/installed: requirements.txt setup.py
 	$(PYTHON) -m venv .venv
@@ -30,6 +30,10 @@ demo: .venv/installed
 test: .venv/installed
 	$(PY) -m ruff check .
 	$(PY) -m pytest
+
+# What the suite draws a few times, drawn anew and often: about a quarter of an hour.
+fuzz: .venv/installed
+	$(PY) -m pytest tests/test_fuzz.py --hypothesis-profile=long
 
 # The ready weights again: a quarter of an hour of training, then what their card shows.
 weights: .venv/installed

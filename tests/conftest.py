@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from hypothesis import settings
 from mmengine.registry import init_default_scope
 from tool_loading import load_tool
 
@@ -14,6 +15,13 @@ os.environ['CUDA_VISIBLE_DEVICES'] = ''
 init_default_scope('mmseg')
 # Tensors are tiny here: more threads only wait for each other.
 torch.set_num_threads(1)
+
+
+# Of tests/test_fuzz.py; `make fuzz` takes the longer one.
+settings.register_profile(
+    'suite', max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile('long', max_examples=1000, deadline=None, print_blob=True)
+settings.load_profile('suite')
 
 
 @pytest.fixture(autouse=True)

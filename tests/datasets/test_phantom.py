@@ -651,6 +651,26 @@ def test_params_are_checked():
         PhantomParams(rib_rise=(10, 0))
     with pytest.raises(ValueError, match='too small'):
         PhantomParams(height=(512, 512))
+    for options in (
+            dict(gamma=(0, 1)), dict(shadow_blur=(-1, 2)), dict(rib_depth=(0.5, 1.1)),
+            dict(num_lumbar=(4.5, 6)), dict(num_thoracic=(0, 3)), dict(lean=(0, np.inf)),
+            dict(lean=(0, np.nan)), dict(gap_jitter=-0.1), dict(level_gap=(1, 2, 3)),
+            dict(curve_shares=(0.5, 0.5, 0, 0.1)), dict(lumbar_shares=(0.5, 0.5))):
+        with pytest.raises(ValueError, match=f'{next(iter(options))} must be'):
+            PhantomParams(**options)
+
+
+def test_a_spine_cropped_away_is_an_error():
+    params = PhantomParams(
+        num_thoracic=(1, 1), num_lumbar=(0, 0), level_gap=(40, 40),
+        crop_top_chance=1, crop_top=(0.5, 0.5))
+    with pytest.raises(ValueError, match='no vertebra'):
+        make_case(0, params)
+
+
+def test_sharp_shadows():
+    """No blur at all, of shadows, is no error."""
+    assert make_case(0, PhantomParams(shadow_blur=(0, 0))).image.max() > 0
 
 
 def test_params_change_the_case():

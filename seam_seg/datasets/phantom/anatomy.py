@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from ...errors import InputError
 from .families import CURVE_MODELS, LUMBAR_MODELS, round_off
 from .params import CLASS_NAMES, LUMBAR, LUMBAR_SHAPES, RIB, THORACIC, PhantomParams
 from .randomness import draw_int, draw_line, draw_or
@@ -421,6 +422,10 @@ def _crop(rng, params, geometry):
         for vertebra in geometry.vertebrae
     ]
     vertebrae = [v for v in vertebrae if body.top < v['y'] < body.bottom]
+    if not vertebrae:
+        raise InputError('the phantom has no vertebra on the scan: give it more levels '
+                         '(num_thoracic, num_lumbar), or crop less (crop_top, '
+                         'crop_bottom)')
     levels = {vertebra['level'] for vertebra in vertebrae}
     bones = []
     for bone in geometry.bones:

@@ -9,6 +9,7 @@ Three sources are quoted beside the parameters:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Tuple
 
@@ -27,7 +28,51 @@ MODELS = dict(
 )
 
 Range = Tuple[float, float]
+Amount = Range  # 0 or more
+Size = Range  # positive
+Share = Range  # in [0, 1]
+Count = Tuple[int, int]  # inclusive
 Chance = float  # in [0, 1]
+
+
+def _is_range(value):
+    """(low, high), two numbers with low <= high"""
+    return (len(value) == 2 and all(map(math.isfinite, value))
+            and value[0] <= value[1])
+
+
+def _is_amount(value):
+    """(low, high), two numbers with 0 <= low <= high"""
+    return _is_range(value) and value[0] >= 0
+
+
+def _is_size(value):
+    """(low, high), two positive numbers with low <= high"""
+    return _is_range(value) and value[0] > 0
+
+
+def _is_share(value):
+    """(low, high), two numbers in [0, 1] with low <= high"""
+    return _is_range(value) and 0 <= value[0] and value[1] <= 1
+
+
+def _is_count(value):
+    """(low, high), two whole numbers with 0 <= low <= high"""
+    return _is_amount(value) and all(n == int(n) for n in value)
+
+
+def _is_chance(value):
+    """a number in [0, 1]"""
+    return 0 <= value <= 1
+
+
+def _is_deviation(value):
+    """a number that is not negative"""
+    return 0 <= value < math.inf
+
+
+_RULES = dict(Range=_is_range, Amount=_is_amount, Size=_is_size, Share=_is_share,
+              Count=_is_count, Chance=_is_chance, float=_is_deviation)
 
 
 @dataclass(frozen=True)
@@ -46,71 +91,71 @@ class PhantomParams:
     noise_model: str = 'lines'  # or grains
 
     # Frame and body strip.
-    width: Range = (612, 668)  # px; [F] one image is 640
-    height: Range = (2420, 2720)  # px; [F] one image is 2574
-    body_width: Range = (0.585, 0.635)  # of the frame's width; [F] 57% of the area
-    top_margin: Range = (50, 130)  # px of black above the body; [I]
-    bottom_margin: Range = (20, 80)  # px of black below the body; [I]
+    width: Size = (612, 668)  # px; [F] one image is 640
+    height: Size = (2420, 2720)  # px; [F] one image is 2574
+    body_width: Size = (0.585, 0.635)  # of the frame's width; [F] 57% of the area
+    top_margin: Amount = (50, 130)  # px of black above the body; [I]
+    bottom_margin: Amount = (20, 80)  # px of black below the body; [I]
     end_slope: Range = (-0.07, 0.07)  # px/px, slope of the body's two ends; [I]
-    edge_wander: Range = (4, 8)  # px, slow wander of each edge; [I]
-    edge_raggedness: Range = (0.5, 1.2)  # px, row to row; [I]
-    body_follow: Range = (0.65, 0.95)  # how far the probe follows the curve; [O]
+    edge_wander: Amount = (4, 8)  # px, slow wander of each edge; [I]
+    edge_raggedness: Amount = (0.5, 1.2)  # px, row to row; [I]
+    body_follow: Share = (0.65, 0.95)  # how far the probe follows the curve; [O]
     crop_top_chance: Chance = 0  # that the scan starts late; off; [O]
-    crop_top: Range = (0.05, 0.22)  # share of the body that is missing then; [O]
+    crop_top: Share = (0.05, 0.22)  # share of the body that is missing then; [O]
     crop_bottom_chance: Chance = 0  # that the scan stops early; off; [O]
-    crop_bottom: Range = (0.05, 0.22)  # likewise; [O]
+    crop_bottom: Share = (0.05, 0.22)  # likewise; [O]
 
     # Spine.
-    num_thoracic: Range = (11, 12)  # pairs, inclusive; [F]
-    num_lumbar: Range = (5, 6)  # lumps, inclusive; [F]
-    level_gap: Range = (85, 180)  # px between levels, never left; [F]
-    first_gap: Range = (98, 122)  # px, between the topmost levels; [I]
-    last_gap: Range = (135, 165)  # px, between the lowest thoracic levels; [I]
-    lumbar_gap: Range = (140, 168)  # px; [I]
+    num_thoracic: Count = (11, 12)  # pairs, inclusive; [F]
+    num_lumbar: Count = (5, 6)  # lumps, inclusive; [F]
+    level_gap: Size = (85, 180)  # px between levels, never left; [F]
+    first_gap: Size = (98, 122)  # px, between the topmost levels; [I]
+    last_gap: Size = (135, 165)  # px, between the lowest thoracic levels; [I]
+    lumbar_gap: Size = (140, 168)  # px; [I]
     gap_jitter: float = 0.07  # relative standard deviation; [O]
     curve_shares: tuple[float, ...] = (0.25, 0.3, 0.2, 0.25)  # of its types; [O]
-    straight_angle: Range = (0, 10)  # deg; below 10 is no scoliosis; Cobb
-    curve_angle: Range = (10, 45)  # deg, largest difference of tilt; [O]
-    curve_length: Range = (0.085, 0.125)  # apex to end vertebra, of height; [O]
+    straight_angle: Amount = (0, 10)  # deg; below 10 is no scoliosis; Cobb
+    curve_angle: Amount = (10, 45)  # deg, largest difference of tilt; [O]
+    curve_length: Size = (0.085, 0.125)  # apex to end vertebra, of height; [O]
     lean: Range = (-0.025, 0.025)  # px/px, slope of the whole spine; [I]
     rotation: Range = (-0.13, 0.13)  # left against right, relative; [O]
 
     # Bones, as an expert draws them.
-    ellipse_width: Range = (80, 96)  # px; [F] about 88
-    ellipse_height: Range = (70, 86)  # px; [F] about 78
-    pair_distance: Range = (184, 250)  # px, center to center; [F]
-    rib_inner_height: Range = (46, 70)  # px, where the rib meets the ellipse; [I]
-    rib_widening: Range = (1.25, 2.1)  # height at the body's edge / inner height; [I]
+    ellipse_width: Size = (80, 96)  # px; [F] about 88
+    ellipse_height: Size = (70, 86)  # px; [F] about 78
+    pair_distance: Size = (184, 250)  # px, center to center; [F]
+    rib_inner_height: Size = (46, 70)  # px, where the rib meets the ellipse; [I]
+    rib_widening: Size = (1.25, 2.1)  # height at the body's edge / inner height; [I]
     rib_rise: Range = (-5, 60)  # px the rib climbs towards the edge; [I]
-    rib_thickness: Range = (1, 1)  # factor of all its heights; off; [O]
-    rib_length: Range = (1, 1)  # share of the way to the body's edge; off; [O]
+    rib_thickness: Size = (1, 1)  # factor of all its heights; off; [O]
+    rib_length: Size = (1, 1)  # share of the way to the body's edge; off; [O]
     rib_missing: Chance = 0.04  # [O]
     rib_merged: Chance = 0  # per two neighbours on a side; off; [O]
     thoracic_missing: Chance = 0  # ellipse and rib, per side; off; [O]
     thoracic_merged: Chance = 0  # per two neighbours on a side; off; [O]
-    lumbar_width: Range = (248, 300)  # px; [F] about 276
-    lumbar_height: Range = (122, 146)  # px; [F] about 134
-    lumbar_flattening: Range = (0.65, 0.95)  # height of the last lump; [F] "flatter"
+    lumbar_width: Size = (248, 300)  # px; [F] about 276
+    lumbar_height: Size = (122, 146)  # px; [F] about 134
+    lumbar_flattening: Size = (0.65, 0.95)  # height of the last lump; [F] "flatter"
     lumbar_shares: tuple[float, ...] = (1, 0, 0)  # of LUMBAR_SHAPES; [O]
     lumbar_merged: Chance = 0  # per two neighbours; off; [O]
 
     # Bones, as they show.
-    bone_contrast: Range = (1, 1)  # factor of all their depths; off; [O]
-    shadow_scale: Range = (0.72, 0.98)  # shadow size / outline size; [F] smaller
+    bone_contrast: Share = (1, 1)  # factor of all their depths; off; [O]
+    shadow_scale: Size = (0.72, 0.98)  # shadow size / outline size; [F] smaller
     shadow_offset: float = 5  # px, standard deviation of its displacement; [F]
-    shadow_blur: Range = (6, 12)  # px, sigma of the soft edge; [I]
-    side_contrast: Range = (0.65, 1.0)  # one side of the body against the other; [I]
+    shadow_blur: Amount = (6, 12)  # px, sigma of the soft edge; [I]
+    side_contrast: Share = (0.65, 1.0)  # one side of the body against the other; [I]
     faint_share: Chance = 0.15  # of the bones barely show; [F] "several"
-    faint_depth: Range = (0.04, 0.16)  # [I]
-    ellipse_depth: Range = (0.32, 0.8)  # [I]
-    rib_depth: Range = (0.6, 1.0)  # at the body's edge; [I]
-    lumbar_depth: Range = (0.5, 0.85)  # [I]
-    column_depth: Range = (0.45, 0.95)  # spinous-process shadow; [I]
-    column_sigma: Range = (22, 40)  # px, its half width; [I]
-    num_column_blobs: Range = (1, 5)  # round darker spots on it; [I]
-    num_distractors: Range = (9, 17)  # dark patches that are no bone; [O]
-    distractor_size: Range = (22, 62)  # px, half axes; [O]
-    distractor_depth: Range = (0.15, 0.55)  # [O]
+    faint_depth: Share = (0.04, 0.16)  # [I]
+    ellipse_depth: Share = (0.32, 0.8)  # [I]
+    rib_depth: Share = (0.6, 1.0)  # at the body's edge; [I]
+    lumbar_depth: Share = (0.5, 0.85)  # [I]
+    column_depth: Share = (0.45, 0.95)  # spinous-process shadow; [I]
+    column_sigma: Size = (22, 40)  # px, its half width; [I]
+    num_column_blobs: Count = (1, 5)  # round darker spots on it; [I]
+    num_distractors: Count = (9, 17)  # dark patches that are no bone; [O]
+    distractor_size: Size = (22, 62)  # px, half axes; [O]
+    distractor_depth: Share = (0.15, 0.55)  # [O]
 
     # Tissue. Echo levels before saturation at 255, at fixed shares of the body.
     level_at: tuple[float, ...] = (0, 0.1, 0.25, 0.4, 0.52, 0.63, 0.78, 0.9, 1)  # [I]
@@ -118,39 +163,45 @@ class PhantomParams:
     level_jitter: float = 0.08  # relative standard deviation; [O]
     cloud_sizes: tuple[float, ...] = (150, 60, 24, 9)  # px; [I]
     cloud_strengths: tuple[float, ...] = (0.13, 0.11, 0.1, 0.07)  # log; [I]
-    num_glints: Range = (2, 6)  # bright flat streaks; [I]
+    num_glints: Count = (2, 6)  # bright flat streaks; [I]
 
     # Artefacts.
     scan_slope: Range = (-0.06, 0.06)  # px/px, tilt of the scan lines; [I]
-    striation: Range = (0.05, 0.08)  # relative, line to line; [F] 10 grey levels
-    speckle: Range = (0.015, 0.03)  # relative, pixel to pixel; [F] 4 grey levels
-    gain_wander: Range = (0.02, 0.06)  # relative, along the scan; [F]
-    num_gain_steps: Range = (2, 6)  # sudden changes of gain; [I]
-    num_dash_bands: Range = (0, 2)  # [I]
-    dash_band_height: Range = (30, 150)  # px; [I]
-    num_dash_lines: Range = (0, 4)  # lone lines, outside the bands; [I]
+    striation: Amount = (0.05, 0.08)  # relative, line to line; [F] 10 grey levels
+    speckle: Amount = (0.015, 0.03)  # relative, pixel to pixel; [F] 4 grey levels
+    gain_wander: Amount = (0.02, 0.06)  # relative, along the scan; [F]
+    num_gain_steps: Count = (2, 6)  # sudden changes of gain; [I]
+    num_dash_bands: Count = (0, 2)  # [I]
+    dash_band_height: Size = (30, 150)  # px; [I]
+    num_dash_lines: Count = (0, 4)  # lone lines, outside the bands; [I]
     dash_length: float = 5  # px, median; [F]
-    num_contact_losses: Range = (0, 0)  # rows that fade as the probe lifts; off; [O]
-    contact_loss_height: Range = (40, 160)  # px; [O]
-    blur: Range = (0, 0)  # px, sigma across; along the scan 0.6 of it; off; [O]
-    gain: Range = (1, 1)  # factor of the whole echo; off; [O]
-    gamma: Range = (1, 1)  # exponent of the echo, below 1 compresses; off; [O]
+    num_contact_losses: Count = (0, 0)  # rows that fade as the probe lifts; off; [O]
+    contact_loss_height: Size = (40, 160)  # px; [O]
+    blur: Amount = (0, 0)  # px, sigma across; along the scan 0.6 of it; off; [O]
+    gain: Size = (1, 1)  # factor of the whole echo; off; [O]
+    gamma: Size = (1, 1)  # exponent of the echo, below 1 compresses; off; [O]
 
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == 'Range' and not value[0] <= value[1]:
+            if field.type in _RULES and not _RULES[field.type](value):
                 raise InputError(
-                    f'{field.name} must be (low, high) with low <= high, got {value}'
-                )
-            if field.type == 'Chance' and not 0 <= value <= 1:
-                raise InputError(f'{field.name} must lie in [0, 1], got {value}')
+                    f'{field.name} must be {_RULES[field.type].__doc__}, got {value}')
+        for name, options in (('curve_shares', CURVE_TYPES),
+                              ('lumbar_shares', LUMBAR_SHAPES)):
+            shares = getattr(self, name)
+            if (len(shares) != len(options) or min(shares) < 0
+                    or not math.isclose(sum(shares), 1)):
+                raise InputError(f'{name} must be the shares of {", ".join(options)}, '
+                                 f'which make 1 together, got {shares}')
         for name, models in MODELS.items():
             if getattr(self, name) not in models:
                 raise InputError(
                     f'{name} must be one of {", ".join(models)}, '
                     f'got {getattr(self, name)!r}'
                 )
+        if self.num_thoracic[0] < 1:
+            raise InputError(f'num_thoracic must be 1 or more, got {self.num_thoracic}')
         if self.height[0] < 2300 or self.width[0] < 560:
             raise InputError(
                 f'width {self.width} x height {self.height} is too small for bones '

@@ -52,6 +52,11 @@ def draw_mask(geometry):
     return mask
 
 
+def _soften(canvas, sigma):
+    """Blurs by a Gaussian of this sigma in px, which may be 0."""
+    return cv2.GaussianBlur(canvas, (0, 0), sigma) if sigma > 0 else canvas
+
+
 def _add_shadow(passed, outline, depth, blur, fade=None, trail=0.0):
     """Multiplies a soft shadow into the share of echo that passes.
 
@@ -73,16 +78,15 @@ def _add_shadow(passed, outline, depth, blur, fade=None, trail=0.0):
     if fade:
         ramp = np.linspace(0.5, 1.6, x1 - x0, dtype=np.float32)[::fade]
         window *= np.minimum(ramp, 1)
-    soft = cv2.GaussianBlur(window, (0, 0), blur)
+    soft = _soften(window, blur)
     if trail:
         lower = 0.7 * np.roll(window, trail, axis=0)
-        soft = np.maximum(soft, cv2.GaussianBlur(lower, (0, 0), 2 * blur))
+        soft = np.maximum(soft, _soften(lower, 2 * blur))
     height, width = passed.shape
-    rows = slice(max(y0, 0), max(min(y1, height), 0))
-    cols = slice(max(x0, 0), max(min(x1, width), 0))
+    rows = slice(*np.clip([y0, y1], 0, height))
+    cols = slice(*np.clip([x0, x1], 0, width))
     inside = soft[rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
-    if inside.size:
-        passed[rows, cols] *= 1 - depth * inside
+    passed[rows, cols] *= 1 - depth * inside
 
 
 def _shadow_bones(rng, params, geometry, passed):
@@ -166,7 +170,8 @@ def _shadow_column(rng, params, geometry, passed):
 
     for _ in range(draw_int(rng, params.num_column_blobs)):
         y = rng.uniform(body.top, body.bottom)
-        x = geometry.center_x[int(y)] + rng.normal(0, 5)
+        row = min(int(y), geometry.height - 1)  # a sloped end may lie below the frame
+        x = geometry.center_x[row] + rng.normal(0, 5)
         radius = rng.uniform(20, 38, 2)
         outline = [x, y] + draw_ellipse(rng, *radius)
         _add_shadow(passed, outline, rng.uniform(0.4, 0.9), rng.uniform(10, 16))
