@@ -2,7 +2,6 @@
 import copy
 import json
 import logging
-import os
 import statistics
 from pathlib import Path
 from typing import List, Sequence, Union
@@ -18,6 +17,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..files import write_whole
 from ..models.segmentors.vpi_segmentor import resize_mask
 from .benchmark import take_turns
 
@@ -104,21 +104,18 @@ def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits'
     width, height = resizes[0]['scale'] if resizes else (256, 1024)
     sides = {2: torch.export.Dim('height', min=64, max=2**14),
              3: torch.export.Dim('width', min=64, max=2**14)}
-    partial = Path(f'{path}.partial')
     # It warns of every torchvision operator that it could not register.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
-    torch.onnx.export(
+    program = torch.onnx.export(
         Exportable(model, output).eval(), (torch.zeros(1, 1, height, width), ),
-        str(partial),
         input_names=['image'], output_names=[output], dynamic_shapes=(sides, ),
-        dynamo=True, external_data=False, verbose=False)
-    content = onnx.load(str(partial))
+        dynamo=True, verbose=False)
+    content = program.model_proto
     onnx.helper.set_model_props(content, {KEY: json.dumps(dict(
         classes=list(model.dataset_meta['classes']),
         palette=[list(colour) for colour in model.dataset_meta['palette']],
         pipeline=[dict(step) for step in steps], output=output))})
-    onnx.save(content, str(partial))
-    os.replace(partial, path)
+    write_whole(path, content.SerializeToString())
 
 
 class OnnxModel:

@@ -35,6 +35,9 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
     init_default_scope('mmseg')
     model = MODELS.build(config.model)
     meta = load_weights(model, checkpoint)
+    if not {'dataset_meta', 'iter', 'seed'} <= meta.keys():
+        raise InputError(f'checkpoint {checkpoint}: says nothing of its classes, '
+                         'iteration and seed. Give one that tools/train.py wrote.')
     weights = {}
     for name, value in model.state_dict().items():
         if '.loss_center.' in name:

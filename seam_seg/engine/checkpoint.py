@@ -183,7 +183,18 @@ class SafeCheckpointHook(CheckpointHook):
         check_weights(model, checkpoint, runner._load_from)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Leaves out what is not plain."""
+        """Leaves out what is not plain, and refuses weights of no use.
+
+        Raises:
+            InputError: the training has diverged; an earlier checkpoint stays.
+        """
+        for key, value in checkpoint['state_dict'].items():
+            if not value.isfinite().all():
+                raise InputError(
+                    f'the training diverged: {key} is not finite after '
+                    f'{checkpoint["meta"]["iter"]} iterations. {self.out_dir} holds the '
+                    'checkpoint before, if there is one. Train again, with a lower '
+                    'learning rate (--cfg-options optim_wrapper.optimizer.lr=...).')
         hub = checkpoint['message_hub']
         kept = {
             key: value.item() if hasattr(value, 'item') else value
