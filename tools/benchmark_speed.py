@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures what SEAM costs: inference, training, growth, data and scoring.
+"""Measures what SEAM costs: inference, training, formats, growth, data and scoring.
 
 Each part is kept as JSON when it is done, and is not repeated unless named with --only.
 """
@@ -27,6 +27,7 @@ HOST = FORM.format('fpn_r50')
 ROWS = [HOST, *map(FORM.format, (
     'fpn-conv_r50', 'seam_r50-fpn', 'seam-keymass_r50-fpn', 'emanet_r50-fpn',
     'danet_r50-fpn', 'nonlocal_r50-fpn'))]
+RECOMMENDED = FORM.format('seam-keymass_r50-fpn')
 TRAINED = [HOST, *map(FORM.format, ('fpn-conv_r50', 'seam-wo-ss_r50-fpn',
                                     'seam_r50-fpn'))]
 SIZES = [(64, 16), (128, 32), (256, 64), (512, 128), (1024, 256)]
@@ -39,6 +40,9 @@ def measure(part: str, args: argparse.Namespace) -> dict:
     if part == 'training':
         return speed.training_times(
             TRAINED, str(args.data_root), args.batch_size, args.rounds)
+    if part == 'formats':
+        return speed.format_times(
+            RECOMMENDED, str(args.data_root), args.batch_size, args.rounds)
     if part == 'growth':
         return speed.growth(SIZES, 256 * 64, 128, 5)
     if part == 'data':
@@ -49,7 +53,7 @@ def measure(part: str, args: argparse.Namespace) -> dict:
     raise ValueError(part)
 
 
-PARTS = ('inference', 'training', 'growth', 'data', 'scoring')
+PARTS = ('inference', 'training', 'formats', 'growth', 'data', 'scoring')
 
 
 def inference_table(costs: Dict[str, dict]) -> List[str]:
@@ -67,13 +71,12 @@ def inference_table(costs: Dict[str, dict]) -> List[str]:
     return rows
 
 
-def training_table(times: Dict[str, List[float]]) -> List[str]:
-    """Every model's training step against the first one's."""
-    first = next(iter(times.values()))
+def times_table(times: Dict[str, List[float]]) -> List[str]:
+    """A row for each action, against the first one."""
     rows = ['| | min (s) | median (s) | ratio of minima | median ratio [95%] |',
             '|---' * 5 + '|']
     for name, seconds in times.items():
-        t = speed.compare_times(seconds, first)
+        t = speed.compare_times(seconds, next(iter(times.values())))
         rows.append(
             f'| {name} | {t["minimum"]:.3f} | {t["median"]:.3f} | {t["ratio"]:.3f} | '
             f'{t["median_ratio"]:.3f} [{t["low"]:.3f}, {t["high"]:.3f}] |')
@@ -110,7 +113,14 @@ def write_report(results: Dict[str, dict], out: Path) -> str:
     if 'training' in results:
         lines += ['', '## Training step', '', '512 x 256 patches of a phantom, with the '
                   f'losses and Adam, batch {results["training"]["batch_size"]}.', '',
-                  *training_table(results['training']['found'])]
+                  *times_table(results['training']['found'])]
+    if 'formats' in results:
+        lines += ['', '## Memory format and compiler', '', 'The recommended SEAM, as '
+                  'above. Compiled: backbone and neck by `torch.compile`, and the head '
+                  'at inference.']
+        for kind, times in results['formats']['found'].items():
+            lines += ['', *times_table(
+                {f'{kind}, {name}': seconds for name, seconds in times.items()})]
     if 'growth' in results:
         plot_growth(results['growth']['found'], out / 'growth.png')
         lines += ['', '## Growth', '', 'The modules alone, C = 128, one image.', '',

@@ -5,7 +5,7 @@ The trainings themselves are those of :mod:`seam_seg.apis.study`.
 import functools
 import statistics
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence, Tuple
 
 import matplotlib
 import numpy as np
@@ -17,11 +17,13 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from scipy import stats
+from torch import nn
 
 from ..configs import config_path, get_config
 from ..engine.hooks import clock
 from ..errors import InputError
 from ..files import write_figure, write_whole
+from ..models.segmentors import WaveCTSegmentor
 from .memory import peak_of
 from .study import BONES, image_dice
 
@@ -58,6 +60,29 @@ def take_turns(actions: Dict[str, Callable[[], object]],
     return times
 
 
+def inference_case(config: str) -> Tuple[nn.Module, dict]:
+    """A model with random weights, and an image for its ``test_step``.
+
+    Args:
+        config (str): path or name.
+
+    Returns:
+        tuple[nn.Module, dict]: the segmentor in evaluation mode, and a batch of one image
+        of the size that it works at, to be brought back to :data:`NATIVE`.
+    """
+    init_default_scope('mmseg')
+    cfg = get_config(config)
+    (cfg.model.get('backbone') or {}).pop('init_cfg', None)
+    model = MODELS.build(cfg.model)
+    model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    if isinstance(model, WaveCTSegmentor):
+        model.styles.random_()  # any images: training would put some in
+    size = cfg.train_dataloader.dataset.patches['image_size']
+    sample = SegDataSample(metainfo=dict(ori_shape=NATIVE, img_shape=tuple(size)))
+    image = torch.randint(0, 256, (1, *size), dtype=torch.uint8)
+    return model, pseudo_collate([dict(inputs=image, data_samples=sample)])
+
+
 def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     """Runtime, parameters and FLOPs of models side by side.
 
@@ -73,30 +98,20 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         ``parameters`` (of what runs at test time), ``flops`` of the network at its input
         size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
     """
-    init_default_scope('mmseg')
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    models, batches, costs = {}, {}, {}
+    actions, costs = {}, {}
     for config in configs:
-        cfg = get_config(config)
-        (cfg.model.get('backbone') or {}).pop('init_cfg', None)
         name = method_name(config)
-        models[name] = MODELS.build(cfg.model).to(device).eval()
-        size = cfg.train_dataloader.dataset.patches['image_size']
-        sample = SegDataSample(metainfo=dict(ori_shape=NATIVE, img_shape=tuple(size)))
-        image = torch.randint(0, 256, (1, *size), dtype=torch.uint8)
-        batches[name] = pseudo_collate([dict(inputs=image, data_samples=sample)])
+        model, batch = inference_case(config)
+        images = torch.randn(1, 3, *batch['inputs'][0].shape[1:],
+                             device=model.data_preprocessor.device)
         complexity = get_model_complexity_info(
-            models[name], inputs=(torch.randn(1, 3, *size, device=device), ),
-            show_table=False, show_arch=False)
+            model, inputs=(images, ), show_table=False, show_arch=False)
         costs[name] = dict(
             parameters=sum(
-                value.numel() for key, value in models[name].named_parameters()
+                value.numel() for key, value in model.named_parameters()
                 if '.loss_center.' not in key),
             flops=int(complexity['flops']))
-    actions = {
-        name: functools.partial(model.test_step, batches[name])
-        for name, model in models.items()
-    }
+        actions[name] = functools.partial(model.test_step, batch)
     with torch.no_grad():
         times = take_turns(actions, rounds)
         for name, seconds in times.items():

@@ -1,7 +1,7 @@
 """What SEAM costs: inference, training, growth with the map, data and scoring."""
 import functools
 import time
-from typing import Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,13 +13,16 @@ from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.structures import SegDataSample
 from scipy import stats
+from torch import nn
 
 from ..datasets import VPIDataset
 from ..engine.hooks import clock
 from ..models import SEAM
-from .benchmark import NATIVE, method_name, take_turns
+from .benchmark import NATIVE, inference_case, method_name, take_turns
 from .memory import peak_of
 from .runs import load_config
+
+FORMATS = ('as built', 'channels last', 'compiled')
 
 
 def compare_times(seconds: Sequence[float], reference: Sequence[float]) -> dict:
@@ -43,39 +46,86 @@ def compare_times(seconds: Sequence[float], reference: Sequence[float]) -> dict:
         low=float(interval.low), high=float(interval.high))
 
 
-def training_times(configs: Sequence[str], data_root: str, batch_size: int,
-                   rounds: int) -> Dict[str, List[float]]:
-    """Seconds of a whole training step (Adam included) of models in turns.
+def training_step(config: str, data_root: str,
+                  batch_size: int) -> Tuple[nn.Module, Callable[[], None]]:
+    """A model that trains, and one whole step of it (Adam included).
 
     Args:
-        configs (Sequence[str]): paths or names.
+        config (str): path or name.
         data_root (str): data set, for patches with real bones.
         batch_size (int): patches in a step.
-        rounds (int): steps of each model, after two that warm up.
 
     Returns:
-        dict[str, list[float]]: by method.
+        tuple[nn.Module, Callable]: the model and its step, on the same patches each time.
     """
     init_default_scope('mmseg')
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    cfg = load_config(config, None, data_root)
+    cfg.model.backbone.init_cfg = None
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    chosen = np.linspace(0, len(dataset) - 1, batch_size).round().astype(int)
+    data = pseudo_collate([dataset[int(i)] for i in chosen])
+    model = MODELS.build(cfg.model)
+    model.to('cuda' if torch.cuda.is_available() else 'cpu').train()
+    optimizer = torch.optim.Adam(model.parameters())
 
-    def step(model, optimizer, data):
+    def step():
         batch = model.data_preprocessor(data, training=True)
         model.parse_losses(model(**batch, mode='loss'))[0].backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    actions = {}
-    for config in configs:
-        cfg = load_config(config, None, data_root)
-        cfg.model.backbone.init_cfg = None
-        dataset = DATASETS.build(cfg.train_dataloader.dataset)
-        chosen = np.linspace(0, len(dataset) - 1, batch_size).round().astype(int)
-        data = pseudo_collate([dataset[int(i)] for i in chosen])
-        model = MODELS.build(cfg.model).to(device).train()
-        actions[method_name(config)] = functools.partial(
-            step, model, torch.optim.Adam(model.parameters()), data)
-    return take_turns(actions, rounds)
+    return model, step
+
+
+def training_times(configs: Sequence[str], data_root: str, batch_size: int,
+                   rounds: int) -> Dict[str, List[float]]:
+    """Seconds of a :func:`training_step` of models in turns, by method."""
+    return take_turns({
+        method_name(config): training_step(config, data_root, batch_size)[1]
+        for config in configs
+    }, rounds)
+
+
+def set_format(model: nn.Module, name: str) -> None:
+    """Changes how a segmentor is computed, and not what.
+
+    Args:
+        model (nn.Module): changed in place.
+        name (str): of :data:`FORMATS`. ``'channels last'``: the memory format of the
+            weights, which the feature maps follow. ``'compiled'``: backbone, neck and,
+            for inference, the head by ``torch.compile``, which wants a C++ compiler.
+    """
+    if name == 'channels last':
+        model.to(memory_format=torch.channels_last)
+    elif name == 'compiled':
+        for part in (model.backbone, model.neck, model.decode_head):
+            part.forward = torch.compile(part.forward)
+
+
+def format_times(config: str, data_root: str, batch_size: int,
+                 rounds: int) -> Dict[str, Dict[str, List[float]]]:
+    """What the memory format and ``torch.compile`` bring.
+
+    Args:
+        config (str): path or name.
+        data_root (str): data set.
+        batch_size (int): patches in a training step.
+        rounds (int): of each format, after two that warm up (and compile).
+
+    Returns:
+        dict[str, dict[str, list[float]]]: ``inference`` and ``training`` -> format ->
+        seconds.
+    """
+    steps, tests = {}, {}
+    for name in FORMATS:
+        model, steps[name] = training_step(config, data_root, batch_size)
+        set_format(model, name)
+        model, batch = inference_case(config)
+        set_format(model, name)
+        tests[name] = functools.partial(model.test_step, batch)
+    with torch.no_grad():
+        inference = take_turns(tests, rounds)
+    return dict(inference=inference, training=take_turns(steps, rounds))
 
 
 def growth(sizes: Sequence[Tuple[int, int]], nonlocal_limit: int, channels: int,

@@ -14,6 +14,7 @@ from seam_seg.configs import config_path
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+WAVECT = 'wavect_r18-fpn_1xb8-600_phantom-256x128'
 
 
 def run(seed, dice):
@@ -98,7 +99,10 @@ def test_report(tmp_path):
 
 
 def test_costs():
-    costs = benchmark.measure_costs([DEMO], rounds=2)
+    costs = benchmark.measure_costs([DEMO, WAVECT], rounds=2)
+    assert list(costs) == [benchmark.method_name(DEMO), 'WaveCT']
+    # the autoencoder runs on the image and on its style
+    assert costs['WaveCT']['flops'] > 2 * costs['SEAM, key mass']['flops']
     cost = costs[benchmark.method_name(DEMO)]
     assert 0 < min(cost['seconds']) <= cost['R'] and len(cost['seconds']) == 2
     assert cost['peak_bytes'] > 32 * 256 * 64 * 4  # the stem's output alone

@@ -1,8 +1,11 @@
 """The speed benchmark: what its numbers mean, not how large they are."""
+import functools
+
 import pytest
 import torch
 
 from seam_seg.apis import speed
+from seam_seg.apis.benchmark import inference_case
 from seam_seg.apis.memory import peak_of
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -42,6 +45,32 @@ def test_training_takes_turns_on_real_patches(phantom):
     assert all(len(seconds) == 3 and min(seconds) > 0 for seconds in times.values())
 
 
+@pytest.fixture
+def quick_compile(monkeypatch):
+    """torch.compile without the minutes that a C++ compiler would take."""
+    monkeypatch.setattr(
+        torch, 'compile', functools.partial(torch.compile, backend='eager'))
+
+
+@pytest.mark.parametrize('name', speed.FORMATS)
+def test_formats_compute_the_same(name, quick_compile):
+    model, batch = inference_case(DEMO)
+    expected = model.test_step(batch)[0].seg_logits.data.clone()
+    speed.set_format(model, name)
+    torch.testing.assert_close(
+        model.test_step(batch)[0].seg_logits.data, expected, rtol=1e-4, atol=1e-4)
+    weight = model.backbone.layer1[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == (
+        name == 'channels last')
+
+
+def test_formats_take_turns(phantom, quick_compile):
+    found = speed.format_times(DEMO, str(phantom), 2, 1)
+    assert list(found) == ['inference', 'training']
+    for times in found.values():
+        assert list(times) == list(speed.FORMATS) and min(map(min, times.values())) > 0
+
+
 def test_growth_leaves_the_large_matrices_out():
     found = speed.growth([(8, 4), (16, 8), (32, 16)], 128, 8, 1)
     assert [point['positions'] for point in found['SEAM']] == [32, 128, 512]
@@ -68,6 +97,7 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
     answers = dict(
         inference=dict(FPN=cost, SEAM=dict(cost, seconds=[1.1, 1.2], flops=11 * 10**8)),
         training=dict(FPN=[2.0, 2.0], SEAM=[3.0, 3.0]), growth=dict(SEAM=points),
+        formats=dict(inference={'as built': [1.0, 1.0], 'channels last': [0.8, 0.8]}),
         data=dict(patches_per_second=100.0, waiting=0.01),
         scoring=dict(case_seconds=0.01, images=12, outside=0.05))
     measured = []
@@ -84,9 +114,10 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
     assert tool.main(out) == 0
     assert tool.main([*out, '--only', 'data']) == 0
     assert measured == [
-        'training', 'inference', 'growth', 'data', 'scoring', 'data']
+        'training', 'inference', 'formats', 'growth', 'data', 'scoring', 'data']
     page = (tmp_path / 'README.md').read_text()
     assert '| SEAM | 1.100 | 1.150 | 1.100 | 1.050 [1.000, 1.100] | 1.100 |' in page
     assert '| SEAM | 3.000 | 3.000 | 1.500 |' in page
+    assert '| inference, channels last | 0.800 | 0.800 | 0.800 |' in page
     assert 'waits 1.00% of its time' in page and '10.0 ms for the Dice' in page
     assert (tmp_path / 'growth.png').stat().st_size > 5000
