@@ -8,7 +8,7 @@ RUN := work_dirs/demo
 READY := seam-keymass_r18-fpn_1xb8-2400_phantom-256x128
 WEIGHTS := seam_seg/weights/seam-keymass_r18-fpn.pth
 
-.PHONY: demo test fuzz weights
+.PHONY: demo test fuzz weights table1 speed
 
 .venv/installed: requirements.txt setup.py
 	$(PYTHON) -m venv .venv
@@ -47,3 +47,27 @@ weights: .venv/installed
 	cp work_dirs/weights/test/dice_jaccard.json docs/weights/
 	for part in val test; do $(PY) tools/evaluate_held_out.py $(READY) $(WEIGHTS) \
 		--part $$part --out docs/weights/held_out_$$part.json || exit 1; done
+
+# Table 1 on the hard phantom: 13 methods, three seeds, hours. It goes on where it was
+# stopped. Then its figures.
+PHANTOM := _1xb8-600_phantom-256x128
+METHODS := $(addsuffix $(PHANTOM),fpn_r18 fpn-conv_r18 unet_s5-d16-small ppmu-small \
+	rsnu_r18-fpn wavect_r18-fpn danet_r18-fpn emanet_r18-fpn nonlocal_r18-fpn \
+	seam-wo-al_r18-fpn seam-wo-ss_r18-fpn seam_r18-fpn)
+KEYMASS := seam-keymass_r18-fpn$(PHANTOM)
+TABLE1 := --data-root data/phantom-hard --work-dir work_dirs/table1
+CASE := phantom_test_0000
+
+table1: .venv/installed
+	$(PY) tools/make_phantom.py data/phantom-hard --preset hard --overwrite
+	$(PY) tools/benchmark.py $(METHODS) $(KEYMASS) $(TABLE1) \
+		--reference seam_r18-fpn$(PHANTOM) --out docs/table1
+	$(PY) tools/draw_methods.py $(METHODS) $(TABLE1) --results docs/table1 \
+		--out docs/table1/methods.png
+	$(PY) tools/draw_keys.py data/phantom-hard/dataset/test/$(CASE).png \
+		data/phantom-hard/groundtruth/test/$(CASE)_bone_3.png docs/table1/keys.png \
+		--config $(KEYMASS) --checkpoint work_dirs/table1/$(KEYMASS)_seed0/iter_600.pth
+
+# What SEAM costs, in ratios: half an hour on a machine that does nothing else.
+speed: .venv/installed
+	$(PY) tools/benchmark_speed.py

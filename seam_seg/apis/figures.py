@@ -13,6 +13,7 @@ from ..datasets import VPIDataset
 from ..datasets.io import read_image, read_mask
 from ..errors import InputError
 from ..files import write_figure
+from ..models.decode_heads import SEAMHead
 from ..models.losses.center_regression_loss import segment_maps
 from ..visualization import overlay, panel
 from .inference import predict
@@ -57,7 +58,7 @@ def read_keys(model: nn.Module, image: Path, mask: Path) -> Keys:
         InputError: a bad file, or a model without a key.
     """
     head = model.decode_head
-    if not hasattr(head, 'forward_train'):
+    if not isinstance(head, SEAMHead):  # DANet's, too, has a forward_train
         raise InputError(f'{type(head).__name__}: this model has no key. Name a config '
                          'with a SEAMHead, and its checkpoint.')
     load, *steps = model.pipeline

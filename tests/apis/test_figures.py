@@ -64,11 +64,12 @@ def test_draws_keys(tool, phantom, tmp_path, capsys):
     assert tool('draw_keys')([*pair, str(tmp_path / 'keys.png'), *own]) == 0
     picture = cv2.imread(str(tmp_path / 'keys.png'))
     assert picture.shape[0] > 700 and picture.std() > 30
-    fpn = 'fpn_r50_1xb12-80k_vpi-512x256'
-    save_random(fpn, tmp_path / 'fpn.pth')
-    assert tool('draw_keys')([*pair, str(tmp_path / 'no.png'), '--config', fpn,
-                              '--checkpoint', str(tmp_path / 'fpn.pth')]) == 2
-    assert 'has no key' in capsys.readouterr().err
+    for other in ('fpn_r18', 'danet_r18-fpn'):
+        config, weights = f'{other}_1xb8-600_phantom-256x128', tmp_path / f'{other}.pth'
+        save_random(config, weights)
+        assert tool('draw_keys')([*pair, str(tmp_path / 'no.png'), '--config', config,
+                                  '--checkpoint', str(weights)]) == 2
+        assert 'has no key' in capsys.readouterr().err
     assert tool('draw_keys')([pair[0], str(tmp_path / 'none.png'), 'x.png', *own]) == 2
     assert 'none.png' in capsys.readouterr().err
 
