@@ -9,6 +9,7 @@ import os
 import queue
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -25,25 +26,27 @@ from scipy import stats
 from ..configs import project_root
 from ..engine import last_checkpoint
 from ..errors import InputError
-from ..files import write_json
+from ..files import write_json, write_whole
 from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
 from ..version import __version__
+from .identity import identity
 from .inference import load_weights
 from .runs import load_config
 
 BONES = ('lumbar', 'thoracic', 'rib')
+IDENTITY = 'identity.txt'  # in the work dir of a run
 
 
-def flatten(options: dict, prefix: str = '') -> List[str]:
-    """``{'a': {'b': 1}}`` as the words of ``--cfg-options``: ``['a.b=1']``."""
-    words = []
+def flatten(options: dict, prefix: str = '') -> Dict[str, object]:
+    """``{'a': {'b': 1}}`` with dotted keys, as in ``--cfg-options``: ``{'a.b': 1}``."""
+    flat: Dict[str, object] = {}
     for key, value in options.items():
         if isinstance(value, dict):
-            words += flatten(value, f'{prefix}{key}.')
+            flat.update(flatten(value, f'{prefix}{key}.'))
         else:
-            words.append(f'{prefix}{key}={value}')
-    return words
+            flat[f'{prefix}{key}'] = value
+    return flat
 
 
 def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
@@ -59,7 +62,8 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
         channels of the largest of the N weights of a' (1 means saturated, 1 / N
         uniform); ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the
         norms over all patches; None where the head has no such part. Of the other
-        attention heads, their ``gates``; of other heads, nothing.
+        attention heads, the mean of their ``gates`` over the patches; of other heads,
+        nothing.
     """
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
@@ -75,8 +79,10 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     batch = model.data_preprocessor(
         pseudo_collate([dataset[int(i)] for i in indices]), training=True)
     if hasattr(head, 'gates'):
-        with torch.no_grad():
-            return head.gates(model.extract_feat(batch['inputs']))
+        with torch.no_grad():  # one by one: attention has the square of the positions
+            found = [head.gates(model.extract_feat(image[None]))
+                     for image in batch['inputs']]
+        return {key: float(np.mean([gates[key] for gates in found])) for key in found[0]}
     if not isinstance(head, SEAMHead):
         return {}
     label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
@@ -148,7 +154,8 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
     Raises:
         InputError: one of the tools failed; its log is named.
     """
-    options = [*flatten(run.options), f'randomness.seed={run.seed}']
+    options = [f'{key}={value}' for key, value in flatten(run.options).items()]
+    options.append(f'randomness.seed={run.seed}')
     common = ['--data-root', str(data_root), '--work-dir', str(work_dir)]
     work_dir.mkdir(parents=True, exist_ok=True)
     seen = {} if gpu is None else dict(CUDA_VISIBLE_DEVICES=str(gpu))
@@ -189,6 +196,35 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
         }), checkpoint
 
 
+def visible_gpus(count: int) -> List[str]:
+    """The first GPUs of those that this process may use, as CUDA_VISIBLE_DEVICES has it.
+
+    Args:
+        count (int): how many.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if not 0 <= count <= torch.cuda.device_count():
+        raise InputError(f'--gpus {count}: must be 0 to {torch.cuda.device_count()}, the '
+                         'number of GPUs here. With 0, one run follows the other.')
+    named = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return named.split(',')[:count] if named else [str(i) for i in range(count)]
+
+
+def check_identity(found: Optional[str], expected: str, path: Path) -> None:
+    """Refuses what is there, but comes from something else.
+
+    Raises:
+        InputError: the identities differ; the message names the path.
+    """
+    if found != expected:
+        raise InputError(
+            f'{path}: comes from other data, another config or other weights to start '
+            'from than this study. Give each study its own --out and --work-dir, or '
+            'delete it.')
+
+
 def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
               split: str = 'val', look_inside: bool = False,
               gpus: int = 0) -> Iterator[None]:
@@ -210,41 +246,54 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         None: after each run, when its result is on disk.
 
     Raises:
-        InputError: a config cannot be used (before any run), or runs failed (after the
-            last one).
+        InputError: before any run: a config cannot be used, or a result or a work dir
+            is damaged or comes from something else; after the last one: runs failed.
     """
-    for name in {run.config for run in runs}:
-        load_config(name, None, data_root)  # fails now rather than in a run
-    out.mkdir(parents=True, exist_ok=True)
-    todo = [run for run in runs if not (out / f'{run.name}.json').exists()]
     free: queue.SimpleQueue = queue.SimpleQueue()
-    for gpu in range(gpus) if gpus else [None]:
+    for gpu in visible_gpus(gpus) or [None]:
         free.put(gpu)
+    todo, configs, identities = [], {}, {}
+    for run in runs:
+        cfg = configs[run.name] = load_config(
+            run.config,
+            {**flatten(run.options), 'test_dataloader.dataset.split': split}, data_root)
+        identities[run.name] = identity(cfg, run.seed, run.checkpoint)
+        path, begun = out / f'{run.name}.json', work_dir / run.name / IDENTITY
+        if path.exists():
+            check_identity(read_result(path).get('identity'), identities[run.name], path)
+            continue
+        if last_checkpoint(begun.parent) is not None:
+            check_identity(begun.read_text() if begun.exists() else None,
+                           identities[run.name], begun.parent)
+        todo.append(run)
+    out.mkdir(parents=True, exist_ok=True)
+    one_at_a_time = threading.Lock()
 
     def do(run):
         gpu = free.get()
         try:
+            write_whole(work_dir / run.name / IDENTITY, identities[run.name])
             result, checkpoint = train_and_score(
                 run, data_root, work_dir / run.name, split, gpu)
         finally:
             free.put(gpu)
         if look_inside:
-            # the config as the training resolved it
-            written, = (work_dir / run.name).glob('*.py')
-            result['probe'] = probe(Config.fromfile(str(written)), checkpoint)
-        write_json(out / f'{run.name}.json', result)
+            with one_at_a_time:
+                result['probe'] = probe(configs[run.name], checkpoint)
+        write_json(out / f'{run.name}.json',
+                   dict(result, identity=identities[run.name]))
         return run.name
 
     failures = []
     with ThreadPoolExecutor(max(gpus, 1)) as pool:
-        jobs = [pool.submit(do, run) for run in todo]
+        jobs = {pool.submit(do, run): run.name for run in todo}
         try:
             for i, job in enumerate(as_completed(jobs), start=1):
                 try:
                     print(f'{i} of {len(todo)}: {job.result()}', flush=True)
-                except InputError as error:
-                    failures.append(str(error))
-                    print(f'{i} of {len(todo)} failed: {error}', flush=True)
+                except Exception as error:  # of one run, whatever it is: the others go on
+                    failures.append(f'{jobs[job]}: {error or type(error).__name__}')
+                    print(f'{i} of {len(todo)} failed: {failures[-1]}', flush=True)
                     continue
                 yield
         finally:  # interrupted, or nobody asks for more: what waits is not begun
@@ -253,6 +302,23 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
     if failures:
         raise InputError(f'{len(failures)} of {len(todo)} runs failed; the first: '
                          f'{failures[0]}')
+
+
+def read_result(path: Path) -> dict:
+    """Reads the result of one run.
+
+    Raises:
+        InputError: it is damaged, or something else; the message names it.
+    """
+    try:
+        run = json.loads(path.read_text())
+        missing = {'variant', 'seed', 'scores', 'per_image'} - run.keys()
+        if missing:
+            raise KeyError(min(missing))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise InputError(f'{path}: no result of a study ({error}). Delete it, and '
+                         'its run is repeated.') from error
+    return run
 
 
 def read_results(out: Path) -> Dict[str, List[dict]]:
@@ -269,12 +335,8 @@ def read_results(out: Path) -> Dict[str, List[dict]]:
     """
     results: Dict[str, List[dict]] = {}
     for path in sorted(out.glob('*_seed*.json')):
-        try:
-            run = json.loads(path.read_text())
-            results.setdefault(run['variant'], []).append(run)
-        except (json.JSONDecodeError, KeyError) as error:
-            raise InputError(f'{path}: no result of a study ({error}). Delete it, and '
-                             'its run is repeated.') from error
+        run = read_result(path)
+        results.setdefault(run['variant'], []).append(run)
     if not results:
         raise InputError(f'{out}: no result of a study (*_seed*.json).')
     return results

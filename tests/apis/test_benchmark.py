@@ -164,8 +164,6 @@ def test_cross_validation(tool, phantom, tmp_path, capsys, monkeypatch):
         images = (phantom / dataset['split_files']['test']).read_text().split()
         result = run(run_.seed, [50.0 + run_.fold] * len(images))
         result['per_image'] = dict(zip(images, result['per_image'].values()))
-        work_dir.mkdir(parents=True)
-        (work_dir / 'config.py').write_text('')
         return dict(result, variant=run_.variant, fold=run_.fold, versions={}), None
 
     monkeypatch.setattr('seam_seg.apis.study.train_and_score', fake)

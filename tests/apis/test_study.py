@@ -1,7 +1,9 @@
 """Studies: resumable runs, and a table that says what was measured."""
 
+import shutil
 import threading
 
+import cv2
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -9,6 +11,7 @@ from mmseg.registry import MODELS
 from seam_seg.apis import load_config, study
 from seam_seg.errors import InputError
 from seam_seg.files import write_json
+from seam_seg.weights import READY_WEIGHTS
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
@@ -31,7 +34,7 @@ def write(folder, *runs):
 
 def test_flatten():
     options = dict(a=dict(b=1, c=dict(d='x')), e=None)
-    assert study.flatten(options) == ['a.b=1', 'a.c.d=x', 'e=None']
+    assert study.flatten(options) == {'a.b': 1, 'a.c.d': 'x', 'e': None}
 
 
 def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
@@ -66,16 +69,79 @@ def test_a_failed_run_loses_no_other(tmp_path, monkeypatch, phantom):
         both.wait()  # only two that run at the same time pass
         used.append(gpu)
         if run.variant == 'b':
-            raise InputError('b is broken')
+            raise MemoryError('b is too large')
         return result(run.variant, run.seed, 50.0), None
 
     monkeypatch.setattr(study, 'train_and_score', fake)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,7')
     runs = [study.Run(name, 0, DEMO, {}) for name in 'abcd']
-    with pytest.raises(InputError, match='1 of 4 runs failed.*b is broken'):
-        list(study.run_study(
-            runs, str(phantom), tmp_path / 'out', tmp_path / 'work', gpus=2))
+    arguments = runs, str(phantom), tmp_path / 'out', tmp_path / 'work'
+    with pytest.raises(InputError, match='1 of 4 runs failed.*b_seed0: b is too large'):
+        list(study.run_study(*arguments, gpus=2))
     assert sorted(study.read_results(tmp_path / 'out')) == ['a', 'c', 'd']
-    assert sorted(used) == [0, 0, 1, 1]
+    assert sorted(used) == ['5', '5', '7', '7']
+    for count in (-1, 3):
+        with pytest.raises(InputError, match=f'--gpus {count}: must be 0 to 2'):
+            next(study.run_study(*arguments, gpus=count))
+
+
+def test_nothing_is_taken_for_what_it_is_not(tmp_path, monkeypatch, phantom):
+    """Results and half-done trainings of other data, configs or start weights."""
+    begun = []
+
+    def fake(run, data_root, work_dir, split, gpu):
+        begun.append(run.name)
+        if run.variant == 'cut off':
+            (work_dir / 'iter_1.pth').touch()
+            raise KeyboardInterrupt
+        return result(run.variant, run.seed, 50.0), None
+
+    monkeypatch.setattr(study, 'train_and_score', fake)
+    copied = tmp_path / 'data'
+    shutil.copytree(phantom, copied)
+    done, cut_off = (study.Run(name, 0, DEMO, {}) for name in ('done', 'cut off'))
+
+    def start(runs, root=copied, out='out'):
+        begun.clear()
+        list(study.run_study(runs, str(root), tmp_path / out, tmp_path / 'work'))
+
+    with pytest.raises(KeyboardInterrupt):
+        start([done, cut_off])
+    # wherever the same data lie, what is done is done and what was begun goes on
+    with pytest.raises(KeyboardInterrupt):
+        start([done, cut_off], phantom)
+    assert begun == ['cut off_seed0']
+    lower = dict(optim_wrapper=dict(optimizer=dict(lr=1e-5)))
+    for run in (done._replace(options=lower), done._replace(checkpoint=READY_WEIGHTS)):
+        with pytest.raises(InputError, match='done_seed0.json: comes from other data'):
+            start([run])
+    with pytest.raises(InputError, match='work/cut off_seed0: comes from other data'):
+        start([cut_off._replace(options=lower)])
+    # another phantom, whose cases have the same names
+    recipe = copied / 'phantom.json'
+    recipe.write_text(recipe.read_text().replace('"seed": 7', '"seed": 8'))
+    for runs, out in (([done], 'out'), ([cut_off], 'other')):
+        with pytest.raises(InputError, match='comes from other data'):
+            start(runs, out=out)
+    # data that were not drawn: their content counts
+    recipe.unlink()
+    start([done], out='clinical')
+    mask, = (copied / 'groundtruth/train').glob('*0000*.png')
+    pixels = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+    pixels[0, 0] = 1
+    cv2.imwrite(str(mask), pixels)
+    with pytest.raises(InputError, match='comes from other data'):
+        start([done], out='clinical')
+    assert begun == []
+
+
+@pytest.mark.parametrize('content', ['{"variant": ', '[]', '{"variant": "done"}'])
+def test_a_damaged_result_is_named_before_any_run(content, tmp_path, phantom):
+    (tmp_path / 'last_seed0.json').write_text(content)
+    runs = [study.Run(name, 0, DEMO, {}) for name in ('first', 'last')]
+    with pytest.raises(InputError, match='last_seed0.json: no result of a study'):
+        next(study.run_study(runs, str(phantom), tmp_path, tmp_path / 'work'))
 
 
 def test_table(tmp_path):
