@@ -62,7 +62,7 @@ table1: .venv/installed
 	$(PY) tools/make_phantom.py data/phantom-hard --preset hard --overwrite
 	$(PY) tools/benchmark.py $(METHODS) $(KEYMASS) $(TABLE1) \
 		--reference seam_r18-fpn$(PHANTOM) --out docs/table1
-	$(PY) tools/draw_methods.py $(METHODS) $(TABLE1) --results docs/table1 \
+	$(PY) tools/draw_methods.py $(KEYMASS) $(METHODS) $(TABLE1) --results docs/table1 \
 		--out docs/table1/methods.png
 	$(PY) tools/draw_keys.py data/phantom-hard/dataset/test/$(CASE).png \
 		data/phantom-hard/groundtruth/test/$(CASE)_bone_3.png docs/table1/keys.png \

@@ -1,5 +1,6 @@
 """Where the configs are, in a clone as in an installed wheel."""
 from pathlib import Path
+from typing import Tuple
 
 from mmengine.config import Config
 
@@ -72,3 +73,13 @@ def get_config(name: str) -> Config:
         raise InputError(f'config {path}: has no {missing[0]!r}. Derive it from one of '
                          'the configs of seam_seg (_base_).')
     return cfg
+
+
+def network_size(cfg: Config) -> Tuple[int, int]:
+    """The (height, width) that a config's test pipeline rescales images to.
+
+    The paper's 1024 x 256 where it does not rescale.
+    """
+    scales = [step['scale'] for step in cfg.test_dataloader.dataset.pipeline
+              if step['type'] == 'ResizeVPI']
+    return tuple(scales[0][::-1]) if scales else (1024, 256)

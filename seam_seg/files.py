@@ -25,17 +25,20 @@ def write_whole(path: Union[str, Path], content: Union[bytes, str]) -> None:
         OSError: it cannot be written, as on a full disk; it names the file.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    partial = f'{path}{PARTIAL}'
+    # Each process has its own: the last one to end wins, and none breaks the other.
+    partial = f'{path}.{os.getpid()}{PARTIAL}'
     try:
         with open(partial, 'wb') as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError as error:  # no debris
+    except BaseException as error:  # no debris
         with contextlib.suppress(OSError):
             os.remove(partial)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_json(path: Union[str, Path], content: object) -> None:

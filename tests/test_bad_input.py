@@ -61,7 +61,7 @@ class Bench:
             break_(self.path)
         return [str(self.path / 'images'), str(self.path / 'masks'), str(self.out)]
 
-    def weights(self, change=None, name='x.pth'):
+    def weights(self, change=None, name='x.pth', meta=None):
         """The ready weights as a checkpoint in float32, changed."""
         state = {
             key: value.float() if value.is_floating_point() else value for key, value in
@@ -70,15 +70,15 @@ class Bench:
         if change is not None:
             change(state)
         path = self.path / name
-        torch.save(dict(state_dict=state, meta={}), path)
+        torch.save(dict(state_dict=state, meta=meta or {}), path)
         return str(path)
 
 
-def zero_sized_png():
-    """A PNG of width 0, its checksum right."""
+def png_of_size(width, height):
+    """A PNG of 4 x 4 pixels that says it is of another size, its checksum right."""
     good = cv2.imencode('.png', np.zeros((4, 4), np.uint8))[1].tobytes()
     header = bytearray(good[12:29])  # type and content of IHDR
-    header[4:8] = bytes(4)
+    header[4:12] = width.to_bytes(4, 'big') + height.to_bytes(4, 'big')
     return (good[:12] + bytes(header) + zlib.crc32(bytes(header)).to_bytes(4, 'big')
             + good[33:])
 
@@ -126,7 +126,7 @@ def train(*options, break_=None, config=DEMO, more=()):
         'train_dataloader.persistent_workers=False', *options]
 
 
-def test(checkpoint=lambda b: b.weights(), break_=None, more=()):
+def score(checkpoint=lambda b: b.weights(), break_=None, more=()):
     return lambda b: [
         'test', READY_CONFIG, checkpoint(b), '--data-root', b.data(break_), '--work-dir',
         str(b.out), *more, '--cfg-options', 'test_dataloader.num_workers=0',
@@ -180,7 +180,10 @@ CASES = {
                        'scan.tif: .*damaged'),
     'BMP truncated': (predict(lambda b: b.cut(b.image(name='scan.bmp'))),
                       'scan.bmp: .*damaged'),
-    'image zero-sized': (predict(lambda b: b.file('scan.png', zero_sized_png())),
+    'image of impossible size': (
+        predict(lambda b: b.file('scan.png', png_of_size(50000, 50000))),
+        'scan.png: .*damaged'),
+    'image zero-sized': (predict(lambda b: b.file('scan.png', png_of_size(0, 4))),
                          'scan.png: .*damaged'),
     'image of one pixel': (pixels([[7]]), 'scan.png: 1 x 1 pixels'),
     'image of one row': (pixels(np.ones((1, 500), np.uint8)), 'scan.png: 1 x 500 pixels'),
@@ -235,11 +238,15 @@ CASES = {
     'checkpoint of other classes': (
         own(lambda b: b.weights(lambda s: s.update(
             {'decode_head.conv_seg.bias': torch.zeros(7)}))), 'x.pth: .*shape'),
+    'checkpoint that names two classes': (
+        own(lambda b: b.weights(meta=dict(dataset_meta=dict(
+            classes=['a', 'b'], palette=[[0, 0, 0]] * 2)))), 'x.pth: .*the 4 classes'),
     'checkpoint of NaN': (
         own(lambda b: b.weights(lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))),
         'x.pth: .*not finite'),
     'test: checkpoint of NaN': (
-        test(lambda b: b.weights(lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))),
+        score(lambda b: b.weights(
+            lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))),
         'x.pth: .*not finite'),
     'onnx missing': (predict(lambda b: b.image(), '--onnx', 'no.onnx'), 'no.onnx'),
     'onnx of text': (predict(lambda b: b.image(), '--onnx',
@@ -268,7 +275,7 @@ CASES = {
         lambda b: ['check_dataset', b.data(), '--out', READ_ONLY], READ_ONLY),
     # prepare_vpi.py
     'prepare: no folder': (lambda b: ['prepare_vpi', str(b.path / 'no'), str(b.path),
-                                      str(b.out)], 'no'),
+                                      str(b.out)], 'no: no such folder'),
     'prepare: no mask': (prepare(lambda p: (p / 'masks/s1.png').unlink()), 's1'),
     'prepare: mask damaged': (
         prepare(lambda p: (p / 'masks/s1.png').write_text('x')), 's1.png'),
@@ -278,6 +285,8 @@ CASES = {
     'prepare: bad pattern': (prepare(None, '--subject-pattern', '(s'), r'\(s'),
     'prepare: all to test': (prepare(None, '--test-fraction', '2'), 'fraction'),
     'prepare: window upside down': (prepare(None, '--window', '9', '3'), 'window'),
+    'prepare: endless window': (prepare(None, '--window', '0', 'inf'), 'window'),
+    'prepare: seed below zero': (prepare(None, '--seed', '-1'), '--seed -1'),
     'prepare: window of NaN': (prepare(None, '--window', 'nan', '3'), 'window'),
     'prepare: unknown class': (prepare(None, '--mask-classes', 'a', 'b'), 'class'),
     'prepare: threshold of 999': (prepare(None, '--threshold', '999'), 'threshold'),
@@ -290,6 +299,8 @@ CASES = {
     'phantom: seed below zero': (make('--seed', '-1'), 'seed'),
     'phantom: seed a word': (make('--seed', 'x'), '--seed'),
     'phantom: no worker': (make('--workers', '0'), 'workers'),
+    'phantom: over other data': (
+        lambda b: ['make_phantom', b.data(), '--overwrite'], 'no phantom'),
     'phantom: to a file': (lambda b: ['make_phantom', b.file('out')], 'out is a file'),
     'phantom: read-only': (lambda b: ['make_phantom', READ_ONLY], READ_ONLY),
     # train.py
@@ -308,6 +319,11 @@ CASES = {
     'option into a number': (train('train_cfg.max_iters.x=1'), 'max_iters'),
     'no iterations': (train('train_cfg.max_iters=-5'), 'max_iters'),
     'iterations a word': (train('train_cfg.max_iters=many'), 'max_iters'),
+    'validation never': (train('train_cfg.val_interval=0'), 'val_interval=0'),
+    'validation without data': (train('val_dataloader=None'), 'val_dataloader'),
+    'seed below zero': (train('randomness.seed=-1'), 'seed=-1'),
+    'schedule a number': (train('train_cfg=5'), 'train_cfg=5'),
+    'model a number': (train('model=5'), 'model=5'),
     'batch of none': (train('train_dataloader.batch_size=0'), 'batch_size'),
     'patch larger than the image': (
         train("train_dataloader.dataset.patches.size=(9999,9)"), 'patches'),
@@ -328,29 +344,41 @@ CASES = {
     'train: read-only': (lambda b: ['train', DEMO, '--data-root', b.data(), '--work-dir',
                                     READ_ONLY], READ_ONLY),
     # test.py
-    'test: checkpoint missing': (test(lambda b: 'no.pth'), 'no.pth: no such file'),
+    'test: checkpoint missing': (score(lambda b: 'no.pth'), 'no.pth: no such file'),
     'test: mask of another size': (
-        test(break_=put('groundtruth/test/t0_bone_3.png', np.zeros((64, 30), np.uint8))),
+        score(break_=put('groundtruth/test/t0_bone_3.png', np.zeros((64, 30), np.uint8))),
         't0_bone_3.png: .*64 x 30'),
     'test: labels to a file': (
-        lambda b: test(more=['--out', b.file('labels')])(b), 'labels'),
+        lambda b: score(more=['--out', b.file('labels')])(b), 'labels'),
     # benchmark.py
     'benchmark: unknown config': (bench(configs=('fpm', )), 'fpm'),
     'benchmark: seed a word': (bench('--seeds', 'one'), '--seeds'),
+    'benchmark: more GPUs than there are': (bench('--gpus', '64'), '--gpus 64'),
+    'benchmark: fewer GPUs than none': (bench('--gpus', '-1'), '--gpus -1'),
+    'benchmark_speed: no rounds': (
+        lambda b: ['benchmark_speed', '--out', str(b.out), '--rounds', '1'], 'rounds'),
     'benchmark: no rounds': (bench('--rounds', '0'), 'rounds'),
     'benchmark: a config twice': (bench(configs=(DEMO, DEMO)), 'twice'),
     'benchmark: no data': (
-        lambda b: ['benchmark', DEMO, '--data-root', 'no', '--out', str(b.out)], 'no'),
-    'benchmark: no folds': (bench('--folds', 'no'), 'no'),
+        lambda b: ['benchmark', DEMO, '--data-root', 'no', '--out', str(b.out)],
+        'no: no such folder'),
+    'benchmark: no folds': (bench('--folds', 'no'), 'holds no folds'),
     'benchmark: half a result': (
         bench('--seeds', '0', results=(f'{DEMO}_seed0.json', '{"variant": ')),
         'seed0.json: no result'),
     'folds: more than subjects': (
         lambda b: ['make_folds', b.data(), '--folds', '99'], '99'),
+    'folds: seed below zero': (
+        lambda b: ['make_folds', b.data(), '--folds', '2', '--seed', '-1'], '--seed -1'),
     'folds: one': (lambda b: ['make_folds', b.data(), '--folds', '1'], 'folds'),
     # export_onnx.py
-    'export: no phantoms': (export('--phantoms', '0'), '--phantoms'),
-    'export: no folder': (export(), 'out'),
+    'export: no phantoms': (export('--phantoms', '0'), 'phantoms: at least 1'),
+    'export: to a file': (lambda b: ['export_onnx', b.file('out') + '/x.onnx'], 'out'),
+    'export: no network for it': (
+        lambda b: ['export_onnx', str(b.path / 'out/x.onnx'), '--config', READY_CONFIG,
+                   '--checkpoint',
+                   b.weights(lambda s: s.pop('decode_head.conv_seg.bias'))],
+        'conv_seg.bias is missing'),
     'export: checkpoint missing': (export('--config', DEMO, '--checkpoint', 'no.pth'),
                                    'no.pth: no such file'),
 }
@@ -382,5 +410,8 @@ def test_is_refused_in_words(name, tool, tmp_path, capfd, monkeypatch):
     if program == 'check_dataset':
         lines = [line for line in lines if re.search(match, line)]
     assert len(lines) == 1 and re.search(match, lines[0]), said
+    assert 'Traceback' not in said.out + said.err
+    # and nothing after it: the message is one line
+    assert said.err.rstrip().endswith(lines[0]) or program == 'check_dataset'
     assert 'the code in the checkpoint runs' not in said.err + said.out
     assert files_in(tmp_path) == before

@@ -6,7 +6,6 @@ the same data and seeds; R is measured for all rows in turns at the end.
 """
 import argparse
 import itertools
-import json
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
@@ -59,6 +58,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if len(set(names.values())) < len(names):
         raise InputError('two configs have the same method_name: '
                          f'{", ".join(names.values())}.')
+    measure_costs(args.configs, 1)  # what fails after the trainings, fails now
     surface = dict(test_evaluator=dict(surface=True))
     runs = []
     for seed, (stem, config) in itertools.product(args.seeds, rows.items()):
@@ -83,7 +83,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     costs = measure_costs(args.configs, args.rounds)
     write_json(args.out / 'costs.json', costs)
     words = ' '.join(sys.argv[1:] if argv is None else argv)
-    versions = json.dumps(results[names[config_path(reference).stem]][0]['versions'])
+    versions = '; '.join(sorted({
+        ', '.join(f'{name} {version}' for name, version in run['versions'].items())
+        for rows_runs in results.values() for run in rows_runs}))
     table = write_report(
         results, costs, names[config_path(reference).stem], args.out,
         '# Methods on one footing\n\n'

@@ -36,9 +36,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     own = [] if args.config is None else [args.config, args.checkpoint]
     model = init_model(*own, device='cpu', trust=args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
-    export_onnx(model, unchecked, args.output)
-    found = compare(
-        model, unchecked, [make_case(seed).image for seed in range(args.phantoms)])
+    try:
+        export_onnx(model, unchecked, args.output)
+        found = compare(
+            model, unchecked, [make_case(seed).image for seed in range(args.phantoms)])
+    except InputError:
+        unchecked.unlink(missing_ok=True)
+        raise
     print(' '.join(f'{key}={value}' for key, value in found.items()))
     if ((found['max_difference'] or 0) > MOST_DIFFERENCE or found['not_ties']
             or found['differing'] > MOST_DIFFERING * found['pixels']):

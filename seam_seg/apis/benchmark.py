@@ -5,7 +5,7 @@ The trainings themselves are those of :mod:`seam_seg.apis.study`.
 import functools
 import statistics
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import matplotlib
 import numpy as np
@@ -19,13 +19,13 @@ from mmseg.structures import SegDataSample
 from scipy import stats
 from torch import nn
 
-from ..configs import config_path, get_config
-from ..engine.hooks import clock
+from ..configs import config_path, get_config, network_size
 from ..errors import InputError
 from ..files import write_figure, write_whole
 from ..models.segmentors import WaveCTSegmentor
 from .memory import peak_of
 from .study import BONES, image_dice
+from .timing import take_turns
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
@@ -37,27 +37,6 @@ NATIVE = (2574, 640)
 def method_name(config: str) -> str:
     """The row's name: ``method_name`` of the config, or else the config's own name."""
     return get_config(config).get('method_name', config_path(config).stem)
-
-
-def take_turns(actions: Dict[str, Callable[[], object]],
-               rounds: int) -> Dict[str, List[float]]:
-    """Times actions in turns, so that what else the machine does hits all of them alike.
-
-    Args:
-        actions (dict[str, Callable]): by name.
-        rounds (int): of each action, after two that warm up.
-
-    Returns:
-        dict[str, list[float]]: seconds; the i-th of all actions were measured together.
-    """
-    times: Dict[str, List[float]] = {name: [] for name in actions}
-    for i in range(rounds + 2):
-        for name, action in actions.items():
-            start = clock()
-            action()
-            if i >= 2:
-                times[name].append(clock() - start)
-    return times
 
 
 def inference_case(config: str) -> Tuple[nn.Module, dict]:
@@ -77,7 +56,7 @@ def inference_case(config: str) -> Tuple[nn.Module, dict]:
     model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
     if isinstance(model, WaveCTSegmentor):
         model.styles.random_()  # any images: training would put some in
-    size = cfg.train_dataloader.dataset.patches['image_size']
+    size = network_size(cfg)
     sample = SegDataSample(metainfo=dict(ori_shape=NATIVE, img_shape=tuple(size)))
     image = torch.randint(0, 256, (1, *size), dtype=torch.uint8)
     return model, pseudo_collate([dict(inputs=image, data_samples=sample)])
@@ -95,17 +74,16 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
 
     Returns:
         dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
-        ``parameters`` (of what runs at test time), ``flops`` of the network at its input
-        size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
+        ``parameters`` (all but those of the center loss), ``flops`` of the network at
+        its input size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
     """
     actions, costs = {}, {}
     for config in configs:
         name = method_name(config)
         model, batch = inference_case(config)
-        images = torch.randn(1, 3, *batch['inputs'][0].shape[1:],
-                             device=model.data_preprocessor.device)
         complexity = get_model_complexity_info(
-            model, inputs=(images, ), show_table=False, show_arch=False)
+            model, inputs=(model.data_preprocessor(batch)['inputs'], ), show_table=False,
+            show_arch=False)
         costs[name] = dict(
             parameters=sum(
                 value.numel() for key, value in model.named_parameters()
@@ -241,6 +219,8 @@ def per_image_frame(results: Dict[str, List[dict]]) -> pd.DataFrame:
 def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
     """Draws the per-image Dice, averaged over the seeds, of each class and method.
 
+    Its median and quartiles, too.
+
     Args:
         results (dict[str, list[dict]]): method -> its runs.
         path (Path): PNG to write.
@@ -256,13 +236,15 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
             frame[frame.method == name].groupby('image')[f'Dice.{bone}'].mean().dropna()
             for name in names
         ]
-        axis.boxplot(
-            groups, orientation='horizontal', widths=0.6, showfliers=False,
-            medianprops=dict(color='tab:red'))
         for i, group in enumerate(groups, start=1):
             axis.plot(group, i + jitter.uniform(-0.2, 0.2, len(group)), 'o',
                       markersize=2.5, color='tab:blue', alpha=0.5)
-        axis.set(title=bone, xlabel='Dice of an image (%), mean over seeds')
+            if len(group):
+                low, middle, high = np.percentile(group, (25, 50, 75))
+                axis.plot([low, high], [i, i], color='black', linewidth=1.5)
+                axis.plot(middle, i, '|', color='tab:red', markersize=14,
+                          markeredgewidth=2)
+        axis.set(title=bone, xlabel='Dice (%) of the images; median, quartiles')
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticks(range(1, len(names) + 1), names)
     axes[0].invert_yaxis()
@@ -290,7 +272,8 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
     latex = table.rename(columns=lambda title: title.replace('%', r'\%'))
     write_whole(
         out / 'table.tex',
-        latex.map(lambda cell: str(cell).replace('±', r'$\pm$').replace('~', r'\sim '))
+        latex.apply(lambda column: [
+            str(cell).replace('±', r'$\pm$').replace('~', r'\sim ') for cell in column])
         .style.hide(axis='index').to_latex(hrules=True))
     write_whole(out / 'per_image.csv', per_image_frame(results).to_csv(index=False))
     plot_per_image(results, out / 'per_image.png')

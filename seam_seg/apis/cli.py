@@ -1,6 +1,7 @@
 """What the tools share: their options, and how they answer bad input."""
 import argparse
 import functools
+import logging
 import sys
 import traceback
 from typing import Callable, Iterator, Optional, Sequence
@@ -60,7 +61,7 @@ def error_text(error: Exception) -> str:
 def from_config(error: Exception) -> bool:
     """Whether an error was raised while something was built as a config says."""
     return any(
-        frame.f_code.co_name in ('build_from_cfg', 'build_dataloader')
+        frame.f_code.co_name in ('build_from_cfg', 'build_dataloader', 'from_cfg')
         for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
@@ -78,6 +79,8 @@ def report_errors(main: Main) -> Main:
 
     @functools.wraps(main)
     def wrapper(argv: Optional[Sequence[str]] = None) -> int:
+        # A log that cannot be written, as on a full disk, is not worth a traceback.
+        logging.raiseExceptions = False
         try:
             return main(argv)
         except InputError as error:

@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 from typing import List, Sequence, Union
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
@@ -16,13 +17,16 @@ from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ..configs import network_size
 from ..errors import InputError
 from ..files import write_whole
 from ..models.segmentors.vpi_segmentor import resize_mask
-from .benchmark import take_turns
+from .timing import take_turns
 
 OUTPUTS = ('logits', 'mask')
 KEY = 'seam_seg'  # of the metadata in the file
+# What a file may name as its pipeline: a registry would build anything, code included.
+STEPS = ('LoadVPIImage', 'ResizeVPI', 'PackSegInputs')
 NEAR_TIE = 1e-3  # logits of the two best classes are as close as that
 
 
@@ -35,7 +39,26 @@ def import_onnx():
     except ImportError as error:
         raise InputError(f'ONNX: {error}. pip install onnx onnxscript onnxruntime'
                          ) from None
+    if not hasattr(torch.onnx, 'ONNXProgram'):
+        raise InputError(f'ONNX: torch {torch.__version__} has no exporter that keeps '
+                         'height and width free. Export with the tested stack.')
     return onnx, onnxruntime
+
+
+def check_steps(steps: Sequence[dict], name: str) -> None:
+    """Refuses a pipeline with other steps than those of the package.
+
+    Args:
+        steps (Sequence[dict]): configs of transforms.
+        name (str): of what holds them, for the message.
+
+    Raises:
+        InputError: there is another one.
+    """
+    for step in steps:
+        if step.get('type') not in STEPS:
+            raise InputError(f'{name}: holds the step {step.get("type")!r}; a file of '
+                             f'tools/export_onnx.py has {", ".join(STEPS)} alone.')
 
 
 class Exportable(nn.Module):
@@ -100,16 +123,22 @@ def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits'
         raise InputError("ONNX: the config's test_cfg.resize must be 'mask'.")
     steps = [step for step in model.cfg.test_dataloader.dataset.pipeline
              if step['type'] != 'LoadVPIAnnotations']
-    resizes = [step for step in steps if step['type'] == 'ResizeVPI']
-    width, height = resizes[0]['scale'] if resizes else (256, 1024)
+    check_steps(steps, f"ONNX: the config's test pipeline {model.cfg.filename}")
+    height, width = network_size(model.cfg)
     sides = {2: torch.export.Dim('height', min=64, max=2**14),
              3: torch.export.Dim('width', min=64, max=2**14)}
     # It warns of every torchvision operator that it could not register.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
-    program = torch.onnx.export(
-        Exportable(model, output).eval(), (torch.zeros(1, 1, height, width), ),
-        input_names=['image'], output_names=[output], dynamic_shapes=(sides, ),
-        dynamo=True, verbose=False)
+    try:
+        program = torch.onnx.export(
+            Exportable(model, output).eval(), (torch.zeros(1, 1, height, width), ),
+            input_names=['image'], output_names=[output], dynamic_shapes=(sides, ),
+            dynamo=True, verbose=False)
+    except Exception as error:  # the exporter fails in many ways
+        raise InputError(
+            'ONNX: this network cannot be exported with a free height and width '
+            f'({type(error).__name__}). SEAM and the attention heads on an FPN can.'
+        ) from error
     content = program.model_proto
     onnx.helper.set_model_props(content, {KEY: json.dumps(dict(
         classes=list(model.dataset_meta['classes']),
@@ -125,7 +154,8 @@ class OnnxModel:
         path (str | Path): from :func:`export_onnx`, with logits.
 
     Raises:
-        InputError: the packages are missing, or the file is none of ours.
+        InputError: the packages are missing, or the file is none of ours; one whose
+            pipeline names anything but the package's steps is not run.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -142,6 +172,7 @@ class OnnxModel:
         if KEY not in properties:
             raise InputError(f'{path}: not written by tools/export_onnx.py.')
         meta = json.loads(properties[KEY])
+        check_steps(meta['pipeline'], str(path))
         if meta['output'] != 'logits':
             raise InputError(f'{path}: holds labels only, without confidences. Export it '
                              'with --output logits.')
@@ -171,6 +202,9 @@ def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarra
             rounds: int = 5) -> dict:
     """Compares an exported file with the model it came from.
 
+    At the size that the model rescales images to, and the first image at another one,
+    since height and width are free.
+
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
         path (str | Path): from :func:`export_onnx`.
@@ -190,10 +224,20 @@ def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarra
     as_mask = session.get_outputs()[0].name == 'mask'
     difference, pixels, differing, not_ties = 0.0, 0, 0, 0
     scaled = [rescale(model, image) for image in images]
+    height, width = (32 * max(2, round(side * share / 32)) for side, share in zip(
+        scaled[0].shape[2:], (0.75, 1.25)))
+    other = cv2.resize(scaled[0][0, 0], (width, height), interpolation=cv2.INTER_AREA)
     with torch.no_grad():
-        for image in scaled:
+        for image in [*scaled, other[None, None]]:
             expected = ours(torch.from_numpy(image)).numpy()
-            found = session.run(None, dict(image=image))[0]
+            try:
+                found = session.run(None, dict(image=image))[0]
+            except Exception as error:  # onnxruntime's own classes of errors
+                raise InputError(
+                    f'{path}: does not run at {image.shape[2]} x {image.shape[3]} '
+                    f'({type(error).__name__}); this network cannot be exported with a '
+                    'free height and width. SEAM and the attention heads on an FPN can.'
+                ) from error
             if not as_mask:
                 difference = max(difference, float(np.abs(found - expected).max()))
                 found = found.argmax(axis=1, keepdims=True)

@@ -131,13 +131,19 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
     models = [MODELS.build(cfg.model) for _ in files]
     meta = [load_weights(model, file, trust) for model, file in zip(models, files)][0]
+    dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
+    count = models[0].decode_head.num_classes
+    if not (isinstance(dataset_meta, dict) and all(
+            len(dataset_meta.get(key) or ()) == count for key in ('classes', 'palette'))):
+        raise InputError(f'checkpoint {files[0]}: its dataset_meta does not name the '
+                         f'{count} classes of the model with a colour for each.')
     model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     model.pipeline = [
         TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline
         if step['type'] != 'LoadVPIAnnotations'
     ]
-    model.dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
+    model.dataset_meta = dataset_meta
     return model.to(target).eval()
 
 

@@ -34,8 +34,10 @@ def peak_of(action: Callable[[], object]) -> int:
         action()
     events = [event for event in profiler.profiler.kineto_results.events()
               if event.name() == '[memory]']
+    # torch before 2.3 counts in microseconds
+    start = 'start_ns' if hasattr(events[0], 'start_ns') else 'start_us'
     held = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
+    for event in sorted(events, key=lambda event: getattr(event, start)()):
         held += event.nbytes()
         peak = max(peak, held)
     return peak

@@ -68,13 +68,21 @@ def load_config(name: str,
 
 def _check_numbers(cfg: Config) -> None:
     """The numbers that are set most, before an error far from here names none."""
+    for section in ('model', 'train_cfg', 'optim_wrapper', 'randomness', *LOADERS):
+        if not isinstance(cfg.get(section) or {}, dict):
+            raise InputError(f'{section}={cfg[section]}: must be a dict, as in the '
+                             'configs of seam_seg.')
     numbers = {f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
                for loader in LOADERS if cfg.get(loader)}
-    if cfg.get('train_cfg') and 'max_iters' in cfg.train_cfg:
-        numbers['train_cfg.max_iters'] = cfg.train_cfg.max_iters
+    for key in ('max_iters', 'val_interval'):
+        if cfg.get('train_cfg') and key in cfg.train_cfg:
+            numbers[f'train_cfg.{key}'] = cfg.train_cfg[key]
     for key, number in numbers.items():
         if not isinstance(number, int) or number < 1:
             raise InputError(f'{key}={number}: must be a whole number, at least 1.')
+    seed = (cfg.get('randomness') or {}).get('seed')
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise InputError(f'randomness.seed={seed}: must be a whole number, from 0 on.')
 
 
 @contextlib.contextmanager
@@ -155,6 +163,23 @@ def set_tensorboard(cfg: Config) -> None:
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
 
 
+@contextlib.contextmanager
+def named(work_dir: str) -> Iterator[None]:
+    """Gives errors of the system that name no file, as of a full disk, the work dir.
+
+    Raises:
+        OSError: inside, one was raised.
+    """
+    try:
+        yield
+    except URLError:
+        raise
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, work_dir) from error
+
+
 def train(cfg: Config, trust: bool = False) -> Runner:
     """Trains a model; with ``cfg.resume``, from the last checkpoint in its work_dir.
 
@@ -168,9 +193,9 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     Raises:
         InputError: bad data, or pretrained weights that cannot be fetched.
     """
-    runner = Runner.from_cfg(cfg)
     try:
-        with safe_loading(trust):
+        with safe_loading(trust), named(cfg.work_dir):
+            runner = Runner.from_cfg(cfg)
             runner.train()
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
@@ -229,9 +254,10 @@ def test(cfg: Config,
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     cfg.load_from, cfg.resume = None, False
-    runner = Runner.from_cfg(cfg)
-    model = runner.model
-    while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
-        model = model.module
-    load_weights(model, checkpoint, trust)
-    return runner.test()
+    with named(cfg.work_dir):
+        runner = Runner.from_cfg(cfg)
+        model = runner.model
+        while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
+            model = model.module
+        load_weights(model, checkpoint, trust)
+        return runner.test()

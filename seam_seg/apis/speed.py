@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmcv.cnn import NonLocal2d
 from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
@@ -18,9 +19,10 @@ from torch import nn
 from ..datasets import VPIDataset
 from ..engine.hooks import clock
 from ..models import SEAM
-from .benchmark import NATIVE, inference_case, method_name, take_turns
+from .benchmark import NATIVE, inference_case, method_name
 from .memory import peak_of
-from .runs import load_config
+from .runs import load_config, set_amp
+from .timing import take_turns
 
 FORMATS = ('as built', 'channels last', 'compiled')
 
@@ -46,14 +48,15 @@ def compare_times(seconds: Sequence[float], reference: Sequence[float]) -> dict:
         low=float(interval.low), high=float(interval.high))
 
 
-def training_step(config: str, data_root: str,
-                  batch_size: int) -> Tuple[nn.Module, Callable[[], None]]:
+def training_step(config: str, data_root: str, batch_size: int,
+                  amp: bool = False) -> Tuple[nn.Module, Callable[[], object]]:
     """A model that trains, and one whole step of it (Adam included).
 
     Args:
         config (str): path or name.
         data_root (str): data set, for patches with real bones.
         batch_size (int): patches in a step.
+        amp (bool): in mixed precision, which needs CUDA. Default: False.
 
     Returns:
         tuple[nn.Module, Callable]: the model and its step, on the same patches each time.
@@ -64,26 +67,37 @@ def training_step(config: str, data_root: str,
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     chosen = np.linspace(0, len(dataset) - 1, batch_size).round().astype(int)
     data = pseudo_collate([dataset[int(i)] for i in chosen])
+    if amp:
+        set_amp(cfg)
     model = MODELS.build(cfg.model)
     model.to('cuda' if torch.cuda.is_available() else 'cpu').train()
-    optimizer = torch.optim.Adam(model.parameters())
-
-    def step():
-        batch = model.data_preprocessor(data, training=True)
-        model.parse_losses(model(**batch, mode='loss'))[0].backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return model, step
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    return model, functools.partial(model.train_step, data, wrapper)
 
 
-def training_times(configs: Sequence[str], data_root: str, batch_size: int,
-                   rounds: int) -> Dict[str, List[float]]:
-    """Seconds of a :func:`training_step` of models in turns, by method."""
-    return take_turns({
-        method_name(config): training_step(config, data_root, batch_size)[1]
-        for config in configs
-    }, rounds)
+def training_costs(configs: Sequence[str], data_root: str, batch_size: int,
+                   rounds: int) -> Dict[str, dict]:
+    """What a :func:`training_step` of models costs, in turns.
+
+    Args:
+        configs (Sequence[str]): paths or names.
+        data_root (str): data set.
+        batch_size (int): patches in a step.
+        rounds (int): steps of each model, after two that warm up.
+
+    Returns:
+        dict[str, dict]: method -> ``seconds`` of each step and ``peak_bytes``; on CUDA,
+        of each in mixed precision, too.
+    """
+    steps = {}
+    for config in configs:
+        name = method_name(config)
+        steps[name] = training_step(config, data_root, batch_size)[1]
+        if torch.cuda.is_available():
+            steps[f'{name}, AMP'] = training_step(config, data_root, batch_size, True)[1]
+    times = take_turns(steps, rounds)
+    return {name: dict(seconds=times[name], peak_bytes=peak_of(step))
+            for name, step in steps.items()}
 
 
 def set_format(model: nn.Module, name: str) -> None:
@@ -232,6 +246,7 @@ def outside_of_model(config: str, data_root: str) -> dict:
                       'work_dirs/speed')
     cfg.model.backbone.init_cfg = None
     cfg.load_from = None
+    cfg.test_evaluator.summary_dir = 'work_dirs/speed/test'  # as tools/test.py does
     # Every image counts, the first one too: the loop's time contains it.
     cfg.custom_hooks = [dict(type='RuntimeHook', warmup=0)]
     runner = Runner.from_cfg(cfg)

@@ -404,6 +404,9 @@ def paired_interval(runs: Sequence[dict],
         interval over the images, in % Dice.
     """
     seeds = {run['seed'] for run in runs} & {run['seed'] for run in reference}
+    if not seeds:
+        raise InputError(f'{runs[0]["variant"]} and {reference[0]["variant"]} have no '
+                         'seed in common. Run both with the same --seeds.')
     a, b = (
         image_dice([run for run in part if run['seed'] in seeds])
         for part in (runs, reference))

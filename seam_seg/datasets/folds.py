@@ -58,6 +58,8 @@ def draw_folds(names: Sequence[str], count: int, seed: int,
     cases: Dict[str, List[str]] = {}
     for name in names:
         cases.setdefault(subject_of(name, pattern), []).append(name)
+    if seed < 0:
+        raise InputError(f'--seed {seed}: must not be negative.')
     if not 2 <= count <= len(cases):
         raise InputError(f'--folds {count}: must be 2 to {len(cases)}, the number of '
                          'subjects.')

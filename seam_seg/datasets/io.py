@@ -39,7 +39,10 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f'{path}: the {kind} cannot be read ({error.strerror}).')
-    array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:  # as of a header that claims more pixels than OpenCV allows
+        array = None
     if array is None:
         raise InputError(
             f'{path}: the {kind} is {"empty" if not data.size else "damaged"} or not '

@@ -101,7 +101,7 @@ def prepare(images: Path,
         InputError: anything is wrong; then nothing has been written.
     """
     images, masks, out = Path(images), Path(masks), Path(out)
-    _check_options(threshold, window, test_fraction, val_fraction)
+    _check_options(threshold, window, test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
     sources = find_sources(images, masks, mask_suffix, subject_pattern)
     splits = split_subjects([source.subject for source in sources], test_fraction,
@@ -120,8 +120,9 @@ def prepare(images: Path,
     # Twice over the files rather than all of them in memory.
     for source in progress(sources):
         convert(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f'{out.name}.', dir=out.parent))
+    out.mkdir(parents=True, exist_ok=True)
+    # Inside, since what lies around may be another file system.
+    stage = Path(tempfile.mkdtemp(prefix='.new.', dir=out))
     try:
         for source in progress(sources):
             folder = 'test' if source.subject in splits['test'] else 'train'
@@ -130,6 +131,8 @@ def prepare(images: Path,
         _move(stage, out)
     finally:
         shutil.rmtree(stage)
+        if not any(out.iterdir()):
+            out.rmdir()
     return prepared
 
 
@@ -320,13 +323,15 @@ def rgb_to_labels(stored: np.ndarray, path: Path, threshold: int = 127) -> np.nd
 
 
 def _check_options(threshold: int, window: Optional[Tuple[float, float]],
-                   test_fraction: float, val_fraction: float) -> None:
+                   test_fraction: float, val_fraction: float, seed: int) -> None:
     """Refuses numbers that make no sense."""
+    if seed < 0:
+        raise InputError(f'--seed {seed}: must not be negative.')
     if not 0 <= threshold < 255:
         raise InputError(f'--threshold {threshold}: must be 0 to 254.')
-    if window is not None and not window[0] < window[1]:
+    if window is not None and not -np.inf < window[0] < window[1] < np.inf:
         raise InputError(f'--window {window[0]:g} {window[1]:g}: LOW must be below '
-                         'HIGH.')
+                         'HIGH, and both finite.')
     if not 0 < test_fraction < 1:
         raise InputError(f'--test-fraction {test_fraction}: must lie between 0 and 1.')
     if not 0 <= val_fraction < 1:
@@ -375,15 +380,23 @@ def _write_splits(root: Path, sources: Sequence[Source],
 
 
 def _move(stage: Path, out: Path) -> None:
-    """Replaces the data set in ``out``, and nothing else there, by the new one."""
-    out.mkdir(exist_ok=True)
-    # Without its split files the old data set cannot be taken for a whole one.
-    for entry in reversed(ENTRIES):
-        path = out / entry
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.exists() or path.is_symlink():
-            path.unlink()
-    for entry in ENTRIES:
-        if (stage / entry).exists():
-            (stage / entry).rename(out / entry)
+    """Replaces the data set in ``out``, and nothing else there, by the new one.
+
+    The old one is put aside first, and comes back if anything fails.
+    """
+    aside = Path(tempfile.mkdtemp(prefix='.old.', dir=out))
+    moved: List[Tuple[Path, Path]] = []
+    try:
+        # Without its split files the old data set cannot be taken for a whole one.
+        for source, target, entries in ((out, aside, reversed(ENTRIES)),
+                                        (stage, out, ENTRIES)):
+            for entry in entries:
+                if (source / entry).exists() or (source / entry).is_symlink():
+                    (source / entry).rename(target / entry)
+                    moved.append((source / entry, target / entry))
+    except BaseException:
+        for source, target in reversed(moved):
+            target.rename(source)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside)

@@ -25,8 +25,8 @@ class LoadVPIImage(BaseTransform):
     """
 
     def __init__(self, window: Optional[Tuple[float, float]] = None) -> None:
-        if window is not None and not window[0] < window[1]:
-            raise ValueError(f'LoadVPIImage: window {window} is empty')
+        if window is not None and not -np.inf < window[0] < window[1] < np.inf:
+            raise ValueError(f'LoadVPIImage: window {window} is empty or not finite')
         self.window = window
 
     def transform(self, results: dict) -> dict:

@@ -2,10 +2,13 @@
 import contextlib
 import functools
 import os
+import random
 import re
+import threading
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple, Union
 
+import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
@@ -53,13 +56,16 @@ class WholeFiles(LocalBackend):
 BACKEND = 'seam_seg.whole_files'
 register_backend(BACKEND, WholeFiles, force=True)
 
+_loading = threading.RLock()
+
 
 @contextlib.contextmanager
 def safe_loading(trust: bool = False) -> Iterator[None]:
     """Lets ``torch.load`` read nothing but tensors, numbers and strings.
 
     mmengine reads a file that holds more all the same, which runs whatever code came
-    with it.
+    with it; and a resume executes the text ``config`` of its ``meta`` (mmengine writes
+    ``cfg``), which is left out here. One thread at a time.
 
     Args:
         trust (bool): switches the protection off. Default: False.
@@ -70,6 +76,7 @@ def safe_loading(trust: bool = False) -> Iterator[None]:
     if trust:
         yield
         return
+    _loading.acquire()
     plain = torch.load
 
     @functools.wraps(plain)
@@ -81,7 +88,10 @@ def safe_loading(trust: bool = False) -> Iterator[None]:
         try:
             if allowed:
                 torch.serialization.clear_safe_globals()
-            return plain(file, *args, **kwargs)
+            content = plain(file, *args, **kwargs)
+            if isinstance(content, dict) and isinstance(content.get('meta'), dict):
+                content['meta'].pop('config', None)
+            return content
         except FileNotFoundError:
             raise InputError(f'checkpoint {name}: no such file.') from None
         except Exception as error:  # torch.load fails in many ways
@@ -89,7 +99,8 @@ def safe_loading(trust: bool = False) -> Iterator[None]:
                 raise InputError(
                     f'checkpoint {name}: holds more than tensors, numbers and strings, '
                     'and reading that runs code which came with the file. If you trust '
-                    'where it is from, add --trust-checkpoint.') from error
+                    'where it is from, add --trust-checkpoint (of tools/train.py, '
+                    'test.py, predict.py and export_onnx.py).') from error
             raise InputError(f'checkpoint {name}: cannot be read, it is damaged or no '
                              f'checkpoint ({type(error).__name__}).') from error
         finally:
@@ -101,6 +112,7 @@ def safe_loading(trust: bool = False) -> Iterator[None]:
         yield
     finally:
         torch.load = plain
+        _loading.release()
 
 
 def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> dict:
@@ -123,7 +135,8 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
             diverged.
     """
     weights = content.get('state_dict') if isinstance(content, dict) else None
-    if not isinstance(weights, dict):
+    if not (isinstance(weights, dict) and isinstance(content.get('meta', {}), dict)
+            and all(isinstance(value, torch.Tensor) for value in weights.values())):
         raise InputError(f'checkpoint {name}: holds no weights (state_dict).')
     own, weights = ({
         key: value for key, value in part.items() if '.loss_center.' not in key
@@ -170,17 +183,30 @@ class SafeCheckpointHook(CheckpointHook):
             for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
                 path.unlink()
         loop = runner.train_loop
-        if (runner.val_loop is not None and loop.iter >= max(1, loop.val_begin)
-                and loop.iter % loop.val_interval == 0):
-            # Where it was resumed from, and what a new best score is written to.
-            self.last_ckpt = self.file_backend.join_path(
-                self.out_dir, self.filename_tmpl.format(loop.iter))
+        if loop.iter == 0:
+            return
+        # Where it was resumed from, and what a new best score is written to.
+        self.last_ckpt = self.file_backend.join_path(
+            self.out_dir, self.filename_tmpl.format(loop.iter))
+        if (runner.val_loop is not None and loop.iter >= loop.val_begin
+                and (loop.iter % loop.val_interval == 0
+                     or loop.iter == loop.max_iters)):
             runner.val_loop.run()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuses what would load in part only, in a resume and of ``load_from``."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        check_weights(model, checkpoint, runner._load_from)
+        name = runner._load_from
+        check_weights(model, checkpoint, name)
+        if runner._resume:
+            held = {*checkpoint, *checkpoint.get('meta', {})}
+            missing = {'epoch', 'iter', 'message_hub', 'optimizer',
+                       'param_schedulers'} - held
+            if missing:
+                raise InputError(
+                    f'checkpoint {name}: holds no {min(missing)}, so that no training '
+                    'can go on from it. To start from its weights: --cfg-options '
+                    f'load_from={name}, with another --work-dir.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leaves out what is not plain, and refuses weights of no use.
@@ -231,14 +257,17 @@ def last_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Draws dropout from the seed, the iteration and the process.
+    """Draws dropout, and whatever else, from the seed, the iteration and the process.
 
     Then it does not matter what was drawn before, as by a validation or by a training
-    that was interrupted.
+    that was interrupted: no state of a generator need be kept in a checkpoint.
     """
     priority = 'VERY_HIGH'
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict = None) -> None:
-        """Seeds torch."""
-        torch.manual_seed(derived_seed(runner.seed, runner.iter, get_rank()))
+        """Seeds torch, NumPy and Python."""
+        seed = derived_seed(runner.seed, runner.iter, get_rank())
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)

@@ -163,6 +163,7 @@ class SEAM(nn.Module):
                 return False
         return (all(map(is_plain, (self.phi, theta.conv, rho.conv)))
                 and self.phi.kernel_size == theta.conv.kernel_size == (1, 1)
+                and rho.conv.kernel_size == (3, 3)
                 and not theta.with_activation and rho.order[0] == 'conv'
                 and not any(module.with_spectral_norm or module.with_explicit_padding
                             for module in (theta, rho)))

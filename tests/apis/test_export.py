@@ -1,13 +1,23 @@
 """ONNX: the exported network, its labels, and prediction without PyTorch's network."""
+import json
+
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model, predict
-from seam_seg.apis.export import Exportable, OnnxModel, compare, export_onnx, rescale
+from seam_seg.apis.export import (
+    KEY,
+    Exportable,
+    OnnxModel,
+    compare,
+    export_onnx,
+    rescale,
+)
 from seam_seg.configs import get_config
 from seam_seg.errors import InputError
 
@@ -77,7 +87,7 @@ def test_compare_sees_differences(exported, image):
     model, path = exported
     same = compare(model, path, [image], rounds=1)
     assert same['max_difference'] < 1e-4 and same['not_ties'] == 0
-    assert same['pixels'] == 512 * 128
+    assert same['pixels'] == 512 * 128 + 384 * 160  # another size, too
     other = init_model(device='cpu')
     with torch.no_grad():
         other.decode_head.conv_seg.bias += torch.tensor([0., 1, 0, 0])
@@ -107,6 +117,35 @@ def test_tools(exported, image, tool, tmp_path, capsys):
             case, '--out', str(tmp_path / 'other'), '--onnx', str(file)]) == 2
         assert words in capsys.readouterr().err
     assert not (tmp_path / 'other').exists()
+
+
+def test_a_file_runs_no_code(exported, image, tool, tmp_path, capsys):
+    """A registry would build whatever class or function a pipeline names."""
+    _, path = exported
+    trace = tmp_path / 'it_ran'
+    content = onnx.load(str(path))
+    meta = json.loads(content.metadata_props[0].value)
+    meta['pipeline'].insert(1, dict(type='subprocess.check_call', args=['touch', trace]))
+    onnx.helper.set_model_props(content, {KEY: json.dumps(meta, default=str)})
+    onnx.save(content, str(tmp_path / 'bad.onnx'))
+    cv2.imwrite(str(tmp_path / 'case.png'), image)
+    assert tool('predict')([str(tmp_path / 'case.png'), '--out', str(tmp_path / 'out'),
+                            '--onnx', str(tmp_path / 'bad.onnx')]) == 2
+    assert "bad.onnx: holds the step 'subprocess.check_call'" in capsys.readouterr().err
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('name', ['ppmu-small', 'unet_s5-d16-small'])
+def test_networks_of_one_size_are_refused(name, tool, tmp_path, capsys):
+    """Whose pooling, or whose Python, fixes the size that they were exported at."""
+    config = f'{name}_1xb8-600_phantom-256x128'
+    model = MODELS.build(get_config(config).model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'x.pth')
+    assert tool('export_onnx')([
+        str(tmp_path / 'x.onnx'), '--config', config, '--checkpoint',
+        str(tmp_path / 'x.pth'), '--phantoms', '1']) == 2
+    assert 'free height and width' in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['x.pth']
 
 
 def test_other_ways_back_are_refused(tmp_path):

@@ -40,9 +40,19 @@ def test_peak_of():
 
 
 def test_training_takes_turns_on_real_patches(phantom):
-    times = speed.training_times([PLAIN, DEMO], str(phantom), 2, 3)
-    assert list(times) == ['Vanilla FPN', 'SEAM, key mass']
-    assert all(len(seconds) == 3 and min(seconds) > 0 for seconds in times.values())
+    costs = speed.training_costs([PLAIN, DEMO], str(phantom), 2, 3)
+    assert list(costs) == ['Vanilla FPN', 'SEAM, key mass']
+    for cost in costs.values():
+        assert len(cost['seconds']) == 3 and min(cost['seconds']) > 0
+        assert cost['peak_bytes'] > 2 * 32 * 128 * 64 * 4  # the stem's output alone
+
+
+def test_a_training_step_changes_the_weights(phantom):
+    model, step = speed.training_step(DEMO, str(phantom), 2)
+    before = model.decode_head.conv_seg.weight.clone()
+    step()
+    change = (model.decode_head.conv_seg.weight - before).abs().max()
+    assert 1e-3 < change < 3e-3  # Adam's first step is the learning rate, 2e-3
 
 
 @pytest.fixture
@@ -96,7 +106,8 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
     points = [dict(positions=n, seconds=n / 100, bytes=n) for n in (10, 100)]
     answers = dict(
         inference=dict(FPN=cost, SEAM=dict(cost, seconds=[1.1, 1.2], flops=11 * 10**8)),
-        training=dict(FPN=[2.0, 2.0], SEAM=[3.0, 3.0]), growth=dict(SEAM=points),
+        training={name: dict(seconds=[t, t], peak_bytes=2**21)
+                  for name, t in (('FPN', 2.0), ('SEAM', 3.0))}, growth=dict(SEAM=points),
         formats=dict(inference={'as built': [1.0, 1.0], 'channels last': [0.8, 0.8]}),
         data=dict(patches_per_second=100.0, waiting=0.01),
         scoring=dict(case_seconds=0.01, images=12, outside=0.05))
@@ -117,7 +128,19 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
         'training', 'inference', 'formats', 'growth', 'data', 'scoring', 'data']
     page = (tmp_path / 'README.md').read_text()
     assert '| SEAM | 1.100 | 1.150 | 1.100 | 1.050 [1.000, 1.100] | 1.100 |' in page
-    assert '| SEAM | 3.000 | 3.000 | 1.500 |' in page
+    assert '| SEAM | 3.000 | 3.000 | 1.500 | 1.500 [1.500, 1.500] | 0.67 | 2 |' in page
+    assert '| SEAM | 1.00 | 1.00 |' in page  # growth
     assert '| inference, channels last | 0.800 | 0.800 | 0.800 |' in page
     assert 'waits 1.00% of its time' in page and '10.0 ms for the Dice' in page
     assert (tmp_path / 'growth.png').stat().st_size > 5000
+    # measured in another way, or on another device
+    measured.clear()
+    path = tmp_path / 'data.json'
+    path.write_text(path.read_text().replace('CPU', 'H100'))
+    assert tool.main(out) == 0
+    assert measured == ['data']
+    assert tool.main([*out, '--rounds', '3']) == 0
+    assert len(measured) == 1 + len(tool.PARTS)
+    for extra in (['--rounds', '1'], ['--batch-size', '0']):
+        with pytest.raises(SystemExit):
+            tool.main([*out, *extra])

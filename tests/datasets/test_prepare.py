@@ -1,4 +1,6 @@
 """prepare_vpi writes what the dataset reads, or nothing at all."""
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ def test_result_is_what_the_dataset_reads(raw, tmp_path):
     assert prepared.subjects == dict(train=4, val=1, test=2)
     assert sorted(prepared.train + prepared.test) == [
         f'p{i // 2:02d}_{i % 2}' for i in range(12)]
-    assert not list(tmp_path.glob('out.*'))  # the stage is gone
+    assert not list((tmp_path / 'out').glob('.*'))  # the stage is gone
 
 
 def test_no_subject_is_on_two_sides(raw, tmp_path):
@@ -263,6 +265,31 @@ def test_a_full_disk_leaves_nothing_behind(raw, tmp_path, snapshot, monkeypatch)
     monkeypatch.setattr('seam_seg.datasets.prepare._write_splits', fail)
     with pytest.raises(OSError, match='No space'):
         run(raw, tmp_path / 'out', overwrite=True)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize('number', range(1, 11))
+def test_a_move_that_fails_brings_the_old_data_back(
+        number, raw, tmp_path, snapshot, monkeypatch):
+    """As of an entry that is a mount point: at each of the renames."""
+    out = tmp_path / 'out'
+    run(raw, out)
+    before = snapshot(tmp_path)
+    count = 0
+    plain = Path.rename
+
+    def fail_once(path, target):
+        nonlocal count
+        count += 1
+        if count == number:
+            raise OSError(16, 'Device or resource busy', str(path))
+        return plain(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='busy'):
+        patch.setattr(Path, 'rename', fail_once)
+        run(raw, out, overwrite=True)
+    assert snapshot(tmp_path) == before
+    run(raw, out, overwrite=True)  # five entries aside, five in
     assert snapshot(tmp_path) == before
 
 

@@ -3,10 +3,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, ValLoop
 from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, train
@@ -68,50 +71,61 @@ def same(a, b):
 
 @pytest.fixture(scope='module')
 def whole(phantom, tmp_path_factory):
-    """What the training ends with that nobody interrupts, and its number of writes."""
+    """What the training ends with that nobody interrupts, and its calls of the system."""
     work_dir = tmp_path_factory.mktemp('whole')
-    writes = []
-    plain = os.fsync
+    calls = dict(replace=0, remove=0)
+
+    def counting(name, plain):
+        def patched(path, *arguments):
+            calls[name] += str(path).startswith(str(work_dir))
+            return plain(path, *arguments)
+        return patched
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, 'fsync', lambda fd: (writes.append(fd), plain(fd)))
+        for name in calls:
+            patch.setattr(os, name, counting(name, getattr(os, name)))
         start(phantom, work_dir)
     log = next(work_dir.glob('*/*.log')).read_text()
     assert log.count('The best checkpoint') >= 2  # it was replaced on the way
-    return content(work_dir), len(writes)
+    return content(work_dir), calls
 
 
-def killing(monkeypatch, call, number):
-    """Kills before or after the given call of os.replace."""
+def killing(monkeypatch, work_dir, name, when, number):
+    """Kills before or after the given call of os.replace or os.remove."""
     count = 0
-    plain = os.replace
+    plain = getattr(os, name)
 
-    def patched(*arguments):
+    def patched(path, *arguments):
         nonlocal count
-        count += 1
-        if call == 'after' or count != number:
-            plain(*arguments)
+        count += str(path).startswith(str(work_dir))
+        if when == 'after' or count != number:
+            plain(path, *arguments)
         if count == number:
+            count += 1  # once
             raise Killed
 
-    monkeypatch.setattr(os, 'replace', patched)
+    monkeypatch.setattr(os, name, patched)
 
 
-@pytest.mark.parametrize('call', ['before', 'after'])
-def test_killed_at_every_write(call, whole, phantom, tmp_path, monkeypatch):
-    expected, writes = whole
-    assert writes == 6  # each of two checkpoints twice, with its best one between
+@pytest.mark.parametrize('name, when', [
+    ('replace', 'before'), ('replace', 'after'), ('remove', 'before'),
+    ('remove', 'after')])
+def test_killed_at_every_write(name, when, whole, phantom, tmp_path, monkeypatch):
+    expected, calls = whole
+    # each of two checkpoints twice, with its best one between; the first of each goes
+    assert calls == dict(replace=6, remove=2)
     assert len(expected['best']) == 1
-    for number in range(1, writes + 1):
+    for number in range(1, calls[name] + 1):
         work_dir = tmp_path / str(number)
         with monkeypatch.context() as patch:
-            killing(patch, call, number)
+            killing(patch, work_dir, name, when, number)
             with pytest.raises(Killed):
                 start(phantom, work_dir)
         last = last_checkpoint(work_dir)
         if last is not None:  # it is whole
             torch.load(last, weights_only=True)
         # nothing but the first checkpoint may be missing altogether
-        assert last is not None or number == 1
+        assert last is not None or (name, number) == ('replace', 1)
         start(phantom, work_dir)
         found = content(work_dir)
         # What was about to be removed may be left behind; nothing may be missing.
@@ -119,6 +133,26 @@ def test_killed_at_every_write(call, whole, phantom, tmp_path, monkeypatch):
         found['files'] = expected['files']
         found['best'] = {key: found['best'][key] for key in expected['best']}
         assert same(found, expected), number
+
+
+def test_killed_in_the_last_validation(phantom, tmp_path, monkeypatch):
+    """Which comes at the end, whatever the interval; the best may be that of it."""
+    options = {'train_cfg.max_iters': 3, 'default_hooks.checkpoint.interval': 3}
+    start(phantom, tmp_path / 'whole', **options)
+    validated = []
+    def dying(loop):
+        validated.append(loop.runner.iter)
+        if loop.runner.iter == 3:
+            raise Killed
+        return run(loop)
+
+    run = ValLoop.run
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ValLoop, 'run', dying)
+        start(phantom, tmp_path / 'killed', **options)
+    assert validated == [2, 3]
+    start(phantom, tmp_path / 'killed', **options)
+    assert same(content(tmp_path / 'killed'), content(tmp_path / 'whole'))
 
 
 def test_a_real_kill(whole, phantom, tmp_path):
@@ -213,6 +247,47 @@ def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, c
     assert trace.exists()
 
 
+def test_code_in_the_text_of_a_checkpoint_does_not_run(tool, phantom, tmp_path):
+    """mmengine would execute the text of its old configs when a training goes on."""
+    arguments = [
+        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--cfg-options',
+        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+        'train_dataloader.batch_size=1', 'train_cfg.max_iters=1',
+        'default_hooks.checkpoint.interval=1']
+    assert tool('train')(arguments) == 0
+    last = torch.load(tmp_path / 'iter_1.pth', weights_only=True)
+    assert 'config' not in last['meta']
+    last['meta']['config'] = f'open({str(tmp_path / "it_ran")!r}, "w")\n'
+    torch.save(last, tmp_path / 'iter_1.pth')
+    arguments[-2] = 'train_cfg.max_iters=2'
+    assert tool('train')([*arguments[:5], '--resume', *arguments[5:]]) == 0
+    assert (tmp_path / 'iter_2.pth').exists() and not (tmp_path / 'it_ran').exists()
+
+
+def test_threads_load_safely(tmp_path):
+    """One that leaves does not take the protection of another one away."""
+    path, trace = tmp_path / 'x.pth', tmp_path / 'it_ran'
+    torch.save(dict(x=Bomb(trace)), path)
+    plain = torch.load
+    inside = threading.Event()
+
+    def first():
+        with module.safe_loading():
+            inside.set()
+            time.sleep(0.2)
+
+    def second():
+        inside.wait()
+        with module.safe_loading(), pytest.raises(InputError):
+            time.sleep(0.4)
+            CheckpointLoader.load_checkpoint(str(path))
+
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(first), pool.submit(second)]:
+            job.result()
+    assert not trace.exists() and torch.load is plain
+
+
 def test_what_mmengine_allows_is_not_allowed(tmp_path):
     """Its list of safe globals has getattr."""
     path = tmp_path / 'x.pth'
@@ -228,7 +303,9 @@ def test_what_mmengine_allows_is_not_allowed(tmp_path):
     (lambda content: content['state_dict'].update(
         {'decode_head.conv_seg.bias': torch.zeros(7)}), 'has shape (7,), not (4,)'),
     (lambda content: content.pop('state_dict'), 'holds no weights'),
-], ids=['missing', 'classes', 'nothing'])
+    (lambda content: content['state_dict'].update(x=1.5), 'holds no weights'),
+    (lambda content: content.update(meta=None), 'holds no weights'),
+], ids=['missing', 'classes', 'nothing', 'number', 'no meta'])
 def test_partial_loads_are_errors(change, words, tool, phantom, tmp_path, capsys):
     """Of load_from too, where mmengine would warn."""
     content = dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict())
@@ -248,3 +325,9 @@ def test_damaged_resume(tool, phantom, tmp_path, capsys):
     assert tool('train')([
         DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']) == 2
     assert 'iter_2.pth: cannot be read' in capsys.readouterr().err
+    # weights alone, as of a published file
+    torch.save(dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict()),
+               tmp_path / 'iter_2.pth')
+    assert tool('train')([
+        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']) == 2
+    assert 'iter_2.pth: holds no epoch' in capsys.readouterr().err

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
 
 from seam_seg.models import SEAM
 from seam_seg.models.seam import attentive_weights
@@ -164,6 +165,11 @@ def test_replaced_layers_take_the_direct_form():
     assert seam.can_associate()
     seam.phi = torch.nn.Sequential(seam.phi, torch.nn.ReLU())
     assert not seam.can_associate()
+    for kernel in (1, 5):
+        seam = SEAM(8)
+        seam.rho = ConvModule(16, 8, kernel, padding=kernel // 2)
+        assert not seam.can_associate()
+        assert seam(torch.randn(1, 8, 6, 6))[0].shape == (1, 8, 6, 6)
     seam = SEAM(8)
     seam.theta.norm.momentum = None
     assert not seam.can_associate()

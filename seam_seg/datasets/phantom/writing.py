@@ -48,7 +48,7 @@ def _prepare_root(root, recipe, overwrite):
     Args:
         root (Path): Target folder.
         recipe (dict): How the data set will be made; kept in ``phantom.json``.
-        overwrite (bool): Whether another data set may be replaced.
+        overwrite (bool): Whether another phantom may be replaced.
 
     Raises:
         ValueError: If ``root`` is no folder, or holds another data set.
@@ -58,12 +58,16 @@ def _prepare_root(root, recipe, overwrite):
     recipe_path = root / 'phantom.json'
     recipe = json.loads(json.dumps(recipe))
     split_files = [root / f'{split}.txt' for split in SPLITS]
-    if any(path.exists() for path in split_files) and not overwrite:
+    if any(path.exists() for path in split_files):
+        if not recipe_path.exists():
+            raise InputError(
+                f'{root} already holds a data set that is no phantom; choose another '
+                'folder')
         try:
             same = json.loads(recipe_path.read_text(encoding='utf-8')) == recipe
         except (OSError, ValueError):
             same = False
-        if not same:
+        if not same and not overwrite:
             raise InputError(
                 f'{root} already holds a data set that was made otherwise; choose '
                 'another folder, or pass overwrite=True (--overwrite) to replace it'
@@ -104,7 +108,7 @@ def write_phantom(
         params (PhantomParams | Sequence[PhantomParams]): Ranges to draw from; of
             several, the cases of a split take them in turns.
         num_workers (int): Processes; 1 works in this one.
-        overwrite (bool): Replace a data set that was made otherwise.
+        overwrite (bool): Replace a phantom that was made otherwise.
 
     Raises:
         InputError: If an argument makes no sense or ``root`` cannot be used.

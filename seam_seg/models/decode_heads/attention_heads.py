@@ -2,9 +2,10 @@
 
 The paper says only that all methods share its settings (Sec. 3.2). So, as our choice,
 each method is its attention module (mmseg's or mmcv's, as it is) on the same merged FPN
-feature map v that SEAM gets, and nothing else differs from the vanilla FPN: the
-convolutions which those methods' own heads wrap around the attention belong to their
-dilated ResNet, and so does its auxiliary FCN head; both are left out.
+feature map v that SEAM gets. The convolutions which those methods' own heads wrap
+around the attention belong to their dilated ResNet, and so does its auxiliary FCN head;
+both are left out. The configs of the table set ``concat_input``: a 3x3 convolution fuses
+the attended map with v, as SEAM's rho does.
 
 Memory: PAM and NonLocal hold attention between all pairs of positions, (H * W)^2 floats.
 At stride 4 and in float32 that is 0.25 GiB for each 512 x 256 patch (8,192 positions)

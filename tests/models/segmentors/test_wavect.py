@@ -68,6 +68,28 @@ def test_pass_changes_image_and_mask():
             model.extract_feat(restyled)))
 
 
+def test_pass_takes_the_style_over():
+    """An autoencoder that has learned: brightness and contrast become the style's."""
+    model = build()
+    autoencoder = model.autoencoder
+    autoencoder.init_weights()
+    grey = images(8)[:, :, :64, :32] / 255
+    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=5e-3)
+    for _ in range(120):
+        optimizer.zero_grad()
+        (autoencoder(grey) - grey).square().mean().backward()
+        optimizer.step()
+    image = images(1).round()
+    inputs = model.data_preprocessor(dict(inputs=list(image.byte())))['inputs']
+    shown = {}
+    for name, style in (('dark', 0.3 * image), ('bright', 100 + 0.6 * image)):
+        model.styles.copy_(style.round().expand_as(model.styles))
+        with torch.no_grad():
+            shown[name] = model.grey_levels(model.restyle(inputs)).mean()
+    own = model.grey_levels(inputs).mean()
+    assert shown['dark'] < own - 0.1 and shown['bright'] > own + 0.05
+
+
 def test_networks_do_not_share_gradients():
     model = build()
     sample = SegDataSample(metainfo=dict(img_shape=(64, 32), ori_shape=(64, 32)))
