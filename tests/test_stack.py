@@ -1,10 +1,13 @@
 """The check at import: one message, with the line that mends the installation."""
 import importlib
+import subprocess
+import sys
 import types
 
 import pytest
 
 from seam_seg import stack
+from seam_seg.configs import project_root
 
 
 def fake_import(monkeypatch, **results):
@@ -48,6 +51,21 @@ def test_unsuitable(monkeypatch, name, version):
 def test_upstream_versions_are_accepted(monkeypatch, name, version):
     fake_import(monkeypatch, **{name: version})
     stack.check_stack()
+
+
+def test_tools_need_no_package_of_another_tool():
+    """Those that the benchmark, the export and the tests have on top."""
+    names = ['predict', 'train', 'test', 'check_dataset', 'export_onnx']
+    code = (
+        'import runpy, sys\n'
+        'for name in ("pandas", "monai", "tabulate", "onnx", "onnxruntime", "hypothesis",'
+        ' "pytest", "torchvision", "tensorboard"):\n'
+        '    sys.modules[name] = None\n'
+        f'for name in {names}:\n'
+        f'    runpy.run_path({str(project_root() / "tools")!r} + f"/{{name}}.py")\n')
+    found = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                           check=False)
+    assert found.returncode == 0, found.stderr
 
 
 def test_without_libgl(monkeypatch):

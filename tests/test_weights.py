@@ -92,6 +92,15 @@ def test_the_card_tells_what_was_measured():
         ], abs=0.006)
         # the claim of the table of bones
         assert bones['auroc_confidence'] > bones['auroc_area']
+    chosen = re.findall(
+        r'\]\(([^)]+_val\.json)\)\) \| (\S+) \| (\S+) \| (\S+) \|', card)
+    assert len(chosen) == 3
+    for link, *cells in chosen:
+        scores = json.loads((READY_WEIGHTS.parent / link).read_text())
+        standard, scanner = (scores[name]['dice']['average']
+                             for name in ('standard', 'scanner'))
+        assert [float(cell) for cell in cells] == pytest.approx(
+            [standard, scanner, scanner - standard], abs=0.006), link
     seconds = json.loads((docs / 'dice_jaccard.json').read_text())['R']
     assert f'| {seconds:.3f} s an image' in card
     for link in re.findall(r'\]\(([^)]+)\)', card):
