@@ -75,7 +75,7 @@ def _check_numbers(cfg: Config) -> None:
     numbers = {f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
                for loader in LOADERS if cfg.get(loader)}
     for key in ('max_iters', 'val_interval'):
-        if cfg.get('train_cfg') and key in cfg.train_cfg:
+        if (cfg.get('train_cfg') or {}).get(key) is not None:
             numbers[f'train_cfg.{key}'] = cfg.train_cfg[key]
     for key, number in numbers.items():
         if not isinstance(number, int) or number < 1:
