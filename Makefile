@@ -33,7 +33,7 @@ test: .venv/installed
 
 # What the suite draws a few times, drawn anew and often: about a quarter of an hour.
 fuzz: .venv/installed
-	$(PY) -m pytest tests/test_fuzz.py --hypothesis-profile=long
+	$(PY) -m pytest -n 0 tests/test_fuzz.py --hypothesis-profile=long
 
 # The ready weights again: a quarter of an hour of training, then what their card shows.
 weights: .venv/installed
