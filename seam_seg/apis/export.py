@@ -1,9 +1,12 @@
 """ONNX: one file that holds the network, checked against PyTorch, and a model of it."""
 import copy
+import importlib
+import inspect
 import json
 import logging
 import statistics
 from pathlib import Path
+from types import ModuleType
 from typing import List, Sequence, Union
 
 import cv2
@@ -30,19 +33,16 @@ STEPS = ('LoadVPIImage', 'ResizeVPI', 'PackSegInputs')
 NEAR_TIE = 1e-3  # logits of the two best classes are as close as that
 
 
-def import_onnx():
-    """The packages ``onnx`` and ``onnxruntime``, which only this module needs."""
+def need(*names: str) -> List[ModuleType]:
+    """Imports packages that only a part of this module needs.
+
+    Raises:
+        InputError: one is missing; the message says how to install them.
+    """
     try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401  torch's exporter needs it
+        return [importlib.import_module(name) for name in names]
     except ImportError as error:
-        raise InputError(f'ONNX: {error}. pip install onnx onnxscript onnxruntime'
-                         ) from None
-    if not hasattr(torch.onnx, 'ONNXProgram'):
-        raise InputError(f'ONNX: torch {torch.__version__} has no exporter that keeps '
-                         'height and width free. Export with the tested stack.')
-    return onnx, onnxruntime
+        raise InputError(f'ONNX: {error}. pip install {" ".join(names)}') from None
 
 
 def check_steps(steps: Sequence[dict], name: str) -> None:
@@ -116,7 +116,10 @@ def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits'
         InputError: the packages are missing, or the model cannot be exported as it
             predicts here.
     """
-    onnx, _ = import_onnx()
+    onnx, _ = need('onnx', 'onnxscript')
+    if 'dynamo' not in inspect.signature(torch.onnx.export).parameters:
+        raise InputError(f'ONNX: torch {torch.__version__} has no exporter that keeps '
+                         'height and width free. Export with the tested stack.')
     if not hasattr(model, 'data_preprocessor'):
         raise InputError('ONNX: give one checkpoint; several are not exported.')
     if getattr(model, 'resize', 'mask') != 'mask':
@@ -159,7 +162,7 @@ class OnnxModel:
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
-        _, onnxruntime = import_onnx()
+        onnxruntime, = need('onnxruntime')
         if not Path(path).is_file():
             raise InputError(f'{path}: no such file.')
         try:
@@ -217,7 +220,7 @@ def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarra
         whose two best classes differ by more than 1e-3, and ``torch_seconds`` and
         ``onnx_seconds``, the medians for the first image.
     """
-    _, onnxruntime = import_onnx()
+    onnxruntime, = need('onnxruntime')
     session = onnxruntime.InferenceSession(
         str(path), providers=onnxruntime.get_available_providers())
     ours = Exportable(model, 'logits').eval()

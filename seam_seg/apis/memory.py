@@ -34,10 +34,12 @@ def peak_of(action: Callable[[], object]) -> int:
         action()
     events = [event for event in profiler.profiler.kineto_results.events()
               if event.name() == '[memory]']
-    # torch before 2.3 counts in microseconds
-    start = 'start_ns' if hasattr(events[0], 'start_ns') else 'start_us'
+
+    def start(event):  # torch before 2.3 counts in microseconds
+        return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
+
     held = peak = 0
-    for event in sorted(events, key=lambda event: getattr(event, start)()):
+    for event in sorted(events, key=start):
         held += event.nbytes()
         peak = max(peak, held)
     return peak

@@ -183,7 +183,7 @@ class SafeCheckpointHook(CheckpointHook):
             for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
                 path.unlink()
         loop = runner.train_loop
-        if loop.iter == 0:
+        if loop.iter == 0 or self.by_epoch:
             return
         # Where it was resumed from, and what a new best score is written to.
         self.last_ckpt = self.file_backend.join_path(
