@@ -31,7 +31,7 @@ def test_report(tool_module, tmp_path):
     for variant, seed, dice in (('ready-0', 0, 60.0), ('ready-5', 0, 70.0),
                                 ('ready-5', 1, 74.0), ('scratch-5', 0, 40.0)):
         (tmp_path / f'{variant}_seed{seed}.json').write_text(json.dumps(
-            dict(variant=variant, seed=seed, scores=dict(mDice=dice))))
+            dict(variant=variant, seed=seed, scores=dict(mDice=dice), per_image={})))
     table = module.write_report(tmp_path).splitlines()
     assert table[2] == '| 0 | 60.00 | - |'
     assert table[5] == '| 5 | 72.00 +- 2.83 (2) | 40.00 |'
