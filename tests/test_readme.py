@@ -28,6 +28,28 @@ def test_links_and_configs_exist():
         assert config_path(name).is_file()
 
 
+def test_speed_is_that_of_the_files():
+    def found(part):
+        path = project_root() / f'docs/speed/{part}.json'
+        return json.loads(path.read_text())['found']
+
+    def ratio(costs, name, key='seconds'):
+        return f'{min(costs[name][key]) / min(costs["Vanilla FPN"][key]):.2f}'
+
+    part = ' '.join(
+        README.split('**Speed.**')[1].split('**Cross-validation.**')[0].split())
+    inference, training = found('inference'), found('training')
+    flops = inference['SEAM']['flops'] / inference['Vanilla FPN']['flops']
+    for words in (
+            f'{ratio(inference, "SEAM, key mass")} (by the mass',
+            f'{ratio(inference, "SEAM")} (as printed)', f'{flops:.2f} of its operations',
+            f'{ratio(training, "SEAM")} of it for a training step',
+            f'takes {ratio(inference, "EMANet")} for an image',
+            f"NonLocal's {ratio(inference, 'NonLocal')}",
+            f"DANet's {ratio(inference, 'DANet')}"):
+        assert words in part, words
+
+
 def test_demo_figures_are_those_of_the_files():
     folder = project_root() / 'docs/demo'
     scores = json.loads((folder / 'dice_jaccard.json').read_text())
