@@ -63,7 +63,7 @@ table1: .venv/installed
 	$(PY) tools/benchmark.py $(METHODS) $(KEYMASS) $(TABLE1) \
 		--reference seam_r18-fpn$(PHANTOM) --out docs/table1
 	$(PY) tools/draw_methods.py $(KEYMASS) $(METHODS) $(TABLE1) --results docs/table1 \
-		--out docs/table1/methods.png
+		--out docs/table1/methods.jpg
 	$(PY) tools/draw_keys.py data/phantom-hard/dataset/test/$(CASE).png \
 		data/phantom-hard/groundtruth/test/$(CASE)_bone_3.png docs/table1/keys.png \
 		--config $(KEYMASS) --checkpoint work_dirs/table1/$(KEYMASS)_seed0/iter_600.pth

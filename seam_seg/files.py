@@ -60,11 +60,14 @@ def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> No
     write_whole(path, content.getvalue())
 
 
-def write_png(path: Union[str, Path], pixels: np.ndarray) -> None:
+def write_picture(path: Union[str, Path], pixels: np.ndarray) -> None:
     """Writes grey levels, labels or, in OpenCV's order, colours.
 
     Args:
-        path (str | Path): see :func:`write_whole`.
+        path (str | Path): see :func:`write_whole`; .png, or .jpg for what is only looked
+            at.
         pixels (np.ndarray): (H, W) or (H, W, 3) of uint8 or uint16.
     """
-    write_whole(path, cv2.imencode('.png', pixels)[1].tobytes())
+    suffix = Path(path).suffix
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if suffix == '.jpg' else []
+    write_whole(path, cv2.imencode(suffix, pixels, quality)[1].tobytes())

@@ -4,7 +4,7 @@ from typing import List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .files import write_png
+from .files import write_picture
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADER = 48  # px above a panel, at its final size
@@ -67,7 +67,10 @@ def panel(image: np.ndarray,
         column = cv2.copyMakeBorder(
             cv2.resize(view, size, interpolation=cv2.INTER_AREA), HEADER, HEADER, 4, 4,
             cv2.BORDER_CONSTANT, value=(32, 32, 32))
-        cv2.putText(column, title, (10, 32), FONT, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
+        room = column.shape[1] - 14  # a long title is written smaller
+        size_of = min(0.8, 0.8 * room / cv2.getTextSize(title, FONT, 0.8, 2)[0][0])
+        cv2.putText(column, title, (10, 32), FONT, size_of, (255, 255, 255), 2,
+                    cv2.LINE_AA)
         columns.append(column)
     canvas = np.ascontiguousarray(np.hstack(columns))
     left, baseline = 10, canvas.shape[0] - 16
@@ -85,5 +88,5 @@ def panel(image: np.ndarray,
 
 
 def write_rgb(path, picture: np.ndarray) -> None:
-    """Writes an RGB picture; see :func:`seam_seg.files.write_png`."""
-    write_png(path, picture[..., ::-1])
+    """Writes an RGB picture; see :func:`seam_seg.files.write_picture`."""
+    write_picture(path, picture[..., ::-1])

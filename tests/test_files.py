@@ -13,7 +13,7 @@ def test_folders_are_made_and_contents_kept(tmp_path):
     files.write_whole(tmp_path / 'a' / 'b' / 'ä b.txt', 'é\n')
     files.write_json(tmp_path / 'x.json', {'a': [1, None]})
     files.write_csv(tmp_path / 'x.csv', [('name', 'Dice'), ('a, b', 0.5)])
-    files.write_png(tmp_path / 'x.png', pixels)
+    files.write_picture(tmp_path / 'x.png', pixels)
     assert (tmp_path / 'a' / 'b' / 'ä b.txt').read_bytes() == b'\xc3\xa9\n'
     assert json.loads((tmp_path / 'x.json').read_text()) == {'a': [1, None]}
     assert (tmp_path / 'x.csv').read_bytes() == b'name,Dice\r\n"a, b",0.5\r\n'

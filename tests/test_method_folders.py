@@ -13,6 +13,16 @@ FOLDERS = sorted(
     path for path in (ROOT / 'configs').iterdir()
     if path.is_dir() and path.name != '_base_')
 PAPER = pd.read_csv(ROOT / 'docs/table1/paper.csv', dtype=str).set_index('Method')
+PHANTOM = pd.read_csv(ROOT / 'docs/table1/table.csv', dtype=str).set_index('Method')
+SHOWN = [f'{bone} {key} (%)' for bone in ('Lumbar', 'Thoracic', 'Rib', 'Ave.')
+         for key in 'DJ'] + ['R (s)']
+
+
+def rows_of(text):
+    """Method -> cells of the tables in a text."""
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in text.splitlines() if re.match(r'\| [A-Z]', line)]
+    return {name: cells for name, *cells in rows}
 
 
 def test_index():
@@ -42,7 +52,7 @@ def test_metafile(folder):
 
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
 def test_readme(folder):
-    """Every config is listed, every link leads somewhere, the paper's rows are its."""
+    """Every config is listed, links lead somewhere, the rows are those of both tables."""
     text = (folder / 'README.md').read_text()
     links = re.findall(r'\]\(([^)#]+)', text)
     assert {link[:-3] for link in links if '/' not in link} == {
@@ -50,14 +60,15 @@ def test_readme(folder):
     assert all((folder / link).exists() for link in links if '://' not in link)
     for name in re.findall(r'tools/(?:train|test)\.py (\S+)', text):
         get_config(name)
-    rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in text.split('## Results')[1].splitlines()
-            if re.match(r'\| [A-Z]', line)]
-    assert rows
-    for name, *cells in rows:
-        assert cells == list(PAPER.loc[name])
+    paper, phantom = map(rows_of, text.split('## Results')[1].split('On the phantom'))
+    assert paper and phantom.keys() >= paper.keys()
+    for rows, table, shown in ((paper, PAPER, list(PAPER)), (phantom, PHANTOM, SHOWN)):
+        for name, cells in rows.items():
+            assert cells == list(table.loc[name, shown])
 
 
-def test_every_row_of_the_paper_is_in_a_folder():
+def test_every_row_is_in_a_folder():
     texts = ''.join((folder / 'README.md').read_text() for folder in FOLDERS)
-    assert all(f'\n| {name} | ' in texts for name in PAPER.index) and len(PAPER) == 11
+    assert len(PAPER) == 11 and len(PHANTOM) == 13
+    for table, times in ((PAPER, 2), (PHANTOM.drop(PAPER.index), 1)):
+        assert all(texts.count(f'\n| {name} | ') == times for name in table.index)

@@ -2,6 +2,7 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 from mmseg.registry import MODELS
 
@@ -48,6 +49,27 @@ def test_speed_is_that_of_the_files():
             f"NonLocal's {ratio(inference, 'NonLocal')}",
             f"DANet's {ratio(inference, 'DANet')}"):
         assert words in part, words
+
+
+def test_table_of_methods_is_that_of_the_files():
+    folder = project_root() / 'docs/table1'
+    paper, phantom = (
+        pd.read_csv(folder / f'{name}.csv', dtype=str).set_index('Method').fillna('')
+        for name in ('paper', 'table'))
+    part = README.split('**Methods on one footing.**')[1].split('**Speed.**')[0]
+    rows = {
+        cells[0]: cells[1:] for cells in (
+            [cell.strip() for cell in line.strip('|').split('|')]
+            for line in part.splitlines() if line.startswith('| '))
+    }
+    rows.pop('')
+    assert list(rows) == list(phantom.index)
+    for name, cells in rows.items():
+        assert cells[:6] == list(phantom.loc[name, [
+            'Ave. D (%)', 'Ave. J (%)', 'HD95 (px)', 'R (s)', 'SEAM - this',
+            'p (Holm)']]), name
+        assert cells[6:] == (list(paper.loc[name, ['Ave. D', 'Ave. J', 'R (s)']])
+                             if name in paper.index else ['-'] * 3), name
 
 
 def test_demo_figures_are_those_of_the_files():

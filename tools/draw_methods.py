@@ -28,8 +28,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--results', type=Path, required=True, help='its --out')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, required=True, help='PNG to write')
+    parser.add_argument('--out', type=Path, required=True, help='.png or .jpg to write')
     args = parser.parse_args(argv)
+    if args.out.suffix not in ('.png', '.jpg'):
+        parser.error(f'--out {args.out}: must end in .png or .jpg')
     stems = [config_path(config).stem for config in args.configs]
     results = read_results(args.results)
     if stems[-1] not in results:

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..evaluation.bones import Bone, list_bones
-from ..files import write_csv, write_png
+from ..files import write_csv, write_picture
 from ..visualization import panel, write_rgb
 from .inference import predict
 
@@ -101,9 +101,9 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
         for bone in bones)])
     name = f'{path.stem}.png'
-    write_png(out / 'confidence' / name, np.rint(255 * confidence).astype(np.uint8))
+    write_picture(out / 'confidence' / name, np.rint(255 * confidence).astype(np.uint8))
     write_rgb(
         out / 'overlay' / name,
         panel(image, [('prediction', mask)], meta['classes'], meta['palette']))
-    write_png(out / name, mask)  # last: where it is, the others are
+    write_picture(out / name, mask)  # last: where it is, the others are
     return None

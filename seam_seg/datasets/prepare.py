@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..files import write_png, write_whole
+from ..files import write_picture, write_whole
 from .io import decode, read_image
 from .vpi import VPIDataset, carve_val
 
@@ -362,7 +362,7 @@ def _write_case(root: Path, folder: str, name: str, image: np.ndarray,
     """Writes the two files of a case."""
     for path, pixels in ((root / 'dataset' / folder / f'{name}.png', image),
                          (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask)):
-        write_png(path, pixels)
+        write_picture(path, pixels)
 
 
 def _write_splits(root: Path, sources: Sequence[Source],

@@ -8,7 +8,7 @@ from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
-from ..files import write_csv, write_json, write_png
+from ..files import write_csv, write_json, write_picture
 from .dice_jaccard import confusion_counts, dice_jaccard
 from .surface import surface_distances
 
@@ -80,7 +80,7 @@ class DiceJaccardMetric(BaseMetric):
             name = Path(sample['img_path']).stem
             pred = sample['pred_sem_seg']['data'].squeeze(0).byte().cpu().numpy()
             if self.output_dir is not None:
-                write_png(Path(self.output_dir) / f'{name}.png', pred)
+                write_picture(Path(self.output_dir) / f'{name}.png', pred)
             if self.format_only:
                 continue
             truth = sample['gt_sem_seg']['data'].squeeze(0).cpu().numpy()

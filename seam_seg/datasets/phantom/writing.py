@@ -11,7 +11,7 @@ import cv2
 from mmengine.utils import ProgressBar
 
 from ...errors import InputError
-from ...files import write_json, write_png, write_whole
+from ...files import write_json, write_picture, write_whole
 from .params import PhantomParams, preset_name
 from .rendering import make_case
 
@@ -33,7 +33,7 @@ def _write_case(job):
     case = make_case(seed, params)
     image_path, mask_path, geometry_path = _case_paths(root, split, name)
     for path, pixels in ((image_path, case.image), (mask_path, case.mask)):
-        write_png(path, pixels)
+        write_picture(path, pixels)
     write_json(geometry_path, case.geometry)
 
 
