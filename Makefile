@@ -31,7 +31,7 @@ test: .venv/installed
 	$(PY) -m ruff check .
 	$(PY) -m pytest
 
-# What the suite draws a few times, drawn anew and often: about a quarter of an hour.
+# What the suite draws a few times, drawn anew and often: minutes.
 fuzz: .venv/installed
 	$(PY) -m pytest -n 0 tests/test_fuzz.py --hypothesis-profile=long
 

@@ -358,6 +358,10 @@ CASES = {
     'benchmark_speed: no rounds': (
         lambda b: ['benchmark_speed', '--out', str(b.out), '--rounds', '1'], 'rounds'),
     'benchmark: no rounds': (bench('--rounds', '0'), 'rounds'),
+    'benchmark: another model': (
+        bench('--cfg-options', 'model.decode_head.channels=8'), 'a config.'),
+    'benchmark: unknown option': (
+        bench('--cfg-options', 'train_cgf.max_iters=1'), 'train_cgf'),
     'benchmark: a config twice': (bench(configs=(DEMO, DEMO)), 'twice'),
     'benchmark: no data': (
         lambda b: ['benchmark', DEMO, '--data-root', 'no', '--out', str(b.out)],

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+from mmengine.config import DictAction
+
 from seam_seg.apis.benchmark import measure_costs, method_name, write_report
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.study import Run, pool_folds, read_results, run_study
@@ -36,6 +38,10 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='results, tables and plot')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        help='overrides for every row, for example a longer schedule; the model is up to '
+        'the configs')
+    parser.add_argument(
         '--gpus', type=int, default=0, help='trainings at a time, one on each GPU')
     parser.add_argument(
         '--rounds', type=int, default=20, help='images for R (default: 20)')
@@ -54,19 +60,22 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     reference = args.reference or args.configs[-1]
     if config_path(reference).stem not in rows:
         raise InputError(f'--reference {reference}: is none of the configs.')
+    if any(key.split('.')[0] == 'model' for key in args.cfg_options):
+        raise InputError('--cfg-options: the model is what a row stands for, and R is '
+                         'measured with it. Give each model a config.')
     names = {stem: method_name(config) for stem, config in rows.items()}
     if len(set(names.values())) < len(names):
         raise InputError('two configs have the same method_name: '
                          f'{", ".join(names.values())}.')
     measure_costs(args.configs, 1)  # what fails after the trainings, fails now
-    surface = dict(test_evaluator=dict(surface=True))
+    shared = dict(args.cfg_options, test_evaluator=dict(surface=True))
     runs = []
     for seed, (stem, config) in itertools.product(args.seeds, rows.items()):
         if args.folds is None:
-            runs.append(Run(stem, seed, config, surface))
+            runs.append(Run(stem, seed, config, shared))
             continue
         folds = fold_options(get_config(config), args.folds, Path(args.data_root))
-        runs += [Run(stem, seed, config, dict(surface, **options), fold=i)
+        runs += [Run(stem, seed, config, dict(shared, **options), fold=i)
                  for i, options in enumerate(folds)]
     for _ in run_study(runs, args.data_root, args.out, args.work_dir, 'test',
                        look_inside=True, gpus=args.gpus):

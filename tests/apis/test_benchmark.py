@@ -118,14 +118,13 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
         path = tmp_path / f'{name}.py'
         path.write_text(
             f'_base_ = {str(config_path(DEMO))!r}\n'
-            f"method_name = {name!r}\nmodel = dict(decode_head=dict(beta={beta}))\n"
-            'train_cfg = dict(max_iters=1)\n'
-            'train_dataloader = dict(\n'
-            '    batch_size=2, num_workers=0, persistent_workers=False)\n')
+            f"method_name = {name!r}\nmodel = dict(decode_head=dict(beta={beta}))\n")
         configs.append(str(path))
     arguments = [
         *configs, '--data-root', str(phantom), '--seeds', '0', '--rounds', '1', '--out',
-        str(tmp_path / 'out'), '--work-dir', str(tmp_path / 'work')
+        str(tmp_path / 'out'), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
+        'train_cfg.max_iters=1', 'train_dataloader.batch_size=2',
+        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'
     ]
     assert tool('benchmark')(arguments) == 0
     printed = capsys.readouterr().out
@@ -134,7 +133,8 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
     assert list(table.Method) == ['with', 'without']
     run = json.loads((tmp_path / 'out/with_seed0.json').read_text())
     assert len(run['per_image']) == 3 and run['split'] == 'test'
-    assert 'mHD95' in run['scores']
+    assert 'mHD95' in run['scores'] and 'train_dataloader.batch_size=2' in run['command']
+    assert (tmp_path / 'work/with_seed0/iter_1.pth').exists()
     assert tool('benchmark')(arguments) == 0
     assert 'of 2' not in capsys.readouterr().out
     # the figure of the masks, from the same folders
