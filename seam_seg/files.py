@@ -56,7 +56,7 @@ def write_csv(path: Union[str, Path], rows: Iterable[Sequence]) -> None:
 def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> None:
     """Writes a figure of matplotlib as PNG; see :func:`write_whole`."""
     content = io.BytesIO()
-    figure.savefig(content, format='png', dpi=dpi)
+    figure.savefig(content, format='png', dpi=dpi, bbox_inches='tight')
     write_whole(path, content.getvalue())
 
 
