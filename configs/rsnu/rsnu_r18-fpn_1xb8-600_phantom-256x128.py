@@ -4,5 +4,5 @@ method_name = 'RSNU'
 model = dict(
     decode_head=dict(loss_decode=[
         dict(type='SyncCrossEntropyLoss'),
-        dict(type='TotalVariationLoss', loss_weight=0.01)
+        dict(type='TotalVariationLoss', loss_weight=0.001)
     ]))
