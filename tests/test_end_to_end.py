@@ -193,8 +193,9 @@ def test_predict_writes_labels_under_the_original_names(
         with (tmp_path / 'out/bones' / name.replace('.png', '.csv')).open() as file:
             bones = list(csv.DictReader(file))
         assert sum(int(bone['area']) for bone in bones) == (mask > 0).sum()
-        order = [float(bone['confidence']) for bone in bones]
-        assert order == sorted(order) and 0.25 <= order[0] <= order[-1] <= 1
+        doubts = [float(bone['doubt']) for bone in bones]
+        assert doubts == sorted(doubts, reverse=True)
+        assert all(0.25 <= float(bone['confidence']) <= 1 for bone in bones)
 
 
 def test_held_out_families(checkpoint, tested, tool, phantom, tmp_path):
@@ -205,9 +206,9 @@ def test_held_out_families(checkpoint, tested, tool, phantom, tmp_path):
     summary = json.loads(out.read_text())
     assert list(summary) == ['standard', 'scanner']
     for family in summary.values():
-        total = family['confidence'].pop('all')
+        total = family['bones'].pop('all')
         assert total['bones'] == sum(
-            part['bones'] for part in family['confidence'].values()) > 10
+            part['bones'] for part in family['bones'].values()) > 10
         assert 0 < total['doubtful'] <= total['bones']
         assert family['dice']['average'] > 0
     assert '| scanner |' in out.with_suffix('.md').read_text()

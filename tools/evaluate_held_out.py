@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Scores a model on phantom families that it was not trained on ('another scanner').
 
-For each family: Dice, the gap to the training family, and whether low confidence finds
-the bones that need correction (Dice < 0.7) better than a small area does.
+For each family: Dice, the gap to the training family, and whether doubt finds the bones
+that need correction (Dice < 0.7) better than an unusual or a small area does.
 """
 import argparse
 import sys
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.case_scores import confidence_summary, dice_summary, score_cases
+from seam_seg.apis.case_scores import dice_summary, doubt_summary, score_cases
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
@@ -24,16 +24,21 @@ def markdown(summary: dict, reference: str) -> str:
     """The summary as a table, gaps against the reference family."""
     rows = [
         '| family | lumbar | thoracic | rib | average Dice (%) | gap | bones, doubtful | '
-        'AUROC of confidence | of area |', '|---|---|---|---|---|---|---|---|---|'
+        'AUROC of doubt | in lumbar | thoracic | rib | of confidence | of unusual size | '
+        'of small area |', f'|{"---|" * 14}'
     ]
     for name, row in summary.items():
-        dice, bones = row['dice'], row['confidence']['all']
+        dice, bones = row['dice'], row['bones']['all']
+        aurocs = [
+            *(row['bones'].get(part, {}).get('auroc_doubt')
+              for part in ('all', 'lumbar', 'thoracic', 'rib')),
+            *(bones[f'auroc_{key}'] for key in ('confidence', 'size', 'area'))
+        ]
         gap = dice['average'] - summary[reference]['dice']['average']
         cells = [name, *(f'{dice[key]:.2f}' for key in (
             'lumbar', 'thoracic', 'rib', 'average')), f'{gap:+.2f}',
             f'{bones["bones"]}, {bones["doubtful"]}',
-            *('-' if bones[key] is None else f'{bones[key]:.3f}'
-              for key in ('auroc_confidence', 'auroc_area'))]
+            *('-' if value is None else f'{value:.3f}' for value in aurocs)]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows)
 
@@ -61,7 +66,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             write_phantom(folder, 0, args.cases, SEEDS[args.part], params)
             images, bones = score_cases(model, folder)
         summary[name] = dict(
-            dice=dice_summary(images), confidence=confidence_summary(bones))
+            dice=dice_summary(images), bones=doubt_summary(bones))
     table = markdown(summary, args.reference)
     print('\n' + table)
     if args.out is not None:

@@ -121,7 +121,9 @@ def compare(results: Dict[str, List[dict]], reference: str) -> Dict[str, dict]:
 
     Returns:
         dict[str, dict]: other method -> ``difference`` (reference minus method, in
-        points of Dice), ``p`` and ``p_holm``.
+        points of Dice), ``by_seed`` (the same for each seed that both have), ``p`` and
+        ``p_holm``. The test knows nothing of other seeds than these: a difference whose
+        sign changes with the seed is not one of the methods.
 
     Raises:
         InputError: the reference has no result, or methods were scored on other images.
@@ -140,7 +142,15 @@ def compare(results: Dict[str, List[dict]], reference: str) -> Dict[str, dict]:
         difference = np.array(
             [dice[reference][image] - dice[name][image] for image in dice[name]])
         p_value = stats.wilcoxon(difference).pvalue if difference.any() else 1.0
-        rows[name] = dict(difference=float(difference.mean()), p=float(p_value))
+        by_seed = {
+            which: {run['seed']: np.mean(list(image_dice([run]).values()))
+                    for run in results[which]} for which in (reference, name)
+        }
+        rows[name] = dict(
+            difference=float(difference.mean()), p=float(p_value),
+            by_seed=[float(mean - by_seed[name][seed])
+                     for seed, mean in by_seed[reference].items()
+                     if seed in by_seed[name]])
     for row, p_value in zip(rows.values(), holm([row['p'] for row in rows.values()])):
         row['p_holm'] = float(p_value)
     return rows
@@ -158,8 +168,8 @@ def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
     Returns:
         pd.DataFrame: mean and standard deviation over the seeds of the scores; images
         times classes without a distance, a seed on average, since one of the masks
-        lacks the class; R, parameters and FLOPs; the difference to the reference and
-        its p-value.
+        lacks the class; R, parameters and FLOPs; the difference to the reference, of
+        each seed too, and its p-value. '-' where a method has no such score.
     """
     comparison = compare(results, reference)
     columns = {
@@ -178,7 +188,8 @@ def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
             values = [np.nan if run['scores'].get(key) is None else run['scores'][key]
                       for run in runs]
             spread = f' ± {np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
-            row[title] = f'{np.mean(values):.2f}{spread}'
+            row[title] = (
+                '-' if np.isnan(values).any() else f'{np.mean(values):.2f}{spread}')
         cost = costs[name]
         missed = [run['scores'][f'no_surface.{bone}'] for run in runs for bone in BONES]
         row.update({
@@ -189,6 +200,8 @@ def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
         })
         other = comparison.get(name)
         row[f'{reference} - this'] = f'{other["difference"]:+.2f}' if other else ''
+        row['by seed'] = ', '.join(f'{value:+.2f}' for value in other['by_seed']) if (
+            other) else ''
         row['p (Holm)'] = f'{other["p_holm"]:.3g}' if other else ''
         rows.append(row)
     return pd.DataFrame(rows)
@@ -269,17 +282,17 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
     """
     table = make_table(results, costs, reference)
     write_whole(out / 'table.csv', table.to_csv(index=False))
-    latex = table.rename(columns=lambda title: title.replace('%', r'\%'))
-    write_whole(
-        out / 'table.tex',
-        latex.apply(lambda column: [
-            str(cell).replace('±', r'$\pm$').replace('~', r'\sim ') for cell in column])
-        .style.hide(axis='index').to_latex(hrules=True))
+    latex = table.style.hide(axis='index').format(escape='latex').format_index(
+        axis='columns', escape='latex').to_latex(hrules=True)
+    write_whole(out / 'table.tex', latex.replace('±', r'$\pm$'))
     write_whole(out / 'per_image.csv', per_image_frame(results).to_csv(index=False))
     plot_per_image(results, out / 'per_image.png')
+    # what a person has written about the table, where there is something
+    notes = '[How to read it](NOTES.md)\n\n' if (out / 'NOTES.md').exists() else ''
     write_whole(
         out / 'README.md',
-        f'{introduction}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n\n'
+        f'{introduction}\n\n{notes}'
+        f'{table.to_markdown(index=False, disable_numparse=True)}\n\n'
         '![Per-image Dice by class and method](per_image.png)\n\n## Inside the heads\n\n'
         'added: norm of what an attention adds to v over the norm of v; gamma: its '
         "learned gate; largest_weight: of a' (1: saturated); gradient_ratio: of beta "

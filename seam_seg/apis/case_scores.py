@@ -1,4 +1,4 @@
-"""Scores of a model case by case: each image, and each bone with its confidence."""
+"""Scores of a model case by case: each image, and each bone with its doubt."""
 from typing import List, Tuple
 
 import numpy as np
@@ -12,6 +12,9 @@ from .cli import progress
 from .inference import predict
 
 DOUBTFUL = 0.7  # a bone of less Dice needs correction
+SUSPICIONS = dict(
+    doubt=lambda row: row['doubt'], confidence=lambda row: -row['confidence'],
+    size=lambda row: abs(np.log2(row['size'])), area=lambda row: -row['area'])
 
 
 def score_cases(model: nn.Module, data_root: str,
@@ -64,16 +67,16 @@ def dice_summary(images: List[dict]) -> dict:
     return dict(means, average=float(np.mean(list(means.values()))))
 
 
-def confidence_summary(rows: List[dict]) -> dict:
-    """How well confidence, and area alone, find the bones that need correction.
+def doubt_summary(rows: List[dict]) -> dict:
+    """How well doubt, and parts of it alone, find the bones that need correction.
 
     Args:
         rows (list[dict]): from :func:`score_cases`.
 
     Returns:
-        dict: numbers of bones and of doubtful ones (Dice < 0.7), and the AUROC of low
-        confidence and of small area, over all bones and for each class; None where all or
-        no bones are doubtful.
+        dict: numbers of bones and of doubtful ones (Dice < 0.7), and the AUROC of doubt,
+        of low confidence, of a size other than usual and of a small area, over all bones
+        and for each class; None where all or no bones are doubtful.
     """
     def summarise(part):
         doubtful = [row['dice'] < DOUBTFUL for row in part]
@@ -81,8 +84,8 @@ def confidence_summary(rows: List[dict]) -> dict:
             bones=len(part), doubtful=int(np.sum(doubtful)),
             **{
                 f'auroc_{key}': None if len(set(doubtful)) < 2 else auroc(
-                    [-row[key] for row in part], doubtful)
-                for key in ('confidence', 'area')
+                    [suspicion(row) for row in part], doubtful)
+                for key, suspicion in SUSPICIONS.items()
             })
 
     names = sorted({row['bone'] for row in rows})

@@ -81,7 +81,7 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
 
     ``out/NAME.png``: labels; ``overlay/NAME.png``: image and outlines;
     ``confidence/NAME.png``: the largest class probability times 255;
-    ``bones/NAME.csv``: a row for each bone, the least confident first.
+    ``bones/NAME.csv``: a row for each bone, the most doubtful first.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.

@@ -205,7 +205,9 @@ def train(cfg: Config, trust: bool = False) -> Runner:
         raise InputError(
             f'the pretrained weights {init_cfg.get("checkpoint")} cannot be fetched '
             f'({error}). Without them, train from scratch with --cfg-options '
-            'model.backbone.init_cfg=None') from error
+            'model.backbone.init_cfg=None'
+            + ('; with them, install torchvision, which knows their address.'
+               if isinstance(error, ModuleNotFoundError) else '')) from error
     return runner
 
 

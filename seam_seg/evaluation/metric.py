@@ -34,7 +34,9 @@ class DiceJaccardMetric(BaseMetric):
 
     With ``surface``, also ``HD95.<class>`` and ``ASSD.<class>`` in pixels, their
     averages ``mHD95`` and ``mASSD``, and ``no_surface.<class>``, the number of images
-    without them: a class that is absent from either mask has no distance.
+    without them: a class that is absent from either mask has no distance. Where a class
+    with a Dice has no distance in any image, the averages are nan: a model that misses
+    a class altogether must not gain by it.
 
     Args:
         ignore_index (int): true label of the pixels that do not count. Default: 255.
@@ -125,7 +127,10 @@ class DiceJaccardMetric(BaseMetric):
                 name: float(np.nanmean(score[:, i]))
                 for name, i in index.items() if np.isfinite(score[:, i]).any()
             }
-            metrics[f'm{key}'] = float(np.mean(list(means.values()))) if means else np.nan
+            scored = [name for name in order if np.isfinite(
+                scores['Dice'][:, index[name]]).any()]
+            metrics[f'm{key}'] = float(np.mean(
+                [means.get(name, np.nan) for name in scored])) if scored else np.nan
             metrics.update({f'{key}.{name}': mean for name, mean in means.items()})
         for name, i in index.items():
             metrics[f'undefined.{name}'] = int(np.isnan(scores['Dice'][:, i]).sum())

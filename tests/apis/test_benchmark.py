@@ -57,6 +57,9 @@ def test_compare():
     ]
     assert rows['noisy']['p'] == pytest.approx(np.mean(as_extreme))
     assert rows['same']['p'] == 1
+    assert rows['worse']['by_seed'] == pytest.approx(
+        [np.mean(base + 1 - worse), np.mean(base - 1 - worse)])
+    assert rows['same']['by_seed'] == pytest.approx([1])  # it has no other seed
     assert rows['worse']['p_holm'] == pytest.approx(3 * rows['worse']['p'])
     with pytest.raises(InputError, match="'other' has no result"):
         benchmark.compare(results, 'other')
@@ -67,7 +70,7 @@ def test_compare():
 def test_report(tmp_path):
     results = {
         'FPN': [run(0, [70.0, 72.0, 60.0]), run(1, [71.0, 71.0, 60.0])],
-        '~ w/o AL': [run(0, [60.0, 70.0, 50.0])],
+        'fpn_~50%': [run(0, [60.0, 70.0, 50.0])],
         'nothing': [run(0, [0.0, 0.0, 0.0])],
         'SEAM': [run(0, [74.0, 72.0, 65.0]), run(1, [73.0, 75.0, 66.0])]
     }
@@ -82,7 +85,8 @@ def test_report(tmp_path):
     mean, spread = np.mean([67 + 1 / 3] * 2), 0.0
     assert table['Ave. D (%)'][0] == f'{mean:.2f} ± {spread:.2f}'
     assert table['Ave. D (%)'][1] == '60.00'  # one seed has no spread
-    assert np.isnan(table['HD95 (px)'][2])
+    assert table['HD95 (px)'][2] == '-'
+    assert table['by seed'][0] == '+3.00, +4.00'
     assert list(table['Without distance']) == [3.0] * 4
     assert list(table['FLOPs (G)']) == [12.34] * 4
     assert table['SEAM - this'][0] == pytest.approx(3.5)
@@ -93,6 +97,7 @@ def test_report(tmp_path):
     latex = (tmp_path / 'table.tex').read_text()
     assert r'67.33 $\pm$ 0.00' in latex and r'\toprule' in latex and '%' not in (
         latex.replace(r'\%', ''))
+    assert r'fpn\_\textasciitilde 50\%' in latex
     frame = pd.read_csv(tmp_path / 'per_image.csv')
     assert len(frame) == 6 * 3 and frame['Dice.rib'].max() == 75
     assert (tmp_path / 'per_image.png').stat().st_size > 10000

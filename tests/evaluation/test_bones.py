@@ -40,6 +40,8 @@ def test_table(case):
     assert rows[1] == ('lumbar', 'both', 1, 160)
     assert set(rows[2:]) == {('thoracic', 'left', 1, 36), ('thoracic', 'right', 1, 36)}
     assert [round(bone.confidence, 6) for bone in bones] == [0.6, 0.7, 0.9, 0.9]
+    assert all(bone.size == 1 and bone.doubt == pytest.approx(1 - bone.confidence)
+               for bone in bones)
     assert (bones[1].x, bones[1].y) == (34.5, 83.5)
     assert ((instances > 0) == (mask > 0)).all()
     for bone in bones:
@@ -47,6 +49,17 @@ def test_table(case):
         assert own.sum() == bone.area
         assert np.argwhere(own).mean(axis=0).tolist() == pytest.approx([bone.y, bone.x])
     assert list_bones(mask * 0, confidence, image, CLASSES)[0] == []
+
+
+def test_bones_that_have_run_together_come_first(case):
+    """However confident: one of four times the usual area, and one of half of it."""
+    image, mask, confidence = case
+    mask[60:72, 20:32] = 2
+    mask[76:79, 18:24] = 2
+    confidence[:] = 0.9
+    bones, _ = list_bones(mask, confidence, image, CLASSES)
+    assert [(bone.area, bone.size) for bone in bones[:2]] == [(144, 4), (18, 0.5)]
+    assert [bone.doubt for bone in bones] == pytest.approx([0.3, 0.2, *[0.1] * 4])
 
 
 def test_dice_of_one_bone():

@@ -118,6 +118,11 @@ def test_surface_distances(pairs, tmp_path):
     with (tmp_path / 'dice_jaccard.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert rows[1]['HD95.thoracic'] == '' and float(rows[1]['ASSD.rib']) > 0
+    # a class that is never found must not leave the average the better for it
+    lost = run([(np.where(pred == 1, 0, pred), truth) for pred, truth in pairs],
+               surface=True)
+    assert lost['Dice.rib'] == 0 and np.isfinite(lost['mDice'])
+    assert np.isnan(lost['mHD95']) and np.isnan(lost['mASSD'])
 
 
 def test_format_only(pairs, tmp_path):
