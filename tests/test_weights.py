@@ -82,16 +82,25 @@ def test_the_card_tells_what_was_measured():
     test = json.loads((docs / 'held_out_test.json').read_text())
     assert {'standard', 'scanner'} < test.keys()
     for name, row in test.items():
-        dice, bones = row['dice'], row['confidence']['all']
+        dice, bones = row['dice'], row['bones']['all']
         line, = [line for line in card.splitlines() if line.startswith(f'| {name} |')]
         cells = [float(cell) for cell in line.strip('| ').split('|')[1:]]
         assert cells == pytest.approx([
             dice['lumbar'], dice['thoracic'], dice['rib'], dice['average'],
             dice['average'] - test['standard']['dice']['average'],
-            bones['auroc_confidence'], bones['auroc_area']
+            *(bones[f'auroc_{key}'] for key in ('doubt', 'confidence', 'size', 'area'))
         ], abs=0.006)
         # the claim of the table of bones
-        assert bones['auroc_confidence'] > bones['auroc_area']
+        alone = [bones[f'auroc_{key}'] for key in ('confidence', 'size', 'area')]
+        assert bones['auroc_doubt'] > max(alone) - 0.02 * (name == 'hard')
+    lumbar = {name: row['bones']['lumbar']['auroc_doubt'] for name, row in test.items()}
+    assert min(lumbar, key=lumbar.get) == 'curve' and f'({lumbar["curve"]:.2f})' in card
+    repeat = docs / 'repeat'
+    families = json.loads((repeat / 'held_out_test.json').read_text())
+    for dice in (*(families[name]['dice']['average'] for name in ('standard', 'scanner')),
+                 json.loads((repeat / 'dice_jaccard.json').read_text())['mDice'],
+                 json.loads((docs / 'dice_jaccard.json').read_text())['mDice']):
+        assert f'{dice:.2f}' in card
     chosen = re.findall(
         r'\]\(([^)]+_val\.json)\)\) \| (\S+) \| (\S+) \| (\S+) \|', card)
     assert len(chosen) == 3

@@ -57,8 +57,8 @@ def write_report(out: Path) -> str:
         'Written by `tools/study_choices.py`, which goes on where it was stopped '
         f'({len(VARIANTS)} variants, 3 seeds). Validation split of a phantom (12 '
         'images); Dice: mean and standard deviation over the seeds there are; interval: '
-        '95% bootstrap over the images, which says nothing of the spread over '
-        'seeds.\n\n' + table + '\n')
+        '95% over the images (t), not corrected for their number, which says nothing of '
+        'the spread over seeds.\n\n' + table + '\n')
     return table
 
 
