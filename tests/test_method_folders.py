@@ -14,6 +14,7 @@ FOLDERS = sorted(
     if path.is_dir() and path.name != '_base_')
 PAPER = pd.read_csv(ROOT / 'docs/table1/paper.csv', dtype=str).set_index('Method')
 PHANTOM = pd.read_csv(ROOT / 'docs/table1/table.csv', dtype=str).set_index('Method')
+ROWS = {path.stem.rsplit('_seed')[0] for path in (ROOT / 'docs/table1').glob('*_seed*')}
 SHOWN = [f'{bone} {key} (%)' for bone in ('Lumbar', 'Thoracic', 'Rib', 'Ave.')
          for key in 'DJ'] + ['R (s)']
 
@@ -48,6 +49,14 @@ def test_metafile(folder):
         on_phantom = cfg.train_dataloader.dataset.data_root == 'data/phantom'
         data = 'VPI phantom' if on_phantom else 'VPI'
         assert model['Metadata']['Training Data'] == data
+        in_table = model['Name'] in ROWS
+        assert ('Results' in model) == in_table
+        if in_table:
+            metrics = model['Results'][0]['Metrics']
+            row = PHANTOM.loc[cfg.method_name]
+            for key, title in (('mDice', 'Ave. D (%)'), ('mJaccard', 'Ave. J (%)')):
+                assert f'{metrics[key]:.2f}' == row[title].split(' ')[0]
+        assert (ROOT / model.get('Weights', model['Config'])).exists()
 
 
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
