@@ -30,14 +30,25 @@ class WaveCTSegmentor(VPISegmentor):
         num_styles (int): how many there are. Default: 8.
         num_reconstructed (int, optional): patches of each batch that the autoencoder
             is trained on. Default: None, all.
+        transfer (str): what a test image goes through: ``'style'``, the transfer;
+            ``'reconstruction'``, the autoencoder alone; ``'none'``, nothing. The last two
+            show what the transfer does to the scores of a checkpoint. Default:
+            ``'style'``.
         **kwargs: of :class:`VPISegmentor`.
+
+    Raises:
+        ValueError: another ``transfer``.
     """
     GRID = (32, 8)  # cells of 16 pixels in a 512 x 128 image, finer than a bone
 
     def __init__(self, autoencoder: dict, style_size: Sequence[int],
                  num_styles: int = 8, num_reconstructed: Optional[int] = None,
-                 **kwargs) -> None:
+                 transfer: str = 'style', **kwargs) -> None:
         super().__init__(**kwargs)
+        if transfer not in ('style', 'reconstruction', 'none'):
+            raise ValueError(f"transfer={transfer!r}: must be 'style', 'reconstruction' "
+                             "or 'none'.")
+        self.transfer = transfer
         self.num_reconstructed = num_reconstructed
         self.autoencoder = MODELS.build(autoencoder)
         self.register_buffer(
@@ -65,7 +76,7 @@ class WaveCTSegmentor(VPISegmentor):
         return styles[(coarse @ coarse_styles.T).argmax(dim=1)]
 
     def restyle(self, inputs: Tensor) -> Tensor:
-        """Transfers the style, in the network's normalisation.
+        """Transfers the style (see ``transfer``), in the network's normalisation.
 
         Args:
             inputs (Tensor): (B, 1 or 3, H, W), normalised; H and W divisible by 8.
@@ -73,8 +84,11 @@ class WaveCTSegmentor(VPISegmentor):
         Returns:
             Tensor: of the same shape.
         """
+        if self.transfer == 'none':
+            return inputs
         image = self.grey_levels(inputs)
-        styled = self.autoencoder(image, self.match(image)).clamp(0, 1)
+        style = self.match(image) if self.transfer == 'style' else None
+        styled = self.autoencoder(image, style).clamp(0, 1)
         mean, std = self.data_preprocessor.mean[0], self.data_preprocessor.std[0]
         return ((styled * 255 - mean) / std).expand_as(inputs)
 

@@ -68,6 +68,24 @@ def test_pass_changes_image_and_mask():
             model.extract_feat(restyled)))
 
 
+def test_transfer_in_parts():
+    """The image as it is, and as the autoencoder gives it back, whatever the styles."""
+    model = build().eval()
+    model.styles.copy_(images(8))
+    inputs = model.data_preprocessor(dict(inputs=list(images(1).byte())))['inputs']
+    with torch.no_grad():
+        model.transfer = 'none'
+        assert torch.equal(model.restyle(inputs), inputs)
+        model.transfer = 'reconstruction'
+        grey = model.grey_levels(inputs)
+        back = model.restyle(inputs)
+        assert torch.allclose(
+            model.grey_levels(back), model.autoencoder(grey).clamp(0, 1), atol=1e-5)
+    assert not torch.allclose(back, inputs)
+    with pytest.raises(ValueError, match='transfer='):
+        MODELS.build(dict(get_config(NAME).model, transfer='blur'))
+
+
 def test_pass_takes_the_style_over():
     """An autoencoder that has learned: brightness and contrast become the style's."""
     model = build()
@@ -88,6 +106,10 @@ def test_pass_takes_the_style_over():
             shown[name] = model.grey_levels(model.restyle(inputs)).mean()
     own = model.grey_levels(inputs).mean()
     assert shown['dark'] < own - 0.1 and shown['bright'] > own + 0.05
+    model.transfer = 'reconstruction'
+    with torch.no_grad():
+        back = model.grey_levels(model.restyle(inputs)).mean()
+    assert back == pytest.approx(own, abs=0.05)  # bright styles do not matter to it
 
 
 def test_networks_do_not_share_gradients():
