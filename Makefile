@@ -68,11 +68,11 @@ table1: .venv/installed
 		data/phantom-hard/groundtruth/test/$(CASE)_bone_3.png docs/table1/keys.png \
 		--config $(KEYMASS) --checkpoint work_dirs/table1/$(KEYMASS)_seed0/iter_600.pth
 
-# Four methods once more, one seed, for twice as long: what the short trainings hide.
+# Three methods once more, one seed, for twice as long: what the short trainings hide.
 table1-long: .venv/installed
 	$(PY) tools/make_phantom.py data/phantom-hard --preset hard --overwrite
-	$(PY) tools/benchmark.py $(addsuffix $(PHANTOM),ppmu-small fpn_r18 seam-wo-ss_r18-fpn \
-		seam_r18-fpn) --data-root data/phantom-hard \
+	$(PY) tools/benchmark.py $(addsuffix $(PHANTOM),ppmu-small fpn_r18 seam_r18-fpn) \
+		--data-root data/phantom-hard \
 		--work-dir work_dirs/table1-long --seeds 0 --out docs/table1/long \
 		--reference seam_r18-fpn$(PHANTOM) \
 		--cfg-options train_cfg.max_iters=1200 param_scheduler.0.T_max=1200
