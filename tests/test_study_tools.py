@@ -1,5 +1,7 @@
-"""The study of fine-tuning: which runs there are, and what its report says."""
+"""The studies: which runs there are, and what their reports say."""
 import json
+
+import pytest
 
 from seam_seg.configs import project_root
 
@@ -39,10 +41,11 @@ def test_report(tool_module, tmp_path):
     assert table[5] in (tmp_path / 'README.md').read_text()
 
 
-def test_committed_report_is_that_of_the_committed_runs(tool_module, tmp_path):
+@pytest.mark.parametrize('name', ['finetune', 'choices'])
+def test_committed_report_is_that_of_the_committed_runs(name, tool_module, tmp_path):
     """Nobody edits the table by hand."""
-    folder = project_root() / 'docs/finetune'
+    folder = project_root() / 'docs' / name
     for path in folder.glob('*.json'):
         (tmp_path / path.name).write_text(path.read_text())
-    tool_module('study_finetune').write_report(tmp_path)
+    tool_module(f'study_{name}').write_report(tmp_path)
     assert (tmp_path / 'README.md').read_text() == (folder / 'README.md').read_text()

@@ -93,7 +93,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     write_json(args.out / 'costs.json', costs)
     words = ' '.join(sys.argv[1:] if argv is None else argv)
     versions = '; '.join(sorted({
-        ', '.join(f'{name} {version}' for name, version in run['versions'].items())
+        ', '.join(f'{name} {version}' for name, version in run['versions'].items()
+                  if version)
         for rows_runs in results.values() for run in rows_runs}))
     table = write_report(
         results, costs, names[config_path(reference).stem], args.out,

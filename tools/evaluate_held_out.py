@@ -13,11 +13,14 @@ from typing import Optional, Sequence
 from seam_seg.apis.case_scores import dice_summary, doubt_summary, score_cases
 from seam_seg.apis.cli import report_errors
 from seam_seg.apis.inference import init_model
-from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
+from seam_seg.datasets.phantom import (
+    HELD_OUT,
+    HELD_OUT_SEEDS,
+    PRESETS,
+    find_params,
+    write_phantom,
+)
 from seam_seg.files import write_json, write_whole
-
-# Choices may be made on one part; the other one is for the report.
-SEEDS = dict(val=1000, test=2000)
 
 
 def markdown(summary: dict, reference: str) -> str:
@@ -54,7 +57,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         help='presets and held-out families (default: all)')
     parser.add_argument('--reference', default='standard', help='what it was trained on')
     parser.add_argument('--cases', type=int, default=12, help='of each family')
-    parser.add_argument('--part', choices=list(SEEDS), default='val')
+    parser.add_argument('--part', choices=list(HELD_OUT_SEEDS), default='val')
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='JSON, and .md beside it')
     args = parser.parse_args(argv)
@@ -63,7 +66,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for name in dict.fromkeys([args.reference, *args.families]):
         params = find_params(name)
         with tempfile.TemporaryDirectory() as folder:
-            write_phantom(folder, 0, args.cases, SEEDS[args.part], params)
+            write_phantom(folder, 0, args.cases, HELD_OUT_SEEDS[args.part], params)
             images, bones = score_cases(model, folder)
         summary[name] = dict(
             dice=dice_summary(images), bones=doubt_summary(bones))

@@ -4,12 +4,16 @@ import functools
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import List, Optional
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
+
+from ..configs import project_root
 
 # What is logged, drawn or validated on the way does not change what is learned.
 KEYS = ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg')
@@ -48,7 +52,28 @@ def cases_of(dataset_cfg: dict) -> List[List[str]]:
              *(drawn or digest_of(path) for path in pair)] for pair in pairs]
 
 
-def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None) -> str:
+def code_version() -> Optional[str]:
+    """The commit of the package, with ``-changed`` where its code is no longer that.
+
+    Returns:
+        str | None: short hash; None where the package lies in no repository of its own,
+        or git cannot read it.
+    """
+    root = project_root()
+    if not (root / '.git').exists() or shutil.which('git') is None:
+        return None
+
+    def git(*words):
+        return subprocess.run(['git', '-C', str(root), *words], capture_output=True,
+                              text=True, check=False).stdout.strip()
+
+    commit = git('rev-parse', '--short', 'HEAD')
+    changed = git('status', '--porcelain', '--', 'seam_seg', 'configs', 'tools')
+    return commit + ('-changed' if changed else '') if commit else None
+
+
+def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None,
+             held_out: Optional[str] = None) -> str:
     """Stands for all that decides what a training learns and is tested on.
 
     Two runs of one identity have the same model, schedule, seed, weights to start from
@@ -58,6 +83,7 @@ def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None) -> str:
         cfg (Config): from :func:`seam_seg.apis.load_config`.
         seed (int): of the training.
         checkpoint (Path, optional): weights that are tested without a training.
+        held_out (str, optional): another data set, whose test split is scored too.
 
     Returns:
         str: 16 hexadecimal digits.
@@ -70,6 +96,9 @@ def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None) -> str:
         parts[f'{split} cases'] = cases_of(cfg[split].dataset)
         loader['dataset'].pop('data_root', None)
         parts[split] = {key: loader[key] for key in ('batch_size', 'dataset')}
+    if held_out is not None:
+        parts['held-out cases'] = cases_of(dict(
+            cfg.test_dataloader.dataset, data_root=str(held_out), split='test'))
     start = str(checkpoint or cfg.get('load_from'))
     parts['start'] = digest_of(start) if Path(start).is_file() else start
     parts['seed'] = seed

@@ -30,7 +30,7 @@ from ..files import write_json, write_whole
 from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
 from ..version import __version__
-from .identity import identity
+from .identity import code_version, identity
 from .inference import load_weights
 from .runs import load_config
 
@@ -134,8 +134,23 @@ class Run(NamedTuple):
         return f'{self.variant}{fold}_seed{self.seed}'
 
 
+def read_scores(folder: Path) -> Dict[str, dict]:
+    """``scores`` (means) and ``per_image`` from the files that tools/test.py writes."""
+    scores = json.loads((folder / 'dice_jaccard.json').read_text())
+    with (folder / 'dice_jaccard.csv').open(newline='') as file:
+        per_image = {row['name']: row for row in csv.DictReader(file)}
+    return dict(
+        scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
+        per_image={
+            name: {key: float(row[key]) for key in row
+                   if '.' in key and row[key]}  # <score>.<class>
+            for name, row in per_image.items()
+        })
+
+
 def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val',
-                    gpu: Optional[int] = None) -> Tuple[dict, Path]:
+                    gpu: Optional[int] = None,
+                    held_out: Optional[str] = None) -> Tuple[dict, Path]:
     """Trains a model and scores its last checkpoint.
 
     The tools run in processes of their own, so that no run sees what another left.
@@ -146,17 +161,17 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
         work_dir (Path): checkpoints and logs; an interrupted training resumes there.
         split (str): that is scored. Default: ``'val'``.
         gpu (int, optional): the only one that the tools see. Default: what they find.
+        held_out (str, optional): another data set, whose test split is scored too.
 
     Returns:
-        tuple[dict, Path]: scores (means and per image), seconds and the command; and the
-        checkpoint.
+        tuple[dict, Path]: scores (means and per image; once more under ``held_out``),
+        seconds and the command; and the checkpoint.
 
     Raises:
         InputError: one of the tools failed; its log is named.
     """
     options = [f'{key}={value}' for key, value in flatten(run.options).items()]
     options.append(f'randomness.seed={run.seed}')
-    common = ['--data-root', str(data_root), '--work-dir', str(work_dir)]
     work_dir.mkdir(parents=True, exist_ok=True)
     seen = {} if gpu is None else dict(CUDA_VISIBLE_DEVICES=str(gpu))
     start = time.time()
@@ -172,28 +187,27 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
                              f'{work_dir / "log.txt"}.')
         return f'{tool} {" ".join(words)}'.replace(str(work_dir), 'WORK_DIR')
 
+    def score(root, part, folder):
+        tested = call('tools/test.py', run.config, str(checkpoint), '--data-root',
+                      str(root), '--work-dir', str(folder), '--cfg-options', *options,
+                      f'test_dataloader.dataset.split={part}')
+        return tested, read_scores(folder / 'test')
+
     checkpoint, command = run.checkpoint, None
     if checkpoint is None:
-        command = call('tools/train.py', run.config, *common, '--resume', '--cfg-options',
-                       *options)
+        command = call('tools/train.py', run.config, '--data-root', str(data_root),
+                       '--work-dir', str(work_dir), '--resume', '--cfg-options', *options)
         checkpoint = last_checkpoint(work_dir)
     seconds = time.time() - start
-    tested = call('tools/test.py', run.config, str(checkpoint), *common, '--cfg-options',
-                  *options, f'test_dataloader.dataset.split={split}')
-    scores = json.loads((work_dir / 'test/dice_jaccard.json').read_text())
-    with (work_dir / 'test/dice_jaccard.csv').open(newline='') as file:
-        per_image = {row['name']: row for row in csv.DictReader(file)}
+    tested, scores = score(data_root, split, work_dir)
+    if held_out is not None:
+        scores['held_out'] = score(held_out, 'test', work_dir / 'held_out')[1]
     return dict(
         variant=run.variant, config=run.config, options=run.options, seed=run.seed,
         fold=run.fold, split=split, command=command or tested,
-        versions=dict(seam_seg=__version__, torch=torch.__version__),
-        seconds_of_this_start=round(seconds, 1),
-        scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
-        per_image={
-            name: {key: float(row[key]) for key in row
-                   if '.' in key and row[key]}  # <score>.<class>
-            for name, row in per_image.items()
-        }), checkpoint
+        versions=dict(
+            seam_seg=__version__, code=code_version(), torch=torch.__version__),
+        seconds_of_this_start=round(seconds, 1), **scores), checkpoint
 
 
 def visible_gpus(count: int) -> List[str]:
@@ -226,8 +240,8 @@ def check_identity(found: Optional[str], expected: str, path: Path) -> None:
 
 
 def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
-              split: str = 'val', look_inside: bool = False,
-              gpus: int = 0) -> Iterator[None]:
+              split: str = 'val', look_inside: bool = False, gpus: int = 0,
+              held_out: Optional[str] = None) -> Iterator[None]:
     """Does every run that has no result yet.
 
     A run that fails is reported at the end, when all others are done.
@@ -241,6 +255,7 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         split (str): that is scored. Default: ``'val'``.
         look_inside (bool): adds what :func:`probe` finds. Default: False.
         gpus (int): runs at a time, one on each GPU. Default: 0, one run at a time.
+        held_out (str, optional): another data set, whose test split is scored too.
 
     Yields:
         None: after each run, when its result is on disk.
@@ -257,7 +272,7 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         cfg = configs[run.name] = load_config(
             run.config,
             {**flatten(run.options), 'test_dataloader.dataset.split': split}, data_root)
-        identities[run.name] = identity(cfg, run.seed, run.checkpoint)
+        identities[run.name] = identity(cfg, run.seed, run.checkpoint, held_out)
         path, begun = out / f'{run.name}.json', work_dir / run.name / IDENTITY
         if path.exists():
             check_identity(read_result(path).get('identity'), identities[run.name], path)
@@ -274,7 +289,7 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         try:
             write_whole(work_dir / run.name / IDENTITY, identities[run.name])
             result, checkpoint = train_and_score(
-                run, data_root, work_dir / run.name, split, gpu)
+                run, data_root, work_dir / run.name, split, gpu, held_out)
         finally:
             free.put(gpu)
         if look_inside:
@@ -415,42 +430,66 @@ def paired_interval(runs: Sequence[dict],
     return float(difference.mean()), float(interval.low), float(interval.high)
 
 
+def compared(runs: Sequence[dict], reference: Sequence[dict]) -> Tuple[str, str]:
+    """Mean and spread of the average Dice of a variant, and what it differs by, as text.
+
+    Args:
+        runs (Sequence[dict]): of the variant.
+        reference (Sequence[dict]): of the reference; the same runs where it is that one.
+
+    Returns:
+        tuple[str, str]: mean and standard deviation over the seeds; the paired difference
+        with its interval and the differences of the single seeds.
+    """
+    dice = {run['seed']: run['scores']['mDice'] for run in runs}
+    spread = f' +- {np.std(list(dice.values()), ddof=1):.2f}' if len(dice) > 1 else ''
+    against = 'reference'
+    if runs is not reference:
+        mean, low, high = paired_interval(runs, reference)
+        by_seed = [dice[run['seed']] - run['scores']['mDice']
+                   for run in reference if run['seed'] in dice]
+        against = (f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]'
+                   f'{"" if low > 0 or high < 0 else ", indistinguishable"}; '
+                   f'{", ".join(f"{value:+.2f}" for value in by_seed)}')
+    return f'{np.mean(list(dice.values())):.2f}{spread}', against
+
+
 def study_table(results: Dict[str, List[dict]], reference: str) -> str:
     """The results as a Markdown table.
 
     Args:
-        results (dict[str, list[dict]]): from :func:`read_results`.
+        results (dict[str, list[dict]]): from :func:`read_results`, each run with the
+            scores of a held-out data set.
         reference (str): the variant that the others are compared with.
 
     Returns:
-        str: a row for each variant: seeds, mean and standard deviation over the seeds of
-        the average Dice, the paired difference, and what :func:`probe` found.
+        str: a row for each variant: seeds; what :func:`compared` says of the held-out
+        data and of the validation split; and what :func:`probe` found.
 
     Raises:
         InputError: the reference has no result.
     """
     if reference not in results:
         raise InputError(f'the reference {reference!r} has no result yet; run it first.')
-    rows = [
-        '| variant | seeds | Dice (%) | against the reference | '
-        'largest weight of a\' | beta grad L_reg / grad L_cls |',
-        '|---|---|---|---|---|---|'
+    titles = [
+        'variant', 'seeds', 'held out: Dice (%)', 'against the reference',
+        'validation: Dice (%)', 'against the reference', 'largest weight of a\'',
+        'beta grad L_reg / grad L_cls'
     ]
+    rows = [f'| {" | ".join(titles)} |', f'|{"---|" * len(titles)}']
 
     def mean_of(runs, key):
         values = [r['probe'][key] for r in runs if r['probe'][key] is not None]
         return f'{np.mean(values):.3g}' if values else '-'
 
+    held_out = {name: [dict(run, **run['held_out']) for run in runs]
+                for name, runs in results.items()}
     for name in sorted(results, key=lambda name: name != reference):
         runs = results[name]
-        dice = [run['scores']['mDice'] for run in runs]
-        spread = f' +- {np.std(dice, ddof=1):.2f}' if len(dice) > 1 else ''
-        against = 'reference'
-        if name != reference:
-            mean, low, high = paired_interval(runs, results[reference])
-            verdict = '' if low > 0 or high < 0 else ', indistinguishable'
-            against = f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]{verdict}'
-        rows.append(f'| {name} | {len(runs)} | {np.mean(dice):.2f}{spread} | {against} | '
-                    f'{mean_of(runs, "largest_weight")} | '
-                    f'{mean_of(runs, "gradient_ratio")} |')
+        cells = [
+            name, str(len(runs)), *compared(held_out[name], held_out[reference]),
+            *compared(runs, results[reference]), mean_of(runs, 'largest_weight'),
+            mean_of(runs, 'gradient_ratio')
+        ]
+        rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows)

@@ -162,7 +162,7 @@ def test_the_tool(tool, phantom, tmp_path, capsys):
 
 def test_cross_validation(tool, phantom, tmp_path, capsys, monkeypatch):
     """Each of the eight cases is tested on once for each seed, in the fold it is in."""
-    def fake(run_, data_root, work_dir, split, gpu):
+    def fake(run_, data_root, work_dir, split, gpu, held_out):
         dataset = run_.options['test_dataloader']['dataset']
         assert dataset['both_folders'] and split == 'test'
         assert run_.options['test_evaluator'] == dict(surface=True)

@@ -9,6 +9,8 @@ import torch
 from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, study
+from seam_seg.apis.identity import code_version
+from seam_seg.datasets.phantom import HELD_OUT_SEEDS, find_params, write_phantom
 from seam_seg.errors import InputError
 from seam_seg.files import write_json
 from seam_seg.weights import READY_WEIGHTS
@@ -16,14 +18,19 @@ from seam_seg.weights import READY_WEIGHTS
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 
-def result(variant, seed, dice, weight=0.5, ratio=None):
-    """A run whose images score around ``dice``."""
+def scored(dice):
+    """Scores of images around ``dice``."""
     return dict(
-        variant=variant, seed=seed, scores=dict(mDice=dice),
-        per_image={
+        scores=dict(mDice=dice), per_image={
             f'case{i}': {f'Dice.{bone}': dice + i for bone in study.BONES}
             for i in range(8)
-        },
+        })
+
+
+def result(variant, seed, dice, weight=0.5, ratio=None):
+    """A run, 10 points worse on the held-out data."""
+    return dict(
+        variant=variant, seed=seed, **scored(dice), held_out=scored(dice - 10),
         probe=dict(largest_weight=weight, gradient_ratio=ratio))
 
 
@@ -40,7 +47,7 @@ def test_flatten():
 def test_finished_runs_are_not_repeated(tmp_path, monkeypatch, phantom):
     done = []
 
-    def fake(run, data_root, work_dir, split, gpu):
+    def fake(run, data_root, work_dir, split, gpu, held_out):
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append((run.variant, run.seed))
@@ -65,7 +72,7 @@ def test_a_failed_run_loses_no_other(tmp_path, monkeypatch, phantom):
     both = threading.Barrier(2, timeout=20)
     used = []
 
-    def fake(run, data_root, work_dir, split, gpu):
+    def fake(run, data_root, work_dir, split, gpu, held_out):
         both.wait()  # only two that run at the same time pass
         used.append(gpu)
         if run.variant == 'b':
@@ -90,7 +97,7 @@ def test_nothing_is_taken_for_what_it_is_not(tmp_path, monkeypatch, phantom):
     """Results and half-done trainings of other data, configs or start weights."""
     begun = []
 
-    def fake(run, data_root, work_dir, split, gpu):
+    def fake(run, data_root, work_dir, split, gpu, held_out):
         begun.append(run.name)
         if run.variant == 'cut off':
             (work_dir / 'iter_1.pth').touch()
@@ -145,13 +152,18 @@ def test_a_damaged_result_is_named_before_any_run(content, tmp_path, phantom):
 
 
 def test_table(tmp_path):
-    write(tmp_path, result('ref', 0, 70.0), result('ref', 1, 72.0),
-          result('better', 0, 75.0, ratio=0.01), result('same', 1, 72.0))
+    mixed = result('mixed', 0, 75.0, ratio=0.01)
+    mixed['held_out'] = scored(58.0)  # better on one, worse on the other
+    write(tmp_path, result('ref', 0, 70.0), result('ref', 1, 72.0), mixed,
+          result('same', 1, 72.0))
     table = study.study_table(study.read_results(tmp_path), 'ref').splitlines()
-    assert table[2] == '| ref | 2 | 71.00 +- 1.41 | reference | 0.5 | - |'
-    # paired with the seed that both have; every image is 5 better
-    assert table[3] == '| better | 1 | 75.00 | +5.00 [+5.00, +5.00] | 0.5 | 0.01 |'
-    assert '+0.00 [+0.00, +0.00], indistinguishable' in table[4]
+    assert table[2] == (
+        '| ref | 2 | 61.00 +- 1.41 | reference | 71.00 +- 1.41 | reference | 0.5 | - |')
+    # paired with the seed that both have; the interval is over equal differences
+    assert table[3] == (
+        '| mixed | 1 | 58.00 | -2.00 [-2.00, -2.00]; -2.00 | 75.00 | '
+        '+5.00 [+5.00, +5.00]; +5.00 | 0.5 | 0.01 |')
+    assert '+0.00 [+0.00, +0.00], indistinguishable; +0.00' in table[4]
 
 
 def test_folds_are_one_test_of_all_images():
@@ -216,6 +228,8 @@ def test_probe_finds_what_the_head_has(name, keys, phantom, tmp_path):
 
 
 def test_a_real_run(tmp_path, phantom):
+    held_out = tmp_path / 'scanner'
+    write_phantom(held_out, 0, 2, HELD_OUT_SEEDS['val'], find_params('scanner'))
     options = dict(
         train_cfg=dict(max_iters=1), train_dataloader=dict(
             batch_size=2, num_workers=0, persistent_workers=False),
@@ -223,10 +237,14 @@ def test_a_real_run(tmp_path, phantom):
             loss_center=dict(type='CenterRegressionLoss', mode='offset'))))
     runs = [study.Run('offset', 3, DEMO, options)]
     list(study.run_study(
-        runs, str(phantom), tmp_path / 'out', tmp_path / 'work', look_inside=True))
+        runs, str(phantom), tmp_path / 'out', tmp_path / 'work', look_inside=True,
+        held_out=str(held_out)))
     run, = study.read_results(tmp_path / 'out')['offset']
     assert run['seed'] == 3 and 'randomness.seed=3' in run['command']
     assert len(run['per_image']) == 1  # the validation split of five cases
+    assert run['versions']['code'] == code_version()
+    assert len(run['held_out']['per_image']) == 2
+    assert run['held_out']['scores']['mDice'] != run['scores']['mDice']
     assert 0.25 <= run['probe']['largest_weight'] <= 1
     assert run['probe']['gradient_ratio'] > 0
     # weights as they are, on another split
@@ -236,6 +254,14 @@ def test_a_real_run(tmp_path, phantom):
         tmp_path / 'again', 'test')
     assert len(scored['per_image']) == 3 and checkpoint == trained
     assert 'tools/test.py' in scored['command']
+    # the result is that of these held-out cases, and of no others
+    with pytest.raises(InputError, match='offset_seed3.json: comes from other data'):
+        next(study.run_study(runs, str(phantom), tmp_path / 'out', tmp_path / 'work'))
+    write_phantom(held_out, 0, 2, HELD_OUT_SEEDS['test'], find_params('scanner'),
+                  overwrite=True)
+    with pytest.raises(InputError, match='offset_seed3.json: comes from other data'):
+        next(study.run_study(runs, str(phantom), tmp_path / 'out', tmp_path / 'work',
+                             held_out=str(held_out)))
     wrong = study.Run('bad', 0, DEMO, dict(model=dict(decode_head=dict(beta=-1))))
     with pytest.raises(InputError, match='log.txt'):
         study.train_and_score(wrong, str(phantom), tmp_path / 'bad')

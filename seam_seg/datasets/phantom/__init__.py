@@ -20,6 +20,7 @@ from .params import (
     CLASS_NAMES,
     CURVE_TYPES,
     HELD_OUT,
+    HELD_OUT_SEEDS,
     LUMBAR,
     PRESETS,
     RIB,
@@ -33,6 +34,7 @@ from .writing import SPLITS, write_phantom
 
 __all__ = [
     'BACKGROUND', 'Body', 'Bone', 'CLASS_NAMES', 'CURVE_TYPES', 'Geometry', 'HELD_OUT',
-    'LUMBAR', 'PRESETS', 'PhantomCase', 'PhantomParams', 'RIB', 'SPLITS', 'THORACIC',
-    'draw_geometry', 'find_params', 'make_case', 'preset_name', 'write_phantom'
+    'HELD_OUT_SEEDS', 'LUMBAR', 'PRESETS', 'PhantomCase', 'PhantomParams', 'RIB',
+    'SPLITS', 'THORACIC', 'draw_geometry', 'find_params', 'make_case', 'preset_name',
+    'write_phantom'
 ]
