@@ -1,5 +1,6 @@
 """The studies: which runs there are, and what their reports say."""
 import json
+import re
 
 import pytest
 
@@ -79,3 +80,19 @@ def test_the_config_has_the_rate_that_the_study_chose(tool_module):
     cfg = get_config(module.CONFIG)
     assert cfg.optim_wrapper.optimizer.lr == max(means, key=means.get)
     assert cfg.param_scheduler[0].eta_min == cfg.optim_wrapper.optimizer.lr / 100
+
+
+def test_what_is_said_of_the_choices_is_in_their_table():
+    docs = project_root() / 'docs'
+    said = (docs / 'choices.md').read_text().split('## Evidence')[1]
+    table = (docs / 'choices/README.md').read_text()
+    scores = re.findall(r'\d+\.\d\d \+- \d\.\d\d', said)
+    intervals = re.findall(r'\[[+-]\d\.\d\d, [+-]\d\.\d\d\]', said)
+    assert len(scores) == 8 and len(intervals) == 8
+    for quoted in (*scores, *intervals):
+        assert quoted in table, quoted
+    for inside in ('0.00269', '0.00688', '1.31', '4.69', '0.651'):
+        assert inside in said and f'| {inside} |' in table, inside
+    # what the choice of the recommended configs rests on
+    assert re.search(r'scale-none .* indistinguishable; .* indistinguishable; .* \| 1 \|',
+                     table)
