@@ -30,7 +30,7 @@ def test_runs_are_nested_and_paired(tool_module, tmp_path):
             assert set(splits[seed, few]) < set(splits[seed, more])
     assert splits[0, 5] != splits[1, 5]
     rates = module.list_rate_runs([0, 1])
-    assert len({run.name for run in rates}) == len(rates) == 2 * (1 + 3 * 3)
+    assert len({run.name for run in rates}) == len(rates) == 2 * (1 + 3 * 4)
     for run in rates:  # chosen on cases that no run of the seed is trained on
         files = run.options['test_dataloader']['dataset']['split_files']
         rest = set((tmp_path / files['val']).read_text().split())
@@ -76,7 +76,7 @@ def test_the_config_has_the_rate_that_the_study_chose(tool_module):
         module.read_results(project_root() / 'docs/finetune/rates')).splitlines()
     means = {float(cells[0]): float(cells[-1]) for cells in (
         line.strip('| ').split(' | ') for line in table[2:2 + len(module.RATES)])}
-    assert len(means) == 3
+    assert len(means) == len(module.RATES)
     cfg = get_config(module.CONFIG)
     assert cfg.optim_wrapper.optimizer.lr == max(means, key=means.get)
     assert cfg.param_scheduler[0].eta_min == cfg.optim_wrapper.optimizer.lr / 100

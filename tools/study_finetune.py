@@ -31,7 +31,7 @@ FROM_SCRATCH = dict(
     optim_wrapper=dict(optimizer=dict(lr=2e-3)),
     param_scheduler={'0': dict(T_max=600, eta_min=2e-5)})
 # Learning rates of fine-tuning, each with these numbers of cases.
-RATES = (1e-3, 3e-4, 1e-4)
+RATES = (1e-3, 3e-4, 1e-4, 3e-5)
 RATE_CASES = (1, 5, 20)
 STARTS = {'ready': 'from the ready weights', 'scratch': 'from scratch'}
 
