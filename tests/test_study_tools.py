@@ -2,10 +2,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from seam_seg.configs import get_config, project_root
 from seam_seg.files import write_json
+from seam_seg.weights import READY_WEIGHTS
 
 
 def test_runs_are_nested_and_paired(tool_module, tmp_path):
@@ -35,6 +37,14 @@ def test_runs_are_nested_and_paired(tool_module, tmp_path):
         files = run.options['test_dataloader']['dataset']['split_files']
         rest = set((tmp_path / files['val']).read_text().split())
         assert len(rest) == 20 and not rest & set(splits[run.seed, 20])
+        rate, count = run.variant.rsplit('-', 1)
+        if rate == 'ready':
+            assert run.checkpoint == READY_WEIGHTS and count == '0'
+            continue
+        assert run.options['optim_wrapper']['optimizer']['lr'] == float(rate)
+        assert run.options['param_scheduler']['0']['eta_min'] == float(rate) / 100
+        file = run.options['train_dataloader']['dataset']['split_files']['train']
+        assert file == f'labelled-{count}_seed{run.seed}.txt'
 
 
 def test_report(tool_module, tmp_path):
@@ -79,20 +89,68 @@ def test_the_config_has_the_rate_that_the_study_chose(tool_module):
     assert len(means) == len(module.RATES)
     cfg = get_config(module.CONFIG)
     assert cfg.optim_wrapper.optimizer.lr == max(means, key=means.get)
-    assert cfg.param_scheduler[0].eta_min == cfg.optim_wrapper.optimizer.lr / 100
+    assert cfg.param_scheduler[0].eta_min == pytest.approx(
+        cfg.optim_wrapper.optimizer.lr / 100)
+
+
+def test_the_readme_tells_what_fine_tuning_gave(tool_module):
+    module = tool_module('study_finetune')
+    results = module.read_results(project_root() / 'docs/finetune')
+    readme = ' '.join((project_root() / 'README.md').read_text().split())
+    dice = {start: {count: np.mean(values) for count, values in module.dice_of(
+        results, start).items()} for start in module.STARTS}
+    ready, scratch = dice['ready'], dice['scratch']
+    assert (f'average Dice of {ready[0]:.1f}% without any labelled case, more than '
+            f'training from scratch with 20 ({scratch[20]:.1f}%)') in readme
+    assert ready[0] > scratch[20]
+    later = ', '.join(f'{ready[count]:.1f}' for count in (2, 5, 10))
+    assert f'one labelled case {ready[1]:.1f}%' in readme and ready[1] < ready[0]
+    assert f'2, 5, 10 and 20 reach {later} and {ready[20]:.1f}%' in readme
+
+
+def test_no_result_names_a_path_of_the_machine_that_made_it():
+    files = [path for path in (project_root() / 'docs').rglob('*.json')]
+    assert len(files) > 100
+    for path in files:
+        found = json.loads(path.read_text())
+        words = (found.get('command') or '').split() if isinstance(found, dict) else []
+        assert not [word for word in words if word.startswith('/')], path
 
 
 def test_what_is_said_of_the_choices_is_in_their_table():
     docs = project_root() / 'docs'
-    said = (docs / 'choices.md').read_text().split('## Evidence')[1]
-    table = (docs / 'choices/README.md').read_text()
-    scores = re.findall(r'\d+\.\d\d \+- \d\.\d\d', said)
-    intervals = re.findall(r'\[[+-]\d\.\d\d, [+-]\d\.\d\d\]', said)
-    assert len(scores) == 8 and len(intervals) == 8
-    for quoted in (*scores, *intervals):
-        assert quoted in table, quoted
-    for inside in ('0.00269', '0.00688', '1.31', '4.69', '0.651'):
-        assert inside in said and f'| {inside} |' in table, inside
-    # what the choice of the recommended configs rests on
-    assert re.search(r'scale-none .* indistinguishable; .* indistinguishable; .* \| 1 \|',
-                     table)
+    said = ' '.join((docs / 'choices.md').read_text().split('## Evidence')[1].split())
+    rows = {cells[0]: cells[1:] for cells in (
+        line.strip('| ').split(' | ') for line in
+        (docs / 'choices/README.md').read_text().splitlines() if line.startswith('| '))}
+    held_out, against, validation, against_there, weight, ratio = (
+        {name: cells[i] for name, cells in rows.items()} for i in range(1, 7))
+
+    def interval(cell):
+        return re.search(r'\[[^]]+\]', cell)[0]
+
+    def three(columns):
+        return '{}, {} and {}'.format(*(
+            columns[name] for name in ('scale-none', 'reference', 'scale-hw')))
+
+    for phrase in (
+            f'{three(held_out)} on `scanner`, {three(validation)} on `standard`',
+            f'as printed against the mass: {interval(against["scale-none"])} and '
+            f'{interval(against_there["scale-none"])}',
+            f'mean largest weight {weight["scale-none"]})',
+            f'By the mass it is {weight["reference"]}.',
+            f'is {ratio["reference"]} of |grad L_cls| on the key '
+            f'({ratio["center-centroid-class"]} with one center per class)',
+            f'same ({held_out["center-off"]}; {interval(against["center-off"])})',
+            f'({held_out["center-centroid-class"]}; '
+            f'{interval(against["center-centroid-class"])})'):
+        assert phrase in said, phrase
+    for name, word in (('center-l1-weight10', 'gradients is'),
+                       ('center-offset-instance', 'has a ratio of')):
+        assert f'{word} {ratio[name]}' in said
+        for column in (against, against_there):
+            loss = column[name].split()[0].lstrip('-')
+            seeds = column[name].split('; ')[1]
+            assert f'{loss} ({interval(column[name])}; seeds {seeds})' in said, name
+    for name in ('scale-none', 'scale-hw', 'center-off', 'center-centroid-class'):
+        assert 'indistinguishable' in against[name] + against_there[name]

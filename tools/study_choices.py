@@ -44,8 +44,8 @@ VARIANTS = {
     'center-off': head(beta=0),
     'center-centroid-class': center(segments='class'),
     'center-offset-instance': center(mode='offset'),
-    # A threshold of one pixel row makes smooth-l1 nearly an l1: a shift by one pixel has
-    # the gradient of a shift by all 512 under the threshold of 1.
+    # A threshold of half a row of a patch (256 rows, in [0, 1]) makes smooth-l1 nearly an
+    # l1: a shift by one row has the gradient that one by the whole patch has under 1.
     'center-l1-weight10': center(smooth_l1_beta=1 / 512, loss_weight=10.0),
 }
 
@@ -58,11 +58,11 @@ def write_report(out: Path) -> str:
         '# Open choices, one factor at a time\n\n'
         'Written by `tools/study_choices.py`, which goes on where it was stopped '
         f'({len(VARIANTS)} variants, 3 seeds). Held out: the family `scanner`, part '
-        f'`val` ({HELD_OUT_CASES} images); validation: the split of the preset '
-        '`standard`, which is trained on (12 images). Dice: mean and standard deviation '
-        'over the seeds; against the reference: mean difference [95% interval over the '
-        'images (t), which says nothing of the spread over seeds and is not corrected '
-        'for the number of variants]; then the difference of each seed.\n\n'
+        f'`val` ({HELD_OUT_CASES} images); validation: 12 images of `standard`, the '
+        'preset of the training images. Dice: mean and standard deviation over the '
+        'seeds; against the reference: mean difference [95% interval over the images '
+        '(t), which says nothing of the spread over trainings and is not corrected for '
+        'the number of comparisons]; then the difference of each seed, in order.\n\n'
         + table + '\n')
     return table
 
@@ -83,6 +83,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         help='results and table (default: docs/choices)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_choices'))
     args = parser.parse_args(argv)
+    if args.held_out.resolve() == args.data_root.resolve():
+        parser.error('--held-out and --data-root must be different folders')
     # 60 training cases, of which 12 validate; the test cases stay unused.
     write_phantom(args.data_root, 60, 1, seed=1, num_workers=2, overwrite=True)
     write_phantom(

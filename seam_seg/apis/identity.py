@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..configs import project_root
+from ..weights import READY_URL, READY_WEIGHTS
 
 # What is logged, drawn or validated on the way does not change what is learned.
 KEYS = ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg')
@@ -100,6 +101,7 @@ def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None,
         parts['held-out cases'] = cases_of(dict(
             cfg.test_dataloader.dataset, data_root=str(held_out), split='test'))
     start = str(checkpoint or cfg.get('load_from'))
+    start = str(READY_WEIGHTS) if start == READY_URL else start
     parts['start'] = digest_of(start) if Path(start).is_file() else start
     parts['seed'] = seed
     text = json.dumps(parts, sort_keys=True, default=str)

@@ -172,6 +172,8 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
     """
     options = [f'{key}={value}' for key, value in flatten(run.options).items()]
     options.append(f'randomness.seed={run.seed}')
+    versions = dict(  # of what trains, whatever is committed meanwhile
+        seam_seg=__version__, code=code_version(), torch=torch.__version__)
     work_dir.mkdir(parents=True, exist_ok=True)
     seen = {} if gpu is None else dict(CUDA_VISIBLE_DEVICES=str(gpu))
     start = time.time()
@@ -185,7 +187,8 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
         if status:
             raise InputError(f'{tool} {" ".join(words)}: ended with status {status}; see '
                              f'{work_dir / "log.txt"}.')
-        return f'{tool} {" ".join(words)}'.replace(str(work_dir), 'WORK_DIR')
+        command = f'{tool} {" ".join(words)}'.replace(str(work_dir), 'WORK_DIR')
+        return command.replace(f'{project_root()}/', '')
 
     def score(root, part, folder):
         tested = call('tools/test.py', run.config, str(checkpoint), '--data-root',
@@ -205,8 +208,7 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
     return dict(
         variant=run.variant, config=run.config, options=run.options, seed=run.seed,
         fold=run.fold, split=split, command=command or tested,
-        versions=dict(
-            seam_seg=__version__, code=code_version(), torch=torch.__version__),
+        versions=versions,
         seconds_of_this_start=round(seconds, 1), **scores), checkpoint
 
 
@@ -467,10 +469,17 @@ def study_table(results: Dict[str, List[dict]], reference: str) -> str:
         data and of the validation split; and what :func:`probe` found.
 
     Raises:
-        InputError: the reference has no result.
+        InputError: the reference has no result, or a run comes from another study.
     """
     if reference not in results:
         raise InputError(f'the reference {reference!r} has no result yet; run it first.')
+    for name, runs in results.items():
+        for run in runs:
+            missing = {'held_out', 'probe'} - run.keys()
+            if missing:
+                raise InputError(f'{name}, seed {run["seed"]}: its result lacks '
+                                 f'{min(missing)!r}. Delete it, or give each study its '
+                                 'own --out.')
     titles = [
         'variant', 'seeds', 'held out: Dice (%)', 'against the reference',
         'validation: Dice (%)', 'against the reference', 'largest weight of a\'',

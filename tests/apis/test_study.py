@@ -8,13 +8,13 @@ import pytest
 import torch
 from mmseg.registry import MODELS
 
-from seam_seg.apis import load_config, study
-from seam_seg.apis.identity import code_version
+from seam_seg.apis import identity, load_config, study
 from seam_seg.datasets.phantom import HELD_OUT_SEEDS, find_params, write_phantom
 from seam_seg.errors import InputError
 from seam_seg.files import write_json
 from seam_seg.weights import READY_WEIGHTS
 
+FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 
@@ -125,6 +125,15 @@ def test_nothing_is_taken_for_what_it_is_not(tmp_path, monkeypatch, phantom):
             start([run])
     with pytest.raises(InputError, match='work/cut off_seed0: comes from other data'):
         start([cut_off._replace(options=lower)])
+    # other ready weights, which the config names by a name that stays
+    fine_tuned = done._replace(variant='fine-tuned', config=FINETUNE)
+    start([fine_tuned], out='fine-tuned')
+    other = tmp_path / 'other.pth'
+    other.write_bytes(READY_WEIGHTS.read_bytes() + b'x')
+    with monkeypatch.context() as patched:
+        patched.setattr(identity, 'READY_WEIGHTS', other)
+        with pytest.raises(InputError, match='fine-tuned_seed0.json: comes from other'):
+            start([fine_tuned], out='fine-tuned')
     # another phantom, whose cases have the same names
     recipe = copied / 'phantom.json'
     recipe.write_text(recipe.read_text().replace('"seed": 7', '"seed": 8'))
@@ -204,7 +213,11 @@ def test_interval_covers_the_noise():
 def test_bad_results(tmp_path):
     with pytest.raises(InputError, match='no result'):
         study.read_results(tmp_path)
-    write(tmp_path, result('b', 0, 70.0))
+    foreign = result('b', 0, 70.0)
+    del foreign['held_out']
+    write(tmp_path, foreign)
+    with pytest.raises(InputError, match="b, seed 0: its result lacks 'held_out'"):
+        study.study_table(study.read_results(tmp_path), 'b')
     with pytest.raises(InputError, match="'ref' has no result"):
         study.study_table(study.read_results(tmp_path), 'ref')
     (tmp_path / 'c_seed0.json').write_text('{"variant": "c"')
@@ -227,7 +240,9 @@ def test_probe_finds_what_the_head_has(name, keys, phantom, tmp_path):
         assert found['gamma_pam'] == found['added'] == 0
 
 
-def test_a_real_run(tmp_path, phantom):
+def test_a_real_run(tmp_path, phantom, monkeypatch):
+    commits = iter(['before', 'after', 'of a run that fails'])
+    monkeypatch.setattr(study, 'code_version', lambda: next(commits))
     held_out = tmp_path / 'scanner'
     write_phantom(held_out, 0, 2, HELD_OUT_SEEDS['val'], find_params('scanner'))
     options = dict(
@@ -242,7 +257,8 @@ def test_a_real_run(tmp_path, phantom):
     run, = study.read_results(tmp_path / 'out')['offset']
     assert run['seed'] == 3 and 'randomness.seed=3' in run['command']
     assert len(run['per_image']) == 1  # the validation split of five cases
-    assert run['versions']['code'] == code_version()
+    assert run['versions']['code'] == 'before'
+    assert str(tmp_path) not in run['command'].replace(str(phantom), '')
     assert len(run['held_out']['per_image']) == 2
     assert run['held_out']['scores']['mDice'] != run['scores']['mDice']
     assert 0.25 <= run['probe']['largest_weight'] <= 1
@@ -253,7 +269,8 @@ def test_a_real_run(tmp_path, phantom):
         study.Run('again', 3, DEMO, options, trained), str(phantom),
         tmp_path / 'again', 'test')
     assert len(scored['per_image']) == 3 and checkpoint == trained
-    assert 'tools/test.py' in scored['command']
+    assert scored['versions']['code'] == 'after'
+    assert scored['command'].startswith('tools/test.py ')
     # the result is that of these held-out cases, and of no others
     with pytest.raises(InputError, match='offset_seed3.json: comes from other data'):
         next(study.run_study(runs, str(phantom), tmp_path / 'out', tmp_path / 'work'))

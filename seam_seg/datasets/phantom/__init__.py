@@ -9,7 +9,7 @@ A case is drawn in two steps. :func:`draw_geometry` draws the spine, the vertebr
 the body strip and the bone outlines, all of it cheap. :func:`make_case` then renders
 tissue, shadows and artefacts around that geometry. Both take a
 :class:`PhantomParams`: ``PRESETS`` holds those to train on, ``HELD_OUT`` those that
-are only ever tested on.
+no shipped model was trained on.
 
 Axes: x grows to the right, y grows downwards (towards the lumbar end), both in px.
 """

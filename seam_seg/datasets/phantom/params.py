@@ -292,8 +292,8 @@ PRESETS = dict(
     ),
 )
 
-# What is only ever tested on, one model family each: `scanner` stands for another
-# scanner, operator and population at once.
+# What no shipped model was trained on, one model family each: `scanner` stands for
+# another scanner, operator and population at once.
 _FAMILIES = dict(
     noise=dict(noise_model='grains'),
     texture=dict(texture_model='cells'),
