@@ -32,15 +32,18 @@ def test_runs_are_nested_and_paired(tool_module, tmp_path):
             assert set(splits[seed, few]) < set(splits[seed, more])
     assert splits[0, 5] != splits[1, 5]
     rates = module.list_rate_runs([0, 1])
-    assert len({run.name for run in rates}) == len(rates) == 2 * (1 + 3 * 4)
+    # two seeds of the ready weights and four rates, one of three rates from scratch
+    assert len({run.name for run in rates}) == len(rates) == 2 * (1 + 3 * 4) + 3 * 3
     for run in rates:  # chosen on cases that no run of the seed is trained on
         files = run.options['test_dataloader']['dataset']['split_files']
         rest = set((tmp_path / files['val']).read_text().split())
         assert len(rest) == 20 and not rest & set(splits[run.seed, 20])
-        rate, count = run.variant.rsplit('-', 1)
-        if rate == 'ready':
-            assert run.checkpoint == READY_WEIGHTS and count == '0'
+        if run.variant == 'ready-0':
+            assert run.checkpoint == READY_WEIGHTS
             continue
+        start, rate, count = re.fullmatch(
+            r'(ready|scratch)-(.+)-(\d+)', run.variant).groups()
+        assert ('load_from' in run.options) == (start == 'scratch')
         assert run.options['optim_wrapper']['optimizer']['lr'] == float(rate)
         assert run.options['param_scheduler']['0']['eta_min'] == float(rate) / 100
         file = run.options['train_dataloader']['dataset']['split_files']['train']
@@ -53,8 +56,9 @@ def test_report(tool_module, tmp_path):
                                 ('ready-5', 1, 74.0), ('scratch-5', 0, 40.0)):
         (tmp_path / f'{variant}_seed{seed}.json').write_text(json.dumps(
             dict(variant=variant, seed=seed, scores=dict(mDice=dice), per_image={})))
-    for variant, dice in (('ready-0', 61.0), ('0.0003-1', 62.0), ('0.0003-5', 64.0),
-                          ('0.0003-20', 69.0), ('0.001-1', 55.0)):
+    for variant, dice in (('ready-0', 61.0), ('ready-0.0003-1', 62.0),
+                          ('ready-0.0003-5', 64.0), ('ready-0.0003-20', 69.0),
+                          ('scratch-0.002-1', 55.0)):
         write_json(tmp_path / 'rates' / f'{variant}_seed0.json', dict(
             variant=variant, seed=0, scores=dict(mDice=dice), per_image={}))
     table = module.write_report(tmp_path).splitlines()
@@ -63,8 +67,9 @@ def test_report(tool_module, tmp_path):
     assert (tmp_path / 'finetune.png').stat().st_size > 10000
     report = (tmp_path / 'README.md').read_text()
     assert table[5] in report
-    for line in ('| 0.001 | 55.00 | - | - | - |', 'on the same cases: 61.00.',
-                 '| 0.0003 | 62.00 | 64.00 | 69.00 | 65.00 |'):
+    for line in ('| from scratch | 0.002 | 55.00 | - | - | - |',
+                 'on the same cases: 61.00.',
+                 '| from the ready weights | 0.0003 | 62.00 | 64.00 | 69.00 | 65.00 |'):
         assert line in report
 
 
@@ -84,9 +89,9 @@ def test_the_config_has_the_rate_that_the_study_chose(tool_module):
     module = tool_module('study_finetune')
     table = module.rate_table(
         module.read_results(project_root() / 'docs/finetune/rates')).splitlines()
-    means = {float(cells[0]): float(cells[-1]) for cells in (
-        line.strip('| ').split(' | ') for line in table[2:2 + len(module.RATES)])}
-    assert len(means) == len(module.RATES)
+    means = {float(cells[1]): float(cells[-1]) for cells in (
+        line.strip('| ').split(' | ') for line in table) if 'ready' in cells[0]}
+    assert len(means) == len(module.RATES['ready'])
     cfg = get_config(module.CONFIG)
     assert cfg.optim_wrapper.optimizer.lr == max(means, key=means.get)
     assert cfg.param_scheduler[0].eta_min == pytest.approx(
