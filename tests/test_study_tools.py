@@ -111,6 +111,12 @@ def test_the_readme_tells_what_fine_tuning_gave(tool_module):
     later = ', '.join(f'{ready[count]:.1f}' for count in (2, 5, 10))
     assert f'one labelled case {ready[1]:.1f}%' in readme and ready[1] < ready[0]
     assert f'2, 5, 10 and 20 reach {later} and {ready[20]:.1f}%' in readme
+    rates = {name: runs[0]['scores']['mDice'] for name, runs in module.read_results(
+        project_root() / 'docs/finetune/rates').items()}
+    ahead = rates['scratch-0.006-20'] - rates['ready-0']
+    behind = rates['ready-0'] - rates['scratch-0.006-5']
+    assert f'ends {ahead:.1f} points ahead' in readme
+    assert f'5 cases {behind:.1f} behind' in readme
 
 
 def test_no_result_names_a_path_of_the_machine_that_made_it():
