@@ -1,4 +1,5 @@
 """Packaging of seam_seg: metadata, extras, and the configs and tools in the wheel."""
+
 import shutil
 from pathlib import Path
 
@@ -17,8 +18,11 @@ class BuildWithConfigs(build_py):
             return
         for folder in ('configs', 'tools'):
             shutil.copytree(
-                ROOT / folder, Path(self.build_lib) / 'seam_seg' / '.mim' / folder,
-                ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True)
+                ROOT / folder,
+                Path(self.build_lib) / 'seam_seg' / '.mim' / folder,
+                ignore=shutil.ignore_patterns('__pycache__'),
+                dirs_exist_ok=True,
+            )
 
 
 def read_version() -> str:
@@ -45,12 +49,19 @@ setup(
     extras_require=dict(
         onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2'],
         upstream=[
-            'torch>=2.1,<2.2', 'numpy<2', 'mmengine==0.10.7', 'mmcv>=2.1,<2.2',
-            'mmsegmentation==1.2.2', 'ftfy', 'regex', 'opencv-python'
+            'torch>=2.1,<2.2',
+            'numpy<2',
+            'mmengine==0.10.7',
+            'mmcv>=2.1,<2.2',
+            'mmsegmentation==1.2.2',
+            'ftfy',
+            'regex',
+            'opencv-python',
         ],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=['monai', 'pandas', 'tabulate', 'jinja2'],
     ),
     cmdclass=dict(build_py=BuildWithConfigs),
-    zip_safe=False)
+    zip_safe=False,
+)

@@ -3,6 +3,7 @@
 ``import seam_seg`` registers every model, dataset, transform, metric and hook of the
 package into mmseg's registries.
 """
+
 from .stack import check_stack
 
 check_stack()
@@ -12,6 +13,11 @@ from .configs import get_config  # noqa: E402
 from .version import __version__  # noqa: E402
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'evaluation', 'get_config', 'models',
-    'weights'
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'get_config',
+    'models',
+    'weights',
 ]

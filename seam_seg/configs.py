@@ -1,4 +1,5 @@
 """Where the configs are, in a clone as in an installed wheel."""
+
 from pathlib import Path
 from typing import Tuple
 
@@ -38,15 +39,17 @@ def config_path(name: str) -> Path:
     root = project_root() / 'configs'
     leaves = {
         path.relative_to(root).with_suffix('').as_posix(): path
-        for path in sorted(root.glob('*/*.py')) if path.parent.name != '_base_'
+        for path in sorted(root.glob('*/*.py'))
+        if path.parent.name != '_base_'
     }
-    key = name[:-len('.py')] if name.endswith('.py') else name
+    key = name[: -len('.py')] if name.endswith('.py') else name
     for leaf, path in leaves.items():
         if key in (leaf, path.stem, f'configs/{leaf}'):
             return path
     raise InputError(
         f'config {name}: neither a file nor the name of a config of seam_seg. '
-        f'The names are: {", ".join(leaves)}')
+        f'The names are: {", ".join(leaves)}'
+    )
 
 
 def get_config(name: str) -> Config:
@@ -67,11 +70,14 @@ def get_config(name: str) -> Config:
     except Exception as error:  # a config is Python: it can fail in any way
         raise InputError(
             f'config {path}: cannot be read ({type(error).__name__}: {error}). '
-            'Correct the file.') from error
+            'Correct the file.'
+        ) from error
     missing = [key for key in ('model', 'test_dataloader') if key not in cfg]
     if missing:
-        raise InputError(f'config {path}: has no {missing[0]!r}. Derive it from one of '
-                         'the configs of seam_seg (_base_).')
+        raise InputError(
+            f'config {path}: has no {missing[0]!r}. Derive it from one of '
+            'the configs of seam_seg (_base_).'
+        )
     return cfg
 
 
@@ -80,6 +86,9 @@ def network_size(cfg: Config) -> Tuple[int, int]:
 
     The paper's 1024 x 256 where it does not rescale.
     """
-    scales = [step['scale'] for step in cfg.test_dataloader.dataset.pipeline
-              if step['type'] == 'ResizeVPI']
+    scales = [
+        step['scale']
+        for step in cfg.test_dataloader.dataset.pipeline
+        if step['type'] == 'ResizeVPI'
+    ]
     return tuple(scales[0][::-1]) if scales else (1024, 256)

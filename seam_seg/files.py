@@ -1,4 +1,5 @@
 """Files that are written whole or not at all, whatever happens meanwhile."""
+
 import contextlib
 import csv
 import io

@@ -1,4 +1,5 @@
 """Pictures of masks: overlays, and the panels of tools/test.py and tools/predict.py."""
+
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
@@ -10,10 +11,12 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADER = 48  # px above a panel, at its final size
 
 
-def overlay(image: np.ndarray,
-            mask: np.ndarray,
-            palette: Sequence[Sequence[int]],
-            alpha: float = 0.3) -> np.ndarray:
+def overlay(
+    image: np.ndarray,
+    mask: np.ndarray,
+    palette: Sequence[Sequence[int]],
+    alpha: float = 0.3,
+) -> np.ndarray:
     """Paints the foreground classes over a grey image, with their outlines.
 
     Args:
@@ -32,19 +35,23 @@ def overlay(image: np.ndarray,
         if not region.any():
             continue
         canvas[region] = (
-            (1 - alpha) * canvas[region] + alpha * np.asarray(colour)).astype(np.uint8)
+            (1 - alpha) * canvas[region] + alpha * np.asarray(colour)
+        ).astype(np.uint8)
         contours, _ = cv2.findContours(
-            region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            region.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+        )
         cv2.drawContours(canvas, contours, -1, tuple(map(int, colour)), width)
     return canvas
 
 
-def panel(image: np.ndarray,
-          masks: Sequence[Tuple[str, np.ndarray]],
-          classes: Sequence[str],
-          palette: Sequence[Sequence[int]],
-          note: Optional[str] = None,
-          max_height: int = 1200) -> np.ndarray:
+def panel(
+    image: np.ndarray,
+    masks: Sequence[Tuple[str, np.ndarray]],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    note: Optional[str] = None,
+    max_height: int = 1200,
+) -> np.ndarray:
     """Puts the image and its overlays side by side, with titles and a legend.
 
     Args:
@@ -65,25 +72,46 @@ def panel(image: np.ndarray,
     columns = []
     for title, view in views:
         column = cv2.copyMakeBorder(
-            cv2.resize(view, size, interpolation=cv2.INTER_AREA), HEADER, HEADER, 4, 4,
-            cv2.BORDER_CONSTANT, value=(32, 32, 32))
+            cv2.resize(view, size, interpolation=cv2.INTER_AREA),
+            HEADER,
+            HEADER,
+            4,
+            4,
+            cv2.BORDER_CONSTANT,
+            value=(32, 32, 32),
+        )
         room = column.shape[1] - 14  # a long title is written smaller
         size_of = min(0.8, 0.8 * room / cv2.getTextSize(title, FONT, 0.8, 2)[0][0])
-        cv2.putText(column, title, (10, 32), FONT, size_of, (255, 255, 255), 2,
-                    cv2.LINE_AA)
+        cv2.putText(
+            column, title, (10, 32), FONT, size_of, (255, 255, 255), 2, cv2.LINE_AA
+        )
         columns.append(column)
     canvas = np.ascontiguousarray(np.hstack(columns))
     left, baseline = 10, canvas.shape[0] - 16
     for name, colour in list(zip(classes, palette))[1:]:
-        cv2.rectangle(canvas, (left, baseline - 18), (left + 18, baseline),
-                      tuple(map(int, colour)), cv2.FILLED)
+        cv2.rectangle(
+            canvas,
+            (left, baseline - 18),
+            (left + 18, baseline),
+            tuple(map(int, colour)),
+            cv2.FILLED,
+        )
         left += 26
-        cv2.putText(canvas, name, (left, baseline), FONT, 0.6, (255, 255, 255), 1,
-                    cv2.LINE_AA)
+        cv2.putText(
+            canvas, name, (left, baseline), FONT, 0.6, (255, 255, 255), 1, cv2.LINE_AA
+        )
         left += cv2.getTextSize(name, FONT, 0.6, 1)[0][0] + 16
     if note:
-        cv2.putText(canvas, note, (left + 16, baseline), FONT, 0.6, (255, 255, 255), 1,
-                    cv2.LINE_AA)
+        cv2.putText(
+            canvas,
+            note,
+            (left + 16, baseline),
+            FONT,
+            0.6,
+            (255, 255, 255),
+            1,
+            cv2.LINE_AA,
+        )
     return canvas
 
 

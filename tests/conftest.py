@@ -1,4 +1,5 @@
 """What every test shares: the package imported once, and fixed seeds."""
+
 import os
 
 import pytest
@@ -19,7 +20,8 @@ torch.set_num_threads(1)
 
 # Of tests/test_fuzz.py; `make fuzz` takes the longer one.
 settings.register_profile(
-    'suite', max_examples=25, derandomize=True, deadline=None, database=None)
+    'suite', max_examples=25, derandomize=True, deadline=None, database=None
+)
 settings.register_profile('long', max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile('suite')
 

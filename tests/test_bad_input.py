@@ -1,4 +1,5 @@
 """Bad input to every tool: one line that names it, a status, and nothing left behind."""
+
 import pickle
 import re
 import zlib
@@ -41,7 +42,7 @@ class Bench:
     def cut(self, path, keep=0.5):
         """The file at a path, cut off."""
         content = Path(path).read_bytes()
-        Path(path).write_bytes(content[:int(keep * len(content))])
+        Path(path).write_bytes(content[: int(keep * len(content))])
         return str(path)
 
     def data(self, break_=None):
@@ -64,8 +65,10 @@ class Bench:
     def weights(self, change=None, name='x.pth', meta=None):
         """The ready weights as a checkpoint in float32, changed."""
         state = {
-            key: value.float() if value.is_floating_point() else value for key, value in
-            torch.load(READY_WEIGHTS, weights_only=True)['state_dict'].items()
+            key: value.float() if value.is_floating_point() else value
+            for key, value in torch.load(READY_WEIGHTS, weights_only=True)[
+                'state_dict'
+            ].items()
         }
         if change is not None:
             change(state)
@@ -79,26 +82,42 @@ def png_of_size(width, height):
     good = cv2.imencode('.png', np.zeros((4, 4), np.uint8))[1].tobytes()
     header = bytearray(good[12:29])  # type and content of IHDR
     header[4:12] = width.to_bytes(4, 'big') + height.to_bytes(4, 'big')
-    return (good[:12] + bytes(header) + zlib.crc32(bytes(header)).to_bytes(4, 'big')
-            + good[33:])
+    return (
+        good[:12]
+        + bytes(header)
+        + zlib.crc32(bytes(header)).to_bytes(4, 'big')
+        + good[33:]
+    )
 
 
 class Bomb:
     """Runs code where it is unpickled."""
 
     def __reduce__(self):
-        return (print, ('the code in the checkpoint runs', ))
+        return (print, ('the code in the checkpoint runs',))
 
 
 def predict(*arguments, out=None):
-    return lambda b: ['predict', *(a(b) if callable(a) else a for a in arguments),
-                      '--out', out or str(b.out)]
+    return lambda b: [
+        'predict',
+        *(a(b) if callable(a) else a for a in arguments),
+        '--out',
+        out or str(b.out),
+    ]
 
 
 def own(checkpoint, config=READY_CONFIG):
     """A prediction of a good image with a checkpoint of one's own."""
-    return lambda b: ['predict', b.image(), '--out', str(b.out), '--config', config,
-                      '--checkpoint', checkpoint(b)]
+    return lambda b: [
+        'predict',
+        b.image(),
+        '--out',
+        str(b.out),
+        '--config',
+        config,
+        '--checkpoint',
+        checkpoint(b),
+    ]
 
 
 def pixels(array, name='scan.png'):
@@ -114,31 +133,71 @@ def prepare(break_=None, *more):
 
 
 def make(*more):
-    return lambda b: ['make_phantom', str(b.out), '--num-train', '2', '--num-test', '1',
-                      '--workers', '1', *more]
+    return lambda b: [
+        'make_phantom',
+        str(b.out),
+        '--num-train',
+        '2',
+        '--num-test',
+        '1',
+        '--workers',
+        '1',
+        *more,
+    ]
 
 
 def train(*options, break_=None, config=DEMO, more=()):
     """A training of one iteration."""
     return lambda b: [
-        'train', config, '--data-root', b.data(break_), '--work-dir', str(b.out), *more,
-        '--cfg-options', 'train_cfg.max_iters=1', 'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False', *options]
+        'train',
+        config,
+        '--data-root',
+        b.data(break_),
+        '--work-dir',
+        str(b.out),
+        *more,
+        '--cfg-options',
+        'train_cfg.max_iters=1',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        *options,
+    ]
 
 
 def score(checkpoint=lambda b: b.weights(), break_=None, more=()):
     return lambda b: [
-        'test', READY_CONFIG, checkpoint(b), '--data-root', b.data(break_), '--work-dir',
-        str(b.out), *more, '--cfg-options', 'test_dataloader.num_workers=0',
-        'test_dataloader.persistent_workers=False']
+        'test',
+        READY_CONFIG,
+        checkpoint(b),
+        '--data-root',
+        b.data(break_),
+        '--work-dir',
+        str(b.out),
+        *more,
+        '--cfg-options',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+    ]
 
 
-def bench(*more, configs=(DEMO, ), results=None):
+def bench(*more, configs=(DEMO,), results=None):
     def arguments(b):
         if results:
             b.file('out/' + results[0], results[1])
-        return ['benchmark', *configs, '--data-root', b.data(), '--out', str(b.out),
-                '--work-dir', str(b.path / 'work'), '--rounds', '1', *more]
+        return [
+            'benchmark',
+            *configs,
+            '--data-root',
+            b.data(),
+            '--out',
+            str(b.out),
+            '--work-dir',
+            str(b.path / 'work'),
+            '--rounds',
+            '1',
+            *more,
+        ]
+
     return arguments
 
 
@@ -149,7 +208,8 @@ def export(*more, name='x.onnx'):
 def edit(name, text):
     """Replaces a text file of the data set."""
     return lambda root: (root / name).write_bytes(
-        text if isinstance(text, bytes) else text.encode())
+        text if isinstance(text, bytes) else text.encode()
+    )
 
 
 def put(name, array):
@@ -169,93 +229,156 @@ GOOD = draw_case(0)[0]
 CASES = {
     # images, to predict.py
     'image missing': (predict('no.png'), 'no.png: no such image'),
-    'image empty': (predict(lambda b: b.file('scan.png')),
-                    'scan.png: the image is empty'),
-    'image of text': (predict(lambda b: b.file('scan.png', 'hello')),
-                      'scan.png: .*damaged'),
+    'image empty': (
+        predict(lambda b: b.file('scan.png')),
+        'scan.png: the image is empty',
+    ),
+    'image of text': (
+        predict(lambda b: b.file('scan.png', 'hello')),
+        'scan.png: .*damaged',
+    ),
     'PNG truncated': (predict(lambda b: b.cut(b.image())), 'scan.png: .*damaged'),
-    'JPEG truncated': (predict(lambda b: b.cut(b.image(name='scan.jpg'))),
-                       'scan.jpg: .*damaged'),
-    'TIFF truncated': (predict(lambda b: b.cut(b.image(name='scan.tif'))),
-                       'scan.tif: .*damaged'),
-    'BMP truncated': (predict(lambda b: b.cut(b.image(name='scan.bmp'))),
-                      'scan.bmp: .*damaged'),
+    'JPEG truncated': (
+        predict(lambda b: b.cut(b.image(name='scan.jpg'))),
+        'scan.jpg: .*damaged',
+    ),
+    'TIFF truncated': (
+        predict(lambda b: b.cut(b.image(name='scan.tif'))),
+        'scan.tif: .*damaged',
+    ),
+    'BMP truncated': (
+        predict(lambda b: b.cut(b.image(name='scan.bmp'))),
+        'scan.bmp: .*damaged',
+    ),
     'image of impossible size': (
         predict(lambda b: b.file('scan.png', png_of_size(50000, 50000))),
-        'scan.png: .*damaged'),
-    'image zero-sized': (predict(lambda b: b.file('scan.png', png_of_size(0, 4))),
-                         'scan.png: .*damaged'),
+        'scan.png: .*damaged',
+    ),
+    'image zero-sized': (
+        predict(lambda b: b.file('scan.png', png_of_size(0, 4))),
+        'scan.png: .*damaged',
+    ),
     'image of one pixel': (pixels([[7]]), 'scan.png: 1 x 1 pixels'),
     'image of one row': (pixels(np.ones((1, 500), np.uint8)), 'scan.png: 1 x 500 pixels'),
-    'image 20,000 pixels long': (pixels(np.ones((20000, 64), np.uint8)),
-                                 'scan.png: 20000 x 64 pixels'),
-    'image in colour': (pixels(np.stack([GOOD, GOOD, 0 * GOOD], 2)),
-                        'scan.png: a colour'),
+    'image 20,000 pixels long': (
+        pixels(np.ones((20000, 64), np.uint8)),
+        'scan.png: 20000 x 64 pixels',
+    ),
+    'image in colour': (
+        pixels(np.stack([GOOD, GOOD, 0 * GOOD], 2)),
+        'scan.png: a colour',
+    ),
     'image transparent': (pixels(np.stack([GOOD] * 4, 2)), 'scan.png: .*transparent'),
-    'image of NaN': (pixels(np.full((64, 32), np.nan, np.float32), 'scan.tif'),
-                     'scan.tif: .*float32'),
-    'image of inf': (pixels(np.full((64, 32), np.inf, np.float64), 'scan.tif'),
-                     'scan.tif: .*float64'),
-    'image of 32-bit integers': (pixels(np.ones((64, 32), np.int32), 'scan.tif'),
-                                 'scan.tif: .*int32'),
+    'image of NaN': (
+        pixels(np.full((64, 32), np.nan, np.float32), 'scan.tif'),
+        'scan.tif: .*float32',
+    ),
+    'image of inf': (
+        pixels(np.full((64, 32), np.inf, np.float64), 'scan.tif'),
+        'scan.tif: .*float64',
+    ),
+    'image of 32-bit integers': (
+        pixels(np.ones((64, 32), np.int32), 'scan.tif'),
+        'scan.tif: .*int32',
+    ),
     'image unreadable': (predict('/proc/self/mem'), '/proc/self/mem'),
     'image a folder without images': (predict(lambda b: str(b.path)), 'holds no image'),
-    'list not UTF-8': (predict(lambda b: b.file('list.txt', b'\xff\xfe\xff')),
-                       'list.txt: .*UTF-8'),
+    'list not UTF-8': (
+        predict(lambda b: b.file('list.txt', b'\xff\xfe\xff')),
+        'list.txt: .*UTF-8',
+    ),
     'list empty': (predict(lambda b: b.file('list.txt', '\n')), 'no image is listed'),
-    'two images of one name': (predict(lambda b: b.image(name='a/scan.png'),
-                                       lambda b: b.image(name='b/scan.png')),
-                               'two images are named scan'),
+    'two images of one name': (
+        predict(
+            lambda b: b.image(name='a/scan.png'), lambda b: b.image(name='b/scan.png')
+        ),
+        'two images are named scan',
+    ),
     'results over the images': (
         lambda b: ['predict', b.image(), '--out', str(b.path / 'images')],
-        'could overwrite'),
+        'could overwrite',
+    ),
     'predict to a file': (
-        lambda b: ['predict', b.image(), '--out', b.file('out')], 'out'),
-    'predict to a read-only folder': (predict(lambda b: b.image(), out=READ_ONLY),
-                                      READ_ONLY),
+        lambda b: ['predict', b.image(), '--out', b.file('out')],
+        'out',
+    ),
+    'predict to a read-only folder': (
+        predict(lambda b: b.image(), out=READ_ONLY),
+        READ_ONLY,
+    ),
     'device unknown': (predict(lambda b: b.image(), '--device', 'gpu7'), 'device gpu7'),
-    'device absent': (predict(lambda b: b.image(), '--device', 'cuda:3'),
-                      'device cuda:3'),
-    'config without checkpoint': (predict(lambda b: b.image(), '--config', DEMO),
-                                  'belong together'),
+    'device absent': (
+        predict(lambda b: b.image(), '--device', 'cuda:3'),
+        'device cuda:3',
+    ),
+    'config without checkpoint': (
+        predict(lambda b: b.image(), '--config', DEMO),
+        'belong together',
+    ),
     # checkpoints and models
     'checkpoint missing': (own(lambda b: 'no.pth'), 'no.pth: no such file'),
     'checkpoint empty': (own(lambda b: b.file('x.pth')), 'x.pth: .*damaged'),
     'checkpoint truncated': (own(lambda b: b.cut(b.weights())), 'x.pth: .*damaged'),
-    'checkpoint of another format': (own(lambda b: b.file('x.pth', 'hello')),
-                                     'x.pth: .*damaged'),
-    'checkpoint with code': (own(lambda b: b.file('x.pth', pickle.dumps(Bomb()))),
-                             'x.pth: holds more than'),
-    'checkpoint of nothing': (own(lambda b: (torch.save({}, b.path / 'x.pth'),
-                                             str(b.path / 'x.pth'))[1]),
-                              'x.pth: holds no weights'),
+    'checkpoint of another format': (
+        own(lambda b: b.file('x.pth', 'hello')),
+        'x.pth: .*damaged',
+    ),
+    'checkpoint with code': (
+        own(lambda b: b.file('x.pth', pickle.dumps(Bomb()))),
+        'x.pth: holds more than',
+    ),
+    'checkpoint of nothing': (
+        own(lambda b: (torch.save({}, b.path / 'x.pth'), str(b.path / 'x.pth'))[1]),
+        'x.pth: holds no weights',
+    ),
     'checkpoint of another model': (
         own(lambda b: b.weights(), 'unet_s5-d16-small_1xb8-600_phantom-256x128'),
-        'x.pth: belongs to another model'),
+        'x.pth: belongs to another model',
+    ),
     'checkpoint in part': (
         own(lambda b: b.weights(lambda s: s.pop('decode_head.conv_seg.bias'))),
-        'x.pth: .*conv_seg.bias is missing'),
+        'x.pth: .*conv_seg.bias is missing',
+    ),
     'checkpoint of other classes': (
-        own(lambda b: b.weights(lambda s: s.update(
-            {'decode_head.conv_seg.bias': torch.zeros(7)}))), 'x.pth: .*shape'),
+        own(
+            lambda b: b.weights(
+                lambda s: s.update({'decode_head.conv_seg.bias': torch.zeros(7)})
+            )
+        ),
+        'x.pth: .*shape',
+    ),
     'checkpoint that names two classes': (
-        own(lambda b: b.weights(meta=dict(dataset_meta=dict(
-            classes=['a', 'b'], palette=[[0, 0, 0]] * 2)))), 'x.pth: .*the 4 classes'),
+        own(
+            lambda b: b.weights(
+                meta=dict(dataset_meta=dict(classes=['a', 'b'], palette=[[0, 0, 0]] * 2))
+            )
+        ),
+        'x.pth: .*the 4 classes',
+    ),
     'checkpoint of NaN': (
         own(lambda b: b.weights(lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))),
-        'x.pth: .*not finite'),
+        'x.pth: .*not finite',
+    ),
     'test: checkpoint of NaN': (
-        score(lambda b: b.weights(
-            lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))),
-        'x.pth: .*not finite'),
+        score(
+            lambda b: b.weights(lambda s: s['decode_head.conv_seg.bias'].fill_(np.nan))
+        ),
+        'x.pth: .*not finite',
+    ),
     'onnx missing': (predict(lambda b: b.image(), '--onnx', 'no.onnx'), 'no.onnx'),
-    'onnx of text': (predict(lambda b: b.image(), '--onnx',
-                             lambda b: b.file('x.onnx', 'hello')), 'x.onnx'),
-    'onnx with a config': (predict(lambda b: b.image(), '--onnx', 'x', '--device', 'cpu'),
-                           '--onnx'),
+    'onnx of text': (
+        predict(lambda b: b.image(), '--onnx', lambda b: b.file('x.onnx', 'hello')),
+        'x.onnx',
+    ),
+    'onnx with a config': (
+        predict(lambda b: b.image(), '--onnx', 'x', '--device', 'cpu'),
+        '--onnx',
+    ),
     # data sets, to check_dataset.py
-    'data root missing': (lambda b: ['check_dataset', str(b.path / 'no'), '--out',
-                                     str(b.out)], 'no: no such folder'),
+    'data root missing': (
+        lambda b: ['check_dataset', str(b.path / 'no'), '--out', str(b.out)],
+        'no: no such folder',
+    ),
     'split missing': (check(drop('train.txt')), 'train.txt: no such split'),
     'split empty': (check(edit('test.txt', '\n')), 'test.txt: .*empty'),
     'split not text': (check(edit('train.txt', b'\xff\xfe\x00')), 'train.txt: .*UTF-8'),
@@ -265,23 +388,41 @@ CASES = {
     'case without mask': (check(drop(MASK)), 'a0_bone_3.png: no such mask'),
     'label out of range': (check(put(MASK, np.full((64, 32), 9, np.uint8))), 'label 9'),
     'label a fraction': (
-        check(put('groundtruth/train/a0_bone_3.tif', np.full((64, 32), .5, np.float32)),
-              '--seg-map-suffix', '_bone_3.tif'), 'a0_bone_3.tif: .*label 0.5'),
+        check(
+            put('groundtruth/train/a0_bone_3.tif', np.full((64, 32), 0.5, np.float32)),
+            '--seg-map-suffix',
+            '_bone_3.tif',
+        ),
+        'a0_bone_3.tif: .*label 0.5',
+    ),
     'mask of another size': (check(put(MASK, np.zeros((64, 30), np.uint8))), '64 x 30'),
     'mask in colour': (check(put(MASK, np.zeros((64, 32, 3), np.uint8))), 'an RGB mask'),
     'mask of 0 and 255': (
-        check(put(MASK, 255 * np.eye(64, 32, dtype=np.uint8))), 'a binary mask'),
+        check(put(MASK, 255 * np.eye(64, 32, dtype=np.uint8))),
+        'a binary mask',
+    ),
     'check to a read-only folder': (
-        lambda b: ['check_dataset', b.data(), '--out', READ_ONLY], READ_ONLY),
+        lambda b: ['check_dataset', b.data(), '--out', READ_ONLY],
+        READ_ONLY,
+    ),
     # prepare_vpi.py
-    'prepare: no folder': (lambda b: ['prepare_vpi', str(b.path / 'no'), str(b.path),
-                                      str(b.out)], 'no: no such folder'),
+    'prepare: no folder': (
+        lambda b: ['prepare_vpi', str(b.path / 'no'), str(b.path), str(b.out)],
+        'no: no such folder',
+    ),
     'prepare: no mask': (prepare(lambda p: (p / 'masks/s1.png').unlink()), 's1'),
     'prepare: mask damaged': (
-        prepare(lambda p: (p / 'masks/s1.png').write_text('x')), 's1.png'),
+        prepare(lambda p: (p / 'masks/s1.png').write_text('x')),
+        's1.png',
+    ),
     'prepare: image in colour': (
-        prepare(lambda p: write_image(p / 'images/s1.png', np.stack(
-            [GOOD, GOOD, 0 * GOOD], 2))), 's1.png: a colour'),
+        prepare(
+            lambda p: write_image(
+                p / 'images/s1.png', np.stack([GOOD, GOOD, 0 * GOOD], 2)
+            )
+        ),
+        's1.png: a colour',
+    ),
     'prepare: bad pattern': (prepare(None, '--subject-pattern', '(s'), r'\(s'),
     'prepare: all to test': (prepare(None, '--test-fraction', '2'), 'fraction'),
     'prepare: window upside down': (prepare(None, '--window', '9', '3'), 'window'),
@@ -291,7 +432,9 @@ CASES = {
     'prepare: unknown class': (prepare(None, '--mask-classes', 'a', 'b'), 'class'),
     'prepare: threshold of 999': (prepare(None, '--threshold', '999'), 'threshold'),
     'prepare: over other files': (
-        prepare(lambda p: write_contract(p / 'out')), 'overwrite'),
+        prepare(lambda p: write_contract(p / 'out')),
+        'overwrite',
+    ),
     # make_phantom.py
     'phantom: unknown preset': (make('--preset', 'harder'), 'harder'),
     'phantom: fewer than no cases': (make('--num-train', '-3'), 'num_train'),
@@ -300,21 +443,28 @@ CASES = {
     'phantom: seed a word': (make('--seed', 'x'), '--seed'),
     'phantom: no worker': (make('--workers', '0'), 'workers'),
     'phantom: over other data': (
-        lambda b: ['make_phantom', b.data(), '--overwrite'], 'no phantom'),
+        lambda b: ['make_phantom', b.data(), '--overwrite'],
+        'no phantom',
+    ),
     'phantom: to a file': (lambda b: ['make_phantom', b.file('out')], 'out is a file'),
     'phantom: read-only': (lambda b: ['make_phantom', READ_ONLY], READ_ONLY),
     # train.py
     'config unknown': (train(config='no_such_config'), 'no_such_config'),
     'config with a syntax error': (
         lambda b: ['train', b.file('c.py', 'model = dict('), '--work-dir', str(b.out)],
-        'c.py: cannot be read'),
+        'c.py: cannot be read',
+    ),
     'config of another kind': (
-        lambda b: ['train', b.file('c.py', 'x = 1'), '--work-dir', str(b.out)], 'c.py'),
+        lambda b: ['train', b.file('c.py', 'x = 1'), '--work-dir', str(b.out)],
+        'c.py',
+    ),
     'option of an unknown name': (train('optim_wraper.optimizer.lr=1'), 'optim_wraper'),
     'option of an unknown argument': (train('model.decode_head.betta=1'), 'betta'),
     'option out of range': (train('model.decode_head.beta=-1'), 'beta'),
     'option of an unknown value': (
-        train('model.decode_head.normalization=mass'), 'normalization'),
+        train('model.decode_head.normalization=mass'),
+        'normalization',
+    ),
     'option of an unknown class': (train('model.decode_head.type=SEAMHat'), 'SEAMHat'),
     'option into a number': (train('train_cfg.max_iters.x=1'), 'max_iters'),
     'no iterations': (train('train_cfg.max_iters=-5'), 'max_iters'),
@@ -326,74 +476,117 @@ CASES = {
     'model a number': (train('model=5'), 'model=5'),
     'batch of none': (train('train_dataloader.batch_size=0'), 'batch_size'),
     'patch larger than the image': (
-        train("train_dataloader.dataset.patches.size=(9999,9)"), 'patches'),
+        train('train_dataloader.dataset.patches.size=(9999,9)'),
+        'patches',
+    ),
     'train: image damaged': (train(break_=edit(IMAGE, 'x')), 'a0.png'),
     'train: label out of range': (
-        train(break_=put(MASK, np.full((64, 32), 9, np.uint8)), more=()), 'label 9'),
+        train(break_=put(MASK, np.full((64, 32), 9, np.uint8)), more=()),
+        'label 9',
+    ),
     'train: image of one pixel': (train(break_=put(IMAGE, [[7]])), 'a0.png'),
     'train: no split': (train(break_=drop('train.txt')), 'train.txt: no such split'),
     'train: missing case': (train(break_=edit('train.txt', 'a0\nb7\n')), 'b7'),
     'train: data root a file': (
-        lambda b: ['train', DEMO, '--data-root', b.file('data'), '--work-dir',
-                   str(b.out)], 'data: no such folder'),
+        lambda b: [
+            'train',
+            DEMO,
+            '--data-root',
+            b.file('data'),
+            '--work-dir',
+            str(b.out),
+        ],
+        'data: no such folder',
+    ),
     'train: load_from missing': (train('load_from=no.pth'), 'no.pth'),
     'train: mixed precision on a CPU': (train(more=['--amp']), '--amp'),
     'train: no launcher': (train(more=['--launcher', 'pytorch']), 'torchrun'),
-    'train: to a file': (lambda b: ['train', DEMO, '--data-root', b.data(), '--work-dir',
-                                    b.file('out')], 'out'),
-    'train: read-only': (lambda b: ['train', DEMO, '--data-root', b.data(), '--work-dir',
-                                    READ_ONLY], READ_ONLY),
+    'train: to a file': (
+        lambda b: ['train', DEMO, '--data-root', b.data(), '--work-dir', b.file('out')],
+        'out',
+    ),
+    'train: read-only': (
+        lambda b: ['train', DEMO, '--data-root', b.data(), '--work-dir', READ_ONLY],
+        READ_ONLY,
+    ),
     # test.py
     'test: checkpoint missing': (score(lambda b: 'no.pth'), 'no.pth: no such file'),
     'test: mask of another size': (
         score(break_=put('groundtruth/test/t0_bone_3.png', np.zeros((64, 30), np.uint8))),
-        't0_bone_3.png: .*64 x 30'),
+        't0_bone_3.png: .*64 x 30',
+    ),
     'test: labels to a file': (
-        lambda b: score(more=['--out', b.file('labels')])(b), 'labels'),
+        lambda b: score(more=['--out', b.file('labels')])(b),
+        'labels',
+    ),
     # benchmark.py
-    'benchmark: unknown config': (bench(configs=('fpm', )), 'fpm'),
+    'benchmark: unknown config': (bench(configs=('fpm',)), 'fpm'),
     'benchmark: seed a word': (bench('--seeds', 'one'), '--seeds'),
     'benchmark: more GPUs than there are': (bench('--gpus', '64'), '--gpus 64'),
     'benchmark: fewer GPUs than none': (bench('--gpus', '-1'), '--gpus -1'),
     'benchmark_speed: no rounds': (
-        lambda b: ['benchmark_speed', '--out', str(b.out), '--rounds', '1'], 'rounds'),
+        lambda b: ['benchmark_speed', '--out', str(b.out), '--rounds', '1'],
+        'rounds',
+    ),
     'benchmark: no rounds': (bench('--rounds', '0'), 'rounds'),
     'benchmark: another model': (
-        bench('--cfg-options', 'model.decode_head.channels=8'), 'a config.'),
+        bench('--cfg-options', 'model.decode_head.channels=8'),
+        'a config.',
+    ),
     'benchmark: unknown option': (
-        bench('--cfg-options', 'train_cgf.max_iters=1'), 'train_cgf'),
+        bench('--cfg-options', 'train_cgf.max_iters=1'),
+        'train_cgf',
+    ),
     'benchmark: a config twice': (bench(configs=(DEMO, DEMO)), 'twice'),
     'benchmark: no data': (
         lambda b: ['benchmark', DEMO, '--data-root', 'no', '--out', str(b.out)],
-        'no: no such folder'),
+        'no: no such folder',
+    ),
     'benchmark: no folds': (bench('--folds', 'no'), 'holds no folds'),
     'benchmark: half a result': (
         bench('--seeds', '0', results=(f'{DEMO}_seed0.json', '{"variant": ')),
-        'seed0.json: no result'),
+        'seed0.json: no result',
+    ),
     'folds: more than subjects': (
-        lambda b: ['make_folds', b.data(), '--folds', '99'], '99'),
+        lambda b: ['make_folds', b.data(), '--folds', '99'],
+        '99',
+    ),
     'folds: seed below zero': (
-        lambda b: ['make_folds', b.data(), '--folds', '2', '--seed', '-1'], '--seed -1'),
+        lambda b: ['make_folds', b.data(), '--folds', '2', '--seed', '-1'],
+        '--seed -1',
+    ),
     'folds: one': (lambda b: ['make_folds', b.data(), '--folds', '1'], 'folds'),
     # export_onnx.py
     'export: no phantoms': (export('--phantoms', '0'), 'phantoms: at least 1'),
     'export: to a file': (lambda b: ['export_onnx', b.file('out') + '/x.onnx'], 'out'),
     'export: no network for it': (
-        lambda b: ['export_onnx', str(b.path / 'out/x.onnx'), '--config', READY_CONFIG,
-                   '--checkpoint',
-                   b.weights(lambda s: s.pop('decode_head.conv_seg.bias'))],
-        'conv_seg.bias is missing'),
-    'export: checkpoint missing': (export('--config', DEMO, '--checkpoint', 'no.pth'),
-                                   'no.pth: no such file'),
+        lambda b: [
+            'export_onnx',
+            str(b.path / 'out/x.onnx'),
+            '--config',
+            READY_CONFIG,
+            '--checkpoint',
+            b.weights(lambda s: s.pop('decode_head.conv_seg.bias')),
+        ],
+        'conv_seg.bias is missing',
+    ),
+    'export: checkpoint missing': (
+        export('--config', DEMO, '--checkpoint', 'no.pth'),
+        'no.pth: no such file',
+    ),
 }
 
 
 def files_in(folder):
     """Every file, but for what a run logs and what check_dataset reports."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob('*'))
-            if path.is_file() and not re.search(
-                r'out/(\d+_\d+/.*|[^/]+\.py|report\.json|contact_sheet\.png)$',
-                str(path))}
+    return {
+        path: path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+        and not re.search(
+            r'out/(\d+_\d+/.*|[^/]+\.py|report\.json|contact_sheet\.png)$', str(path)
+        )
+    }
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -408,8 +601,12 @@ def test_is_refused_in_words(name, tool, tmp_path, capfd, monkeypatch):
         status = stop.code
     said = capfd.readouterr()
     # check_dataset's own business is to list errors; decoders have lines of their own
-    lines = [line for text in said for line in text.splitlines()
-             if re.match(r'(\S+: )?error: ', line)]
+    lines = [
+        line
+        for text in said
+        for line in text.splitlines()
+        if re.match(r'(\S+: )?error: ', line)
+    ]
     assert status in (1, 2), said
     if program == 'check_dataset':
         lines = [line for line in lines if re.search(match, line)]

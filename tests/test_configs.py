@@ -1,4 +1,5 @@
 """Every leaf config: it is short, it builds, it predicts, and it has a loss."""
+
 import re
 
 import pytest
@@ -38,8 +39,10 @@ def test_leaf(path):
     batch = model.data_preprocessor(data, training=True)
     losses = model(**batch, mode='loss')
     total = sum(
-        value.sum() for name, value in losses.items()
-        if 'loss' in name and 'aux' not in name)
+        value.sum()
+        for name, value in losses.items()
+        if 'loss' in name and 'aux' not in name
+    )
     total.backward()
     assert torch.isfinite(total) and total > 0
     model.eval()
@@ -51,7 +54,8 @@ def test_leaf(path):
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(loader):
             dataset = dict(
-                cfg[loader].dataset, lazy_init=True, data_root=str(path.parent))
+                cfg[loader].dataset, lazy_init=True, data_root=str(path.parent)
+            )
             assert DATASETS.build(dataset).metainfo['classes'][3] == 'lumbar'
     visited.append(path)
 
@@ -70,20 +74,23 @@ def test_the_papers_settings():
     assert cfg.train_dataloader.dataset.split == 'trainval'
     assert cfg.val_dataloader is None  # nothing is selected: the last is tested
     assert cfg.train_dataloader.dataset.patches == dict(
-        image_size=(1024, 256), size=(512, 256), stride=(64, 256))
+        image_size=(1024, 256), size=(512, 256), stride=(64, 256)
+    )
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4)
-    schedule, = cfg.param_scheduler
+    (schedule,) = cfg.param_scheduler
     assert (schedule.type, schedule.eta_min) == ('CosineAnnealingLR', 5e-6)
     assert schedule.T_max == cfg.train_cfg.max_iters
 
 
 @pytest.mark.parametrize(
-    'form', ['r50_1xb12-80k_vpi-512x256', 'r18_1xb8-600_phantom-256x128'])
+    'form', ['r50_1xb12-80k_vpi-512x256', 'r18_1xb8-600_phantom-256x128']
+)
 def test_rows_differ_in_the_decode_head_only(form):
     """But for WaveCT, which puts a style transfer in front."""
     base = seam_seg.get_config(f'fpn_{form}')
     rows = [
-        name for name in (path.stem for path in LEAVES)
+        name
+        for name in (path.stem for path in LEAVES)
         if name.replace('-fpn_', '_').endswith(f'_{form}')
     ]
     assert len(rows) >= 6
@@ -108,11 +115,15 @@ def test_no_absolute_paths():
         assert not re.search(r"['\"](/|~|[A-Z]:\\)", path.read_text()), path
 
 
-@pytest.mark.parametrize('form', [
-    'seam_r50-fpn_1xb12-80k_vpi-512x256', 'seam_r50-fpn_1xb12-80k_vpi-512x256.py',
-    'seam/seam_r50-fpn_1xb12-80k_vpi-512x256',
-    'configs/seam/seam_r50-fpn_1xb12-80k_vpi-512x256.py'
-])
+@pytest.mark.parametrize(
+    'form',
+    [
+        'seam_r50-fpn_1xb12-80k_vpi-512x256',
+        'seam_r50-fpn_1xb12-80k_vpi-512x256.py',
+        'seam/seam_r50-fpn_1xb12-80k_vpi-512x256',
+        'configs/seam/seam_r50-fpn_1xb12-80k_vpi-512x256.py',
+    ],
+)
 def test_names(form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # from any folder
     assert config_path(form).stem == 'seam_r50-fpn_1xb12-80k_vpi-512x256'

@@ -1,4 +1,5 @@
 """Two processes with half of the batch each do what one does with the whole."""
+
 import json
 import os
 import socket
@@ -25,8 +26,8 @@ def labels(kind):
     label = torch.zeros(4, 64, 32, dtype=torch.long)
     for image in range(4):
         for value in (1, 2, 3):
-            row, col = (torch.randint(40, (2, ), generator=generator) % 22).tolist()
-            label[image, row:row + 9 * value, col:col + 7] = value
+            row, col = (torch.randint(40, (2,), generator=generator) % 22).tolist()
+            label[image, row : row + 9 * value, col : col + 7] = value
     if kind == 'ignored unevenly':
         label[2:, :50] = 255
         label[0, 60:] = 255
@@ -47,12 +48,18 @@ CASES = {
     'nothing labelled': {},
     'by offset': dict(loss_center=dict(type='CenterRegressionLoss', mode='offset')),
     'without attention': dict(attention=False),
-    'total variation, class weights': dict(loss_decode=[
-        dict(type='SyncCrossEntropyLoss', class_weight=[0.5, 1., 2., 3.]),
-        dict(type='TotalVariationLoss', loss_weight=0.1)]),
+    'total variation, class weights': dict(
+        loss_decode=[
+            dict(type='SyncCrossEntropyLoss', class_weight=[0.5, 1.0, 2.0, 3.0]),
+            dict(type='TotalVariationLoss', loss_weight=0.1),
+        ]
+    ),
 }
-LABELS = {'by offset': 'no foreground in one', 'without attention': 'ignored unevenly',
-          'total variation, class weights': 'ignored unevenly'}
+LABELS = {
+    'by offset': 'no foreground in one',
+    'without attention': 'ignored unevenly',
+    'total variation, class weights': 'ignored unevenly',
+}
 
 
 def gradients(case, part=slice(None), parallel=False):
@@ -66,19 +73,27 @@ def gradients(case, part=slice(None), parallel=False):
     module = module.double().eval()
     model = MMDistributedDataParallel(module) if parallel else module
     images = torch.randn(4, 3, 64, 32, dtype=torch.double)[part]
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None]))
-               for label in labels(LABELS.get(case, case))[part]]
+    samples = [
+        SegDataSample(gt_sem_seg=PixelData(data=label[None]))
+        for label in labels(LABELS.get(case, case))[part]
+    ]
     loss = module.parse_losses(model(images, samples, mode='loss'))[0]
     loss.backward()
-    return loss.detach(), {name: parameter.grad
-                           for name, parameter in module.named_parameters()}
+    return loss.detach(), {
+        name: parameter.grad for name, parameter in module.named_parameters()
+    }
 
 
 def work(rank, port, folder, phantom):
     """What one of the processes does."""
     torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(PROCESSES),
-                      MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(PROCESSES),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+    )
     dist.init_process_group('gloo')
     part = slice(2 * rank, 2 * rank + 2)
     found = {}
@@ -96,9 +111,19 @@ def work(rank, port, folder, phantom):
 
 def arguments_of_test(folder, phantom, name):
     """Scores the three test images of the phantom, which two processes cannot share."""
-    return [DEMO, str(folder / 'weights.pth'), '--data-root', str(phantom), '--work-dir',
-            str(folder / name), '--out', str(folder / name / 'labels'), '--cfg-options',
-            'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+    return [
+        DEMO,
+        str(folder / 'weights.pth'),
+        '--data-root',
+        str(phantom),
+        '--work-dir',
+        str(folder / name),
+        '--out',
+        str(folder / name / 'labels'),
+        '--cfg-options',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -130,12 +155,18 @@ def test_gradients_of_a_split_batch(case, folder):
 
 def test_scores_of_a_split_test(folder, phantom, tool):
     assert tool('test')(arguments_of_test(folder, phantom, 'one')) == 0
-    one, two = (json.loads((folder / name / 'test/dice_jaccard.json').read_text())
-                for name in ('one', 'two'))
+    one, two = (
+        json.loads((folder / name / 'test/dice_jaccard.json').read_text())
+        for name in ('one', 'two')
+    )
     assert one.pop('R') > 0 and two.pop('R') > 0
     assert one == two and one['images'] == 3
-    rows = [[line.rsplit(',', 1)[0] for line in
-             (folder / name / 'test/dice_jaccard.csv').read_text().splitlines()]
-            for name in ('one', 'two')]
+    rows = [
+        [
+            line.rsplit(',', 1)[0]
+            for line in (folder / name / 'test/dice_jaccard.csv').read_text().splitlines()
+        ]
+        for name in ('one', 'two')
+    ]
     assert rows[0] == rows[1] and len(rows[0]) == 4
     assert len(list((folder / 'two/labels').glob('*.png'))) == 3

@@ -1,4 +1,5 @@
 """Trains, is interrupted, resumes, tests and predicts through the real tools."""
+
 import csv
 import json
 import os
@@ -21,13 +22,18 @@ from seam_seg.evaluation import confusion_counts, dice_jaccard
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 # No worker processes: their start-up would take most of the time.
 LOADERS = [
-    f'{split}_dataloader.{key}' for split in ('train', 'val', 'test')
+    f'{split}_dataloader.{key}'
+    for split in ('train', 'val', 'test')
     for key in ('num_workers=0', 'persistent_workers=False')
 ]
 TINY = [
-    'train_dataloader.batch_size=2', 'train_cfg.max_iters=4', 'train_cfg.val_interval=2',
-    'default_hooks.checkpoint.interval=2', 'default_hooks.logger.interval=1',
-    'default_hooks.checkpoint.max_keep_ckpts=5', *LOADERS
+    'train_dataloader.batch_size=2',
+    'train_cfg.max_iters=4',
+    'train_cfg.val_interval=2',
+    'default_hooks.checkpoint.interval=2',
+    'default_hooks.logger.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=5',
+    *LOADERS,
 ]
 
 
@@ -46,15 +52,20 @@ def trained(tool, phantom, tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     work_dir = folder / 'work dir'
     config = folder / 'interrupted.py'
-    config.write_text(f"_base_ = {str(config_path(DEMO))!r}\n"
-                      "custom_hooks = [dict(type='InterruptHook')]\n")
+    config.write_text(
+        f'_base_ = {str(config_path(DEMO))!r}\n'
+        "custom_hooks = [dict(type='InterruptHook')]\n"
+    )
     common = ['--data-root', str(phantom), '--work-dir', str(work_dir)]
     assert tool('train')([str(config), *common, '--cfg-options', *TINY]) == 130
     assert not (work_dir / 'iter_4.pth').exists()
     assert (work_dir / 'last_checkpoint').read_text().endswith('iter_2.pth')
-    assert tool('train')([
-        DEMO, *common, '--resume', '--tensorboard', '--cfg-options', *TINY
-    ]) == 0
+    assert (
+        tool('train')(
+            [DEMO, *common, '--resume', '--tensorboard', '--cfg-options', *TINY]
+        )
+        == 0
+    )
     return work_dir
 
 
@@ -66,14 +77,15 @@ def test_resumes_from_the_last_checkpoint(trained):
     steps = [line['step'] for line in resumed if 'decode.loss_center' in line]
     assert steps == [3, 4]
     for name in ('loss_ce', 'loss_key', 'loss_center', 'acc_seg'):
-        assert all(np.isfinite(line[f'decode.{name}']) for line in resumed
-                   if 'loss' in line)
+        assert all(
+            np.isfinite(line[f'decode.{name}']) for line in resumed if 'loss' in line
+        )
 
 
 def test_saves_the_best_of_the_validation_split(trained, phantom):
     assert len(list(trained.glob('best_mDice_iter_*.pth'))) == 1
     drawn = {
-        path.stem[len('val_'):].rsplit('_', 1)[0]
+        path.stem[len('val_') :].rsplit('_', 1)[0]
         for path in trained.glob('*/vis_data/vis_image/val_*.png')
     }
     val = VPIDataset(str(phantom), split='val')
@@ -94,7 +106,8 @@ def checkpoint(trained):
     generator = torch.Generator().manual_seed(0)
     weight = content['state_dict']['decode_head.conv_seg.weight']
     content['state_dict']['decode_head.conv_seg.weight'] = torch.randn(
-        weight.shape, generator=generator)
+        weight.shape, generator=generator
+    )
     torch.save(content, trained / 'every_class.pth')
     return str(trained / 'every_class.pth')
 
@@ -103,11 +116,25 @@ def checkpoint(trained):
 def tested(checkpoint, tool, phantom, tmp_path_factory):
     """What tools/test.py wrote: (work dir, labels, pictures)."""
     folder = tmp_path_factory.mktemp('test')
-    assert tool('test')([
-        DEMO, checkpoint, '--data-root', str(phantom), '--work-dir',
-        str(folder), '--out', str(folder / 'labels'), '--show-dir',
-        str(folder / 'pictures'), '--cfg-options', *LOADERS
-    ]) == 0
+    assert (
+        tool('test')(
+            [
+                DEMO,
+                checkpoint,
+                '--data-root',
+                str(phantom),
+                '--work-dir',
+                str(folder),
+                '--out',
+                str(folder / 'labels'),
+                '--show-dir',
+                str(folder / 'pictures'),
+                '--cfg-options',
+                *LOADERS,
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -119,12 +146,14 @@ def test_scores_are_those_of_the_written_masks(tested, phantom):
     for row in rows:
         pred = cv2.imread(str(tested / f'labels/{row["name"]}.png'), -1)
         truth = cv2.imread(
-            str(phantom / f'groundtruth/test/{row["name"]}_bone_3.png'), -1)
+            str(phantom / f'groundtruth/test/{row["name"]}_bone_3.png'), -1
+        )
         dice, jaccard = dice_jaccard(*confusion_counts(pred, truth, 4))
         for i, name in enumerate(('rib', 'thoracic', 'lumbar'), start=1):
             assert float(row[f'Dice.{name}']) == pytest.approx(100 * dice[i], abs=1e-4)
             assert float(row[f'Jaccard.{name}']) == pytest.approx(
-                100 * jaccard[i], abs=1e-4)
+                100 * jaccard[i], abs=1e-4
+            )
     # two images warm up, the third is timed
     assert [row['runtime'] != '' for row in rows] == [False, False, True]
     summary = json.loads((tested / 'test/dice_jaccard.json').read_text())
@@ -138,7 +167,7 @@ def test_pictures_show_image_prediction_and_truth(tested):
         picture = cv2.imread(str(path))
         assert picture.shape[0] > 1000
         # the truth's pure colours are there (BGR), in the last third
-        third = picture[:, 2 * picture.shape[1] // 3:].reshape(-1, 3)
+        third = picture[:, 2 * picture.shape[1] // 3 :].reshape(-1, 3)
         for colour in ([0, 0, 255], [0, 255, 0], [255, 0, 0]):
             assert (third == colour).all(axis=1).any()
 
@@ -146,17 +175,33 @@ def test_pictures_show_image_prediction_and_truth(tested):
 @pytest.mark.parametrize('way', ['tta', 'logits', 'list of evaluators'])
 def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path):
     config = tmp_path / 'config.py'
-    config.write_text(f'_base_ = {str(config_path(DEMO))!r}\n' + {
-        'tta': '',
-        'logits': "model = dict(test_cfg=dict(resize='logits'))",
-        'list of evaluators':
-        "test_evaluator = [dict(type='DiceJaccardMetric'), dict(type='IoUMetric')]"
-    }[way])
-    assert tool('test')([
-        str(config), checkpoint, '--data-root', str(phantom), '--work-dir',
-        str(tmp_path), '--out', str(tmp_path / 'labels'),
-        *(['--tta'] if way == 'tta' else []), '--cfg-options', *LOADERS
-    ]) == 0
+    config.write_text(
+        f'_base_ = {str(config_path(DEMO))!r}\n'
+        + {
+            'tta': '',
+            'logits': "model = dict(test_cfg=dict(resize='logits'))",
+            'list of evaluators': "test_evaluator = [dict(type='DiceJaccardMetric'), "
+            "dict(type='IoUMetric')]",
+        }[way]
+    )
+    assert (
+        tool('test')(
+            [
+                str(config),
+                checkpoint,
+                '--data-root',
+                str(phantom),
+                '--work-dir',
+                str(tmp_path),
+                '--out',
+                str(tmp_path / 'labels'),
+                *(['--tta'] if way == 'tta' else []),
+                '--cfg-options',
+                *LOADERS,
+            ]
+        )
+        == 0
+    )
     summary = json.loads((tmp_path / 'test/dice_jaccard.json').read_text())
     assert summary['images'] == 3
     name = (phantom / 'test.txt').read_text().split()[0]
@@ -168,14 +213,23 @@ def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path)
 
 
 def test_predict_writes_labels_under_the_original_names(
-        checkpoint, tested, tool, phantom, tmp_path, capsys):
+    checkpoint, tested, tool, phantom, tmp_path, capsys
+):
     folder = phantom / 'dataset/test'
     bad = tmp_path / 'not an image.png'
     bad.write_bytes(b'no')
-    status = tool('predict')([
-        str(folder), str(bad), '--out', str(tmp_path / 'out'), '--config', DEMO,
-        '--checkpoint', checkpoint
-    ])
+    status = tool('predict')(
+        [
+            str(folder),
+            str(bad),
+            '--out',
+            str(tmp_path / 'out'),
+            '--config',
+            DEMO,
+            '--checkpoint',
+            checkpoint,
+        ]
+    )
     assert status == 1  # the bad file is reported, the others are done
     error = capsys.readouterr().err
     assert str(bad) in error and 'Traceback' not in error
@@ -200,15 +254,19 @@ def test_predict_writes_labels_under_the_original_names(
 
 def test_held_out_families(checkpoint, tested, tool, phantom, tmp_path):
     out = tmp_path / 'held_out.json'
-    assert tool('evaluate_held_out')([
-        DEMO, checkpoint, '--families', 'scanner', '--cases', '2', '--out', str(out)
-    ]) == 0
+    assert (
+        tool('evaluate_held_out')(
+            [DEMO, checkpoint, '--families', 'scanner', '--cases', '2', '--out', str(out)]
+        )
+        == 0
+    )
     summary = json.loads(out.read_text())
     assert list(summary) == ['standard', 'scanner']
     for family in summary.values():
         total = family['bones'].pop('all')
-        assert total['bones'] == sum(
-            part['bones'] for part in family['bones'].values()) > 10
+        assert (
+            total['bones'] == sum(part['bones'] for part in family['bones'].values()) > 10
+        )
         assert 0 < total['doubtful'] <= total['bones']
         assert family['dice']['average'] > 0
     assert '| scanner |' in out.with_suffix('.md').read_text()
@@ -221,12 +279,24 @@ def test_held_out_families(checkpoint, tested, tool, phantom, tmp_path):
 def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):
     weights = []
     for name in ('one', 'two'):
-        assert tool('train')([
-            DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path / name),
-            '--cfg-options', *TINY, 'train_cfg.max_iters=2'
-        ]) == 0
+        assert (
+            tool('train')(
+                [
+                    DEMO,
+                    '--data-root',
+                    str(phantom),
+                    '--work-dir',
+                    str(tmp_path / name),
+                    '--cfg-options',
+                    *TINY,
+                    'train_cfg.max_iters=2',
+                ]
+            )
+            == 0
+        )
         content = torch.load(
-            tmp_path / name / 'iter_2.pth', map_location='cpu', weights_only=False)
+            tmp_path / name / 'iter_2.pth', map_location='cpu', weights_only=False
+        )
         weights.append(content['state_dict'])
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
@@ -234,13 +304,25 @@ def test_the_same_seed_gives_the_same_model(tool, phantom, tmp_path):
 
 def test_the_papers_leaf_trains(tool, phantom, tmp_path):
     """All training cases, no validation, and the last checkpoint is kept."""
-    assert tool('train')([
-        'seam_r50-fpn_1xb12-80k_vpi-512x256', '--data-root', str(phantom), '--work-dir',
-        str(tmp_path), '--cfg-options', 'model.backbone.init_cfg=None',
-        'train_dataloader.batch_size=1', 'train_cfg.max_iters=1',
-        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-        'default_hooks.checkpoint.save_optimizer=False'
-    ]) == 0
+    assert (
+        tool('train')(
+            [
+                'seam_r50-fpn_1xb12-80k_vpi-512x256',
+                '--data-root',
+                str(phantom),
+                '--work-dir',
+                str(tmp_path),
+                '--cfg-options',
+                'model.backbone.init_cfg=None',
+                'train_dataloader.batch_size=1',
+                'train_cfg.max_iters=1',
+                'train_dataloader.num_workers=0',
+                'train_dataloader.persistent_workers=False',
+                'default_hooks.checkpoint.save_optimizer=False',
+            ]
+        )
+        == 0
+    )
     assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_1.pth']
 
 
@@ -248,18 +330,33 @@ def torchrun(cwd, name, *arguments):
     """Runs a tool in two processes of gloo, as a user would."""
     subprocess.run(
         [
-            sys.executable, '-m', 'torch.distributed.run', '--standalone',
-            '--nproc_per_node', '2', str(project_root() / 'tools' / f'{name}.py'),
-            *map(str, arguments)
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node',
+            '2',
+            str(project_root() / 'tools' / f'{name}.py'),
+            *map(str, arguments),
         ],
-        check=True, timeout=300, cwd=cwd, env=dict(os.environ, OMP_NUM_THREADS='1'))
+        check=True,
+        timeout=300,
+        cwd=cwd,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )
 
 
 def test_two_processes(checkpoint, tested, phantom, tmp_path):
     """World size 2, and the scores of one process, on a number of images that is odd."""
     common = [
-        '--data-root', phantom, '--work-dir', tmp_path, '--launcher', 'pytorch',
-        '--cfg-options', *TINY
+        '--data-root',
+        phantom,
+        '--work-dir',
+        tmp_path,
+        '--launcher',
+        'pytorch',
+        '--cfg-options',
+        *TINY,
     ]
     torchrun(tmp_path, 'train', DEMO, *common)
     assert (tmp_path / 'iter_4.pth').is_file()
@@ -271,7 +368,8 @@ def test_two_processes(checkpoint, tested, phantom, tmp_path):
         assert 'GPU number: 2' in log  # mmengine's name of the world size
     one, two = (
         json.loads((folder / 'test/dice_jaccard.json').read_text())
-        for folder in (tested, tmp_path))
+        for folder in (tested, tmp_path)
+    )
     assert one['images'] == two['images'] == 3 and one['mDice'] > 0
     assert {key: value for key, value in one.items() if key != 'R'} == {
         key: value for key, value in two.items() if key != 'R'

@@ -1,4 +1,5 @@
 """Files are written whole or not at all."""
+
 import json
 
 import cv2

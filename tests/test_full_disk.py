@@ -1,4 +1,5 @@
 """A disk that fills up: one clear error, no half-written file, nothing earlier lost."""
+
 import contextlib
 import resource
 
@@ -23,31 +24,78 @@ def room(size):
 
 
 def train(b, iterations, *more):
-    return ['train', DEMO, '--data-root', b.data(), '--work-dir', str(b.out), *more,
-            '--cfg-options', f'train_cfg.max_iters={iterations}',
-            'train_cfg.val_interval=9', 'default_hooks.checkpoint.interval=1',
-            'train_dataloader.num_workers=0', 'train_dataloader.batch_size=1',
-            'train_dataloader.persistent_workers=False']
+    return [
+        'train',
+        DEMO,
+        '--data-root',
+        b.data(),
+        '--work-dir',
+        str(b.out),
+        *more,
+        '--cfg-options',
+        f'train_cfg.max_iters={iterations}',
+        'train_cfg.val_interval=9',
+        'default_hooks.checkpoint.interval=1',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.batch_size=1',
+        'train_dataloader.persistent_workers=False',
+    ]
 
 
 CASES = {
-    'predict': (lambda b: ['predict', b.image(draw_case(0, (1024, 256))[0]),
-                           '--out', str(b.out)], 5000),
+    'predict': (
+        lambda b: ['predict', b.image(draw_case(0, (1024, 256))[0]), '--out', str(b.out)],
+        5000,
+    ),
     'check_dataset': (lambda b: ['check_dataset', b.data(), '--out', str(b.out)], 200),
     'prepare_vpi': (lambda b: ['prepare_vpi', *b.folders()], 200),
-    'make_phantom': (lambda b: ['make_phantom', str(b.out), '--num-train', '1',
-                                '--num-test', '1', '--workers', '1'], 5000),
+    'make_phantom': (
+        lambda b: [
+            'make_phantom',
+            str(b.out),
+            '--num-train',
+            '1',
+            '--num-test',
+            '1',
+            '--workers',
+            '1',
+        ],
+        5000,
+    ),
     'make_folds': (lambda b: ['make_folds', b.data(), '--folds', '2'], 5),
-    'publish_model': (lambda b: ['publish_model', READY_CONFIG, str(READY_WEIGHTS),
-                                 str(b.out / 'x.pth')], 1000000),
+    'publish_model': (
+        lambda b: [
+            'publish_model',
+            READY_CONFIG,
+            str(READY_WEIGHTS),
+            str(b.out / 'x.pth'),
+        ],
+        1000000,
+    ),
     'export_onnx': (lambda b: ['export_onnx', str(b.out / 'x.onnx')], 1000000),
-    'trivial_baselines': (lambda b: ['trivial_baselines', b.data(), '--out',
-                                     str(b.out / 'x.json')], 100),
-    'test': (lambda b: ['test', READY_CONFIG, str(READY_WEIGHTS), '--data-root',
-                        'PHANTOM', '--work-dir', str(b.out), '--out',
-                        str(b.out / 'labels'), '--show-dir', str(b.out / 'shown'),
-                        '--cfg-options', 'test_dataloader.num_workers=0',
-                        'test_dataloader.persistent_workers=False'], 60000),
+    'trivial_baselines': (
+        lambda b: ['trivial_baselines', b.data(), '--out', str(b.out / 'x.json')],
+        100,
+    ),
+    'test': (
+        lambda b: [
+            'test',
+            READY_CONFIG,
+            str(READY_WEIGHTS),
+            '--data-root',
+            'PHANTOM',
+            '--work-dir',
+            str(b.out),
+            '--out',
+            str(b.out / 'labels'),
+            '--show-dir',
+            str(b.out / 'shown'),
+            '--cfg-options',
+            'test_dataloader.num_workers=0',
+            'test_dataloader.persistent_workers=False',
+        ],
+        60000,
+    ),
     'train': (lambda b: train(b, 1), 200000),
     'train, not even the log': (lambda b: train(b, 1), 4000),
 }
@@ -64,7 +112,7 @@ def test_one_error_and_no_debris(name, tool, phantom, tmp_path, capsys):
         status = tool(argv[0])(argv[1:])
     output = capsys.readouterr()
     assert status == 2
-    line, = [line for line in output.err.splitlines() if line.startswith('error: ')]
+    (line,) = [line for line in output.err.splitlines() if line.startswith('error: ')]
     assert 'File too large' in line and str(tmp_path) in line
     assert not list(tmp_path.rglob(f'*{PARTIAL}*'))
     for path in set(tmp_path.rglob('*')) - before:  # what came before it is whole
@@ -88,8 +136,7 @@ def test_training_goes_on_where_there_is_room_again(tool, tmp_path, capsys):
     assert torch.load(bench.out / 'iter_2.pth', weights_only=True)['meta']['iter'] == 2
 
 
-def test_a_training_that_diverges_leaves_the_checkpoint_before(
-        tool, tmp_path, capsys):
+def test_a_training_that_diverges_leaves_the_checkpoint_before(tool, tmp_path, capsys):
     bench = Bench(tmp_path)
     name, *argv = train(bench, 2)
     assert tool(name)([*argv, 'optim_wrapper.optimizer.lr=1e19']) == 2

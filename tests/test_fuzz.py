@@ -2,6 +2,7 @@
 
 The suite draws the same few cases each time; `make fuzz` draws new ones, many more.
 """
+
 import cv2
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def masks(draw, labels):
             top, left = (draw(st.integers(0, size - 1)) for size in shape)
             height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
             label = draw(st.sampled_from(labels if side else labels[:4]))
-            pair[side, top:top + height, left:left + width] = label
+            pair[side, top : top + height, left : left + width] = label
         pairs.append(pair)
     return pairs
 
@@ -53,12 +54,21 @@ def test_scores_are_those_of_monai(pairs):
     metric.dataset_meta = dict(classes=CLASSES)
     expected = {'Dice': [], 'Jaccard': []}
     for i, (pred, truth) in enumerate(pairs):
-        metric.process({}, [dict(
-            img_path=f'{i}.png', pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
-            gt_sem_seg=dict(data=torch.from_numpy(truth.astype(np.int64))[None]))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_path=f'{i}.png',
+                    pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
+                    gt_sem_seg=dict(data=torch.from_numpy(truth.astype(np.int64))[None]),
+                )
+            ],
+        )
         counted = truth != 255
-        maps = [one_hot(torch.from_numpy(mask * counted).long(), 4).permute(2, 0, 1)[None]
-                for mask in (pred, truth)]
+        maps = [
+            one_hot(torch.from_numpy(mask * counted).long(), 4).permute(2, 0, 1)[None]
+            for mask in (pred, truth)
+        ]
         undefined = ~(maps[0].any((-1, -2)) | maps[1].any((-1, -2)))[0, 1:]
         for name, scorer in (('Dice', DiceMetric), ('Jaccard', MeanIoU)):
             # It would leave out what is absent from the truth alone.
@@ -75,7 +85,8 @@ def test_scores_are_those_of_monai(pairs):
                 assert f'{name}.{bone}' not in found
             else:
                 assert found[f'{name}.{bone}'] == pytest.approx(
-                    100 * np.nanmean(column), abs=1e-4)
+                    100 * np.nanmean(column), abs=1e-4
+                )
 
 
 @st.composite
@@ -85,20 +96,39 @@ def predictions(draw):
     scale = draw(st.sampled_from([1.0, 30.0, 1e4]))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     logits = scale * (2 * torch.rand(batch, 4, height, width, generator=generator) - 1)
-    label = torch.stack([torch.from_numpy(np.kron(
-        draw(arrays.arrays(np.int64, (height, width),
-                           elements=st.sampled_from([0, 1, 2, 3, 255]),
-                           fill=st.sampled_from([0, 3, 255]))),
-        np.ones((2, 2), np.int64))) for _ in range(batch)])
+    label = torch.stack(
+        [
+            torch.from_numpy(
+                np.kron(
+                    draw(
+                        arrays.arrays(
+                            np.int64,
+                            (height, width),
+                            elements=st.sampled_from([0, 1, 2, 3, 255]),
+                            fill=st.sampled_from([0, 3, 255]),
+                        )
+                    ),
+                    np.ones((2, 2), np.int64),
+                )
+            )
+            for _ in range(batch)
+        ]
+    )
     return logits.requires_grad_(), label
 
 
-@pytest.mark.parametrize('loss, on_key', [
-    (SyncCrossEntropyLoss(), False), (SyncCrossEntropyLoss([0.1, 1, 2, 3]), False),
-    (TotalVariationLoss(), False), (CenterRegressionLoss(), True),
-    (CenterRegressionLoss(segments='class'), True),
-    (CenterRegressionLoss(mode='offset'), True),
-], ids=lambda value: getattr(value, 'mode', type(value).__name__))
+@pytest.mark.parametrize(
+    'loss, on_key',
+    [
+        (SyncCrossEntropyLoss(), False),
+        (SyncCrossEntropyLoss([0.1, 1, 2, 3]), False),
+        (TotalVariationLoss(), False),
+        (CenterRegressionLoss(), True),
+        (CenterRegressionLoss(segments='class'), True),
+        (CenterRegressionLoss(mode='offset'), True),
+    ],
+    ids=lambda value: getattr(value, 'mode', type(value).__name__),
+)
 @given(predictions())
 def test_losses(loss, on_key, drawn):
     """Finite with finite gradients; neither a repeated batch nor more ignored
@@ -111,7 +141,7 @@ def test_losses(loss, on_key, drawn):
         return loss(logits, label)
 
     found = value(logits, label)
-    gradient, = torch.autograd.grad(found, logits)
+    (gradient,) = torch.autograd.grad(found, logits)
     assert found.isfinite() and found >= 0
     assert gradient.isfinite().all()
     for other in (label, torch.full_like(label, 255)):
@@ -133,11 +163,18 @@ def phantoms(draw):
             low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
             margin = (high - low) / 2
             least = dict(
-                Range=low - margin, Amount=max(low - margin, 0), Share=0,
-                Size=max(low - margin, low / 9), Count=field == 'num_thoracic')[kind]
+                Range=low - margin,
+                Amount=max(low - margin, 0),
+                Share=0,
+                Size=max(low - margin, low / 9),
+                Count=field == 'num_thoracic',
+            )[kind]
             most = min(high + margin, 1) if kind == 'Share' else high + margin
-            between = (st.integers(least, int(most)) if kind == 'Count'
-                       else st.floats(least, most))
+            between = (
+                st.integers(least, int(most))
+                if kind == 'Count'
+                else st.floats(least, most)
+            )
             values[field] = tuple(sorted([draw(between), draw(between)]))
     return replace(PRESETS['hard'], **values)
 
@@ -160,8 +197,9 @@ def test_any_phantom_is_a_case(params, seed):
 def files(draw):
     """A whole file of some kind with some of its bytes changed, cut off or added."""
     pixels = np.arange(16 * 24, dtype=np.uint16).reshape(16, 24)
-    kind = draw(st.sampled_from(
-        ['png', '16 bits', 'jpg', 'bmp', 'tif', 'split', 'bytes']))
+    kind = draw(
+        st.sampled_from(['png', '16 bits', 'jpg', 'bmp', 'tif', 'split', 'bytes'])
+    )
     if kind == 'bytes':
         return draw(st.binary(max_size=200))
     if kind == 'split':
@@ -170,13 +208,15 @@ def files(draw):
         wide = kind == '16 bits'
         content = cv2.imencode(
             '.png' if wide else f'.{kind}',
-            pixels * 99 if wide else (pixels % 4).astype(np.uint8))[1].tobytes()
+            pixels * 99 if wide else (pixels % 4).astype(np.uint8),
+        )[1].tobytes()
     content = bytearray(content)
     for _ in range(draw(st.integers(0, 4))):
         if content:
             content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
-    return bytes(content[:draw(st.integers(0, len(content)))]
-                 if draw(st.booleans()) else content) + draw(st.binary(max_size=3))
+    return bytes(
+        content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content
+    ) + draw(st.binary(max_size=3))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -199,7 +239,7 @@ def test_any_file_is_read_or_refused(tmp_path, content):
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp('fuzz') / 'whole.pth'
-    torch.save(dict(state_dict={'a': torch.arange(9.)}, meta=dict(iter=3)), path)
+    torch.save(dict(state_dict={'a': torch.arange(9.0)}, meta=dict(iter=3)), path)
     return path.read_bytes()
 
 
@@ -209,7 +249,8 @@ def test_any_checkpoint_is_read_or_refused(tmp_path, checkpoint, data):
     content = bytearray(checkpoint)
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(
-            st.integers(0, 255))
+            st.integers(0, 255)
+        )
     assume(content != checkpoint)
     path = tmp_path / 'file.pth'
     path.write_bytes(content)

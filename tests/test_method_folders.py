@@ -1,4 +1,5 @@
 """Each method's folder under configs/: its README and metafile, against the configs."""
+
 import re
 
 import pandas as pd
@@ -10,19 +11,25 @@ from seam_seg.configs import project_root
 
 ROOT = project_root()
 FOLDERS = sorted(
-    path for path in (ROOT / 'configs').iterdir()
-    if path.is_dir() and path.name != '_base_')
+    path
+    for path in (ROOT / 'configs').iterdir()
+    if path.is_dir() and path.name != '_base_'
+)
 PAPER = pd.read_csv(ROOT / 'docs/table1/paper.csv', dtype=str).set_index('Method')
 PHANTOM = pd.read_csv(ROOT / 'docs/table1/table.csv', dtype=str).set_index('Method')
 ROWS = {path.stem.rsplit('_seed')[0] for path in (ROOT / 'docs/table1').glob('*_seed*')}
-SHOWN = [f'{bone} {key} (%)' for bone in ('Lumbar', 'Thoracic', 'Rib', 'Ave.')
-         for key in 'DJ'] + ['R (s)']
+SHOWN = [
+    f'{bone} {key} (%)' for bone in ('Lumbar', 'Thoracic', 'Rib', 'Ave.') for key in 'DJ'
+] + ['R (s)']
 
 
 def rows_of(text):
     """Method -> cells of the tables in a text."""
-    rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in text.splitlines() if re.match(r'\| [A-Z]', line)]
+    rows = [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in text.splitlines()
+        if re.match(r'\| [A-Z]', line)
+    ]
     return {name: cells for name, *cells in rows}
 
 
@@ -35,7 +42,7 @@ def test_index():
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
 def test_metafile(folder):
     content = yaml.safe_load((folder / 'metafile.yml').read_text())
-    collection, = content['Collections']
+    (collection,) = content['Collections']
     assert (ROOT / collection['README']).parent == folder
     assert collection['Paper']['URL'].startswith('https://')
     leaves = {path.stem for path in folder.glob('*.py')}
@@ -65,7 +72,8 @@ def test_readme(folder):
     text = (folder / 'README.md').read_text()
     links = re.findall(r'\]\(([^)#]+)', text)
     assert {link[:-3] for link in links if '/' not in link} == {
-        path.stem for path in folder.glob('*.py')}
+        path.stem for path in folder.glob('*.py')
+    }
     assert all((folder / link).exists() for link in links if '://' not in link)
     for name in re.findall(r'tools/(?:train|test)\.py (\S+)', text):
         get_config(name)

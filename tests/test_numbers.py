@@ -1,4 +1,5 @@
 """Numbers that stay numbers: extreme logits, low precision, masks of unusual content."""
+
 import contextlib
 
 import cv2
@@ -28,7 +29,8 @@ MASKS = {
     'all one class': np.full((HEIGHT, WIDTH), 3),
     'all ignored': np.full((HEIGHT, WIDTH), 255),
     'one labelled pixel': np.where(
-        np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) == 999, 2, 255),
+        np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) == 999, 2, 255
+    ),
     'segments of one pixel': scattered(16),
     'thousands of segments': scattered(2),
 }
@@ -36,25 +38,41 @@ HEADS = {
     'SEAM as printed': dict(type='SEAMHead'),
     'SEAM, key mass': dict(type='SEAMHead', normalization='key_mass'),
     'SEAM, offset': dict(
-        type='SEAMHead', normalization='key_mass',
-        loss_center=dict(type='CenterRegressionLoss', mode='offset')),
+        type='SEAMHead',
+        normalization='key_mass',
+        loss_center=dict(type='CenterRegressionLoss', mode='offset'),
+    ),
     'SEAM, one center a class': dict(
-        type='SEAMHead', normalization='hw',
-        loss_center=dict(type='CenterRegressionLoss', segments='class')),
-    'RSNU': dict(type='FPNHead', loss_decode=[
-        dict(type='SyncCrossEntropyLoss'), dict(type='TotalVariationLoss')]),
-    'DANet': dict(type='FPNDAHead', pam_channels=2), 'EMANet': dict(type='FPNEMAHead'),
+        type='SEAMHead',
+        normalization='hw',
+        loss_center=dict(type='CenterRegressionLoss', segments='class'),
+    ),
+    'RSNU': dict(
+        type='FPNHead',
+        loss_decode=[dict(type='SyncCrossEntropyLoss'), dict(type='TotalVariationLoss')],
+    ),
+    'DANet': dict(type='FPNDAHead', pam_channels=2),
+    'EMANet': dict(type='FPNEMAHead'),
     'NonLocal': dict(type='FPNNonLocalHead'),
 }
 
 
 def test_the_masks_are_what_they_are_called():
-    counts = {name: sum(cv2.connectedComponents((mask == label).astype(np.uint8))[0] - 1
-                        for label in (1, 2, 3)) for name, mask in MASKS.items()}
+    counts = {
+        name: sum(
+            cv2.connectedComponents((mask == label).astype(np.uint8))[0] - 1
+            for label in (1, 2, 3)
+        )
+        for name, mask in MASKS.items()
+    }
     assert counts == {
-        'all background': 0, 'all one class': 1, 'all ignored': 0,
-        'one labelled pixel': 1, 'segments of one pixel': 96,
-        'thousands of segments': 6144}
+        'all background': 0,
+        'all one class': 1,
+        'all ignored': 0,
+        'one labelled pixel': 1,
+        'segments of one pixel': 96,
+        'thousands of segments': 6144,
+    }
 
 
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
@@ -62,16 +80,29 @@ def test_the_masks_are_what_they_are_called():
 @pytest.mark.parametrize('name', HEADS)
 def test_losses_and_gradients_are_finite(name, scale, precision):
     """With features of this scale, in every kind of mask."""
-    head = MODELS.build(dict(
-        in_channels=[8, 8], in_index=[0, 1], feature_strides=[4, 8], channels=8,
-        num_classes=4, norm_cfg=dict(type='BN'), **HEADS[name]))
+    head = MODELS.build(
+        dict(
+            in_channels=[8, 8],
+            in_index=[0, 1],
+            feature_strides=[4, 8],
+            channels=8,
+            num_classes=4,
+            norm_cfg=dict(type='BN'),
+            **HEADS[name],
+        )
+    )
     for label, mask in MASKS.items():
-        inputs = [scale * torch.randn(2, 8, HEIGHT // stride, WIDTH // stride)
-                  for stride in (4, 8)]
+        inputs = [
+            scale * torch.randn(2, 8, HEIGHT // stride, WIDTH // stride)
+            for stride in (4, 8)
+        ]
         sample = SegDataSample(gt_sem_seg=PixelData(data=torch.from_numpy(mask)[None]))
         head.zero_grad()
-        with (torch.autocast('cpu', torch.bfloat16) if precision == 'bfloat16'
-              else contextlib.nullcontext()):
+        with (
+            torch.autocast('cpu', torch.bfloat16)
+            if precision == 'bfloat16'
+            else contextlib.nullcontext()
+        ):
             losses = head.loss(inputs, [sample, sample], {})
             total = sum(value for key, value in losses.items() if 'loss' in key)
         total.backward()
@@ -87,10 +118,16 @@ def test_metric_is_finite_or_absent(truth):
     for prediction in MASKS.values():
         metric = DiceJaccardMetric(surface=True)
         metric.dataset_meta = dict(classes=CLASSES)
-        metric.process({}, [dict(
-            img_path='a.png',
-            pred_sem_seg=dict(data=torch.from_numpy(prediction % 255)[None]),
-            gt_sem_seg=dict(data=torch.from_numpy(MASKS[truth])[None]))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_path='a.png',
+                    pred_sem_seg=dict(data=torch.from_numpy(prediction % 255)[None]),
+                    gt_sem_seg=dict(data=torch.from_numpy(MASKS[truth])[None]),
+                )
+            ],
+        )
         scores = metric.compute_metrics(metric.results)
         for key, value in scores.items():
             assert np.isfinite(value) or key.startswith('m'), key

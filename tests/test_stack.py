@@ -1,4 +1,5 @@
 """The check at import: one message, with the line that mends the installation."""
+
 import importlib
 import subprocess
 import sys
@@ -18,8 +19,7 @@ def fake_import(monkeypatch, **results):
         result = results.get(name)
         if isinstance(result, Exception):
             raise result
-        return real(name) if result is None else types.SimpleNamespace(
-            __version__=result)
+        return real(name) if result is None else types.SimpleNamespace(__version__=result)
 
     monkeypatch.setattr(stack.importlib, 'import_module', import_module)
 
@@ -36,18 +36,20 @@ def test_missing(monkeypatch, name):
     assert name in str(error.value) and stack.ONEDL in str(error.value)
 
 
-@pytest.mark.parametrize('name,version', [
-    ('mmengine', '0.8.4'), ('mmcv', '1.7.2'), ('mmcv', '2.4.0'), ('mmseg', '0.30.0')
-])
+@pytest.mark.parametrize(
+    'name,version',
+    [('mmengine', '0.8.4'), ('mmcv', '1.7.2'), ('mmcv', '2.4.0'), ('mmseg', '0.30.0')],
+)
 def test_unsuitable(monkeypatch, name, version):
     fake_import(monkeypatch, **{name: version})
     with pytest.raises(ImportError, match=f'{name} {version} is installed'):
         stack.check_stack()
 
 
-@pytest.mark.parametrize('name,version', [
-    ('mmengine', '0.10.7'), ('mmcv', '2.1.0'), ('mmseg', '1.2.2'), ('mmcv', '2.2.0rc1')
-])
+@pytest.mark.parametrize(
+    'name,version',
+    [('mmengine', '0.10.7'), ('mmcv', '2.1.0'), ('mmseg', '1.2.2'), ('mmcv', '2.2.0rc1')],
+)
 def test_upstream_versions_are_accepted(monkeypatch, name, version):
     fake_import(monkeypatch, **{name: version})
     stack.check_stack()
@@ -62,9 +64,11 @@ def test_tools_need_no_package_of_another_tool():
         ' "pytest", "torchvision", "tensorboard"):\n'
         '    sys.modules[name] = None\n'
         f'for name in {names}:\n'
-        f'    runpy.run_path({str(project_root() / "tools")!r} + f"/{{name}}.py")\n')
-    found = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                           check=False)
+        f'    runpy.run_path({str(project_root() / "tools")!r} + f"/{{name}}.py")\n'
+    )
+    found = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stderr
 
 

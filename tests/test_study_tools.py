@@ -1,4 +1,5 @@
 """The studies: which runs there are, and what their reports say."""
+
 import json
 import re
 
@@ -42,7 +43,8 @@ def test_runs_are_nested_and_paired(tool_module, tmp_path):
             assert run.checkpoint == READY_WEIGHTS
             continue
         start, rate, count = re.fullmatch(
-            r'(ready|scratch)-(.+)-(\d+)', run.variant).groups()
+            r'(ready|scratch)-(.+)-(\d+)', run.variant
+        ).groups()
         assert ('load_from' in run.options) == (start == 'scratch')
         assert run.options['optim_wrapper']['optimizer']['lr'] == float(rate)
         assert run.options['param_scheduler']['0']['eta_min'] == float(rate) / 100
@@ -52,24 +54,39 @@ def test_runs_are_nested_and_paired(tool_module, tmp_path):
 
 def test_report(tool_module, tmp_path):
     module = tool_module('study_finetune')
-    for variant, seed, dice in (('ready-0', 0, 60.0), ('ready-5', 0, 70.0),
-                                ('ready-5', 1, 74.0), ('scratch-5', 0, 40.0)):
-        (tmp_path / f'{variant}_seed{seed}.json').write_text(json.dumps(
-            dict(variant=variant, seed=seed, scores=dict(mDice=dice), per_image={})))
-    for variant, dice in (('ready-0', 61.0), ('ready-0.0003-1', 62.0),
-                          ('ready-0.0003-5', 64.0), ('ready-0.0003-20', 69.0),
-                          ('scratch-0.002-1', 55.0)):
-        write_json(tmp_path / 'rates' / f'{variant}_seed0.json', dict(
-            variant=variant, seed=0, scores=dict(mDice=dice), per_image={}))
+    for variant, seed, dice in (
+        ('ready-0', 0, 60.0),
+        ('ready-5', 0, 70.0),
+        ('ready-5', 1, 74.0),
+        ('scratch-5', 0, 40.0),
+    ):
+        (tmp_path / f'{variant}_seed{seed}.json').write_text(
+            json.dumps(
+                dict(variant=variant, seed=seed, scores=dict(mDice=dice), per_image={})
+            )
+        )
+    for variant, dice in (
+        ('ready-0', 61.0),
+        ('ready-0.0003-1', 62.0),
+        ('ready-0.0003-5', 64.0),
+        ('ready-0.0003-20', 69.0),
+        ('scratch-0.002-1', 55.0),
+    ):
+        write_json(
+            tmp_path / 'rates' / f'{variant}_seed0.json',
+            dict(variant=variant, seed=0, scores=dict(mDice=dice), per_image={}),
+        )
     table = module.write_report(tmp_path).splitlines()
     assert table[2] == '| 0 | 60.00 | - |'
     assert table[5] == '| 5 | 72.00 +- 2.83 (2) | 40.00 |'
     assert (tmp_path / 'finetune.png').stat().st_size > 10000
     report = (tmp_path / 'README.md').read_text()
     assert table[5] in report
-    for line in ('| from scratch | 0.002 | 55.00 | - | - | - |',
-                 'on the same cases: 61.00.',
-                 '| from the ready weights | 0.0003 | 62.00 | 64.00 | 69.00 | 65.00 |'):
+    for line in (
+        '| from scratch | 0.002 | 55.00 | - | - | - |',
+        'on the same cases: 61.00.',
+        '| from the ready weights | 0.0003 | 62.00 | 64.00 | 69.00 | 65.00 |',
+    ):
         assert line in report
 
 
@@ -88,31 +105,47 @@ def test_committed_report_is_that_of_the_committed_runs(name, tool_module, tmp_p
 def test_the_config_has_the_rate_that_the_study_chose(tool_module):
     module = tool_module('study_finetune')
     table = module.rate_table(
-        module.read_results(project_root() / 'docs/finetune/rates')).splitlines()
-    means = {float(cells[1]): float(cells[-1]) for cells in (
-        line.strip('| ').split(' | ') for line in table) if 'ready' in cells[0]}
+        module.read_results(project_root() / 'docs/finetune/rates')
+    ).splitlines()
+    means = {
+        float(cells[1]): float(cells[-1])
+        for cells in (line.strip('| ').split(' | ') for line in table)
+        if 'ready' in cells[0]
+    }
     assert len(means) == len(module.RATES['ready'])
     cfg = get_config(module.CONFIG)
     assert cfg.optim_wrapper.optimizer.lr == max(means, key=means.get)
     assert cfg.param_scheduler[0].eta_min == pytest.approx(
-        cfg.optim_wrapper.optimizer.lr / 100)
+        cfg.optim_wrapper.optimizer.lr / 100
+    )
 
 
 def test_the_readme_tells_what_fine_tuning_gave(tool_module):
     module = tool_module('study_finetune')
     results = module.read_results(project_root() / 'docs/finetune')
     readme = ' '.join((project_root() / 'README.md').read_text().split())
-    dice = {start: {count: np.mean(values) for count, values in module.dice_of(
-        results, start).items()} for start in module.STARTS}
+    dice = {
+        start: {
+            count: np.mean(values)
+            for count, values in module.dice_of(results, start).items()
+        }
+        for start in module.STARTS
+    }
     ready, scratch = dice['ready'], dice['scratch']
-    assert (f'average Dice of {ready[0]:.1f}% without any labelled case, more than '
-            f'training from scratch with 20 ({scratch[20]:.1f}%)') in readme
+    assert (
+        f'average Dice of {ready[0]:.1f}% without any labelled case, more than '
+        f'training from scratch with 20 ({scratch[20]:.1f}%)'
+    ) in readme
     assert ready[0] > scratch[20]
     later = ', '.join(f'{ready[count]:.1f}' for count in (2, 5, 10))
     assert f'one labelled case {ready[1]:.1f}%' in readme and ready[1] < ready[0]
     assert f'2, 5, 10 and 20 reach {later} and {ready[20]:.1f}%' in readme
-    rates = {name: runs[0]['scores']['mDice'] for name, runs in module.read_results(
-        project_root() / 'docs/finetune/rates').items()}
+    rates = {
+        name: runs[0]['scores']['mDice']
+        for name, runs in module.read_results(
+            project_root() / 'docs/finetune/rates'
+        ).items()
+    }
     ahead = rates['scratch-0.006-20'] - rates['ready-0']
     behind = rates['ready-0'] - rates['scratch-0.006-5']
     assert f'ends {ahead:.1f} points ahead' in readme
@@ -131,33 +164,43 @@ def test_no_result_names_a_path_of_the_machine_that_made_it():
 def test_what_is_said_of_the_choices_is_in_their_table():
     docs = project_root() / 'docs'
     said = ' '.join((docs / 'choices.md').read_text().split('## Evidence')[1].split())
-    rows = {cells[0]: cells[1:] for cells in (
-        line.strip('| ').split(' | ') for line in
-        (docs / 'choices/README.md').read_text().splitlines() if line.startswith('| '))}
+    rows = {
+        cells[0]: cells[1:]
+        for cells in (
+            line.strip('| ').split(' | ')
+            for line in (docs / 'choices/README.md').read_text().splitlines()
+            if line.startswith('| ')
+        )
+    }
     held_out, against, validation, against_there, weight, ratio = (
-        {name: cells[i] for name, cells in rows.items()} for i in range(1, 7))
+        {name: cells[i] for name, cells in rows.items()} for i in range(1, 7)
+    )
 
     def interval(cell):
         return re.search(r'\[[^]]+\]', cell)[0]
 
     def three(columns):
-        return '{}, {} and {}'.format(*(
-            columns[name] for name in ('scale-none', 'reference', 'scale-hw')))
+        return '{}, {} and {}'.format(
+            *(columns[name] for name in ('scale-none', 'reference', 'scale-hw'))
+        )
 
     for phrase in (
-            f'{three(held_out)} on `scanner`, {three(validation)} on `standard`',
-            f'as printed against the mass: {interval(against["scale-none"])} and '
-            f'{interval(against_there["scale-none"])}',
-            f'mean largest weight {weight["scale-none"]})',
-            f'By the mass it is {weight["reference"]}.',
-            f'is {ratio["reference"]} of |grad L_cls| on the key '
-            f'({ratio["center-centroid-class"]} with one center per class)',
-            f'same ({held_out["center-off"]}; {interval(against["center-off"])})',
-            f'({held_out["center-centroid-class"]}; '
-            f'{interval(against["center-centroid-class"])})'):
+        f'{three(held_out)} on `scanner`, {three(validation)} on `standard`',
+        f'as printed against the mass: {interval(against["scale-none"])} and '
+        f'{interval(against_there["scale-none"])}',
+        f'mean largest weight {weight["scale-none"]})',
+        f'By the mass it is {weight["reference"]}.',
+        f'is {ratio["reference"]} of |grad L_cls| on the key '
+        f'({ratio["center-centroid-class"]} with one center per class)',
+        f'same ({held_out["center-off"]}; {interval(against["center-off"])})',
+        f'({held_out["center-centroid-class"]}; '
+        f'{interval(against["center-centroid-class"])})',
+    ):
         assert phrase in said, phrase
-    for name, word in (('center-l1-weight10', 'gradients is'),
-                       ('center-offset-instance', 'has a ratio of')):
+    for name, word in (
+        ('center-l1-weight10', 'gradients is'),
+        ('center-offset-instance', 'has a ratio of'),
+    ):
         assert f'{word} {ratio[name]}' in said
         for column in (against, against_there):
             loss = column[name].split()[0].lstrip('-')

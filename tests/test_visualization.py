@@ -1,4 +1,5 @@
 """Overlays keep the picture and show the classes."""
+
 import numpy as np
 
 from seam_seg.datasets import VPIDataset

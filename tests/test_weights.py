@@ -1,4 +1,5 @@
 """The ready weights: small, safe to load, useful as they are, and a start."""
+
 import hashlib
 import json
 import re
@@ -17,8 +18,10 @@ from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
 
 FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
 TINY = [
-    'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=1',
-    'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'
+    'train_cfg.max_iters=2',
+    'default_hooks.checkpoint.interval=1',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
 ]
 
 
@@ -32,7 +35,8 @@ def test_the_file():
     assert content['meta']['seed'] == 0
     assert torch.equal(
         load_ready(READY_URL)['state_dict']['decode_head.conv_seg.bias'],
-        content['state_dict']['decode_head.conv_seg.bias'])
+        content['state_dict']['decode_head.conv_seg.bias'],
+    )
     with pytest.raises(InputError, match='ships one checkpoint'):
         load_ready('seam_seg://other')
 
@@ -59,14 +63,27 @@ def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
     cfg = load_config(FINETUNE, None, str(phantom), str(tmp_path))
     set_resume(cfg)
     assert cfg.load_from == READY_URL and not cfg.resume
-    arguments = [FINETUNE, '--data-root', str(phantom), '--work-dir', str(tmp_path),
-                 '--resume', '--cfg-options', *TINY]
+    arguments = [
+        FINETUNE,
+        '--data-root',
+        str(phantom),
+        '--work-dir',
+        str(tmp_path),
+        '--resume',
+        '--cfg-options',
+        *TINY,
+    ]
     # A rate of zero leaves the weights as they were loaded.
-    assert tool('train')([*arguments, 'optim_wrapper.optimizer.lr=0',
-                          'param_scheduler.0.eta_min=0']) == 0
+    assert (
+        tool('train')(
+            [*arguments, 'optim_wrapper.optimizer.lr=0', 'param_scheduler.0.eta_min=0']
+        )
+        == 0
+    )
     start = torch.load(READY_WEIGHTS, weights_only=True)['state_dict']
-    trained = torch.load(
-        tmp_path / 'iter_2.pth', weights_only=True, map_location='cpu')['state_dict']
+    trained = torch.load(tmp_path / 'iter_2.pth', weights_only=True, map_location='cpu')[
+        'state_dict'
+    ]
     key = 'decode_head.seam.phi.weight'
     assert torch.equal(trained[key], start[key].float())
     set_resume(cfg)
@@ -84,34 +101,46 @@ def test_the_card_tells_what_was_measured():
     assert {'standard', 'scanner'} < test.keys()
     for name, row in test.items():
         dice, bones = row['dice'], row['bones']['all']
-        line, = [line for line in card.splitlines() if line.startswith(f'| {name} |')]
+        (line,) = [line for line in card.splitlines() if line.startswith(f'| {name} |')]
         cells = [float(cell) for cell in line.strip('| ').split('|')[1:]]
-        assert cells == pytest.approx([
-            dice['lumbar'], dice['thoracic'], dice['rib'], dice['average'],
-            dice['average'] - test['standard']['dice']['average'],
-            *(bones[f'auroc_{key}'] for key in ('doubt', 'confidence', 'size', 'area'))
-        ], abs=0.006)
+        assert cells == pytest.approx(
+            [
+                dice['lumbar'],
+                dice['thoracic'],
+                dice['rib'],
+                dice['average'],
+                dice['average'] - test['standard']['dice']['average'],
+                *(
+                    bones[f'auroc_{key}']
+                    for key in ('doubt', 'confidence', 'size', 'area')
+                ),
+            ],
+            abs=0.006,
+        )
         # the claim of the table of bones
         alone = [bones[f'auroc_{key}'] for key in ('confidence', 'size', 'area')]
         ahead = bones['auroc_doubt'] - max(alone)
         assert abs(ahead) < 0.01 if name in ('easy', 'hard') else ahead > 0.01, name
         assert bones['auroc_doubt'] > bones['auroc_area'] + 0.1  # what the aid is for
     by_class = {
-        (name, bone): found['auroc_doubt'] for name, row in test.items()
-        for bone, found in row['bones'].items() if bone != 'all'
+        (name, bone): found['auroc_doubt']
+        for name, row in test.items()
+        for bone, found in row['bones'].items()
+        if bone != 'all'
     }
     weakest = min(by_class, key=by_class.get)
     assert weakest == ('curve', 'thoracic')
     assert f'of `curve` ({by_class[weakest]:.2f})' in card
-    chosen = re.findall(
-        r'\]\(([^)]+_val\.json)\)\) \| (\S+) \| (\S+) \| (\S+) \|', card)
+    chosen = re.findall(r'\]\(([^)]+_val\.json)\)\) \| (\S+) \| (\S+) \| (\S+) \|', card)
     assert len(chosen) == 3
     for link, *cells in chosen:
         scores = json.loads((READY_WEIGHTS.parent / link).read_text())
-        standard, scanner = (scores[name]['dice']['average']
-                             for name in ('standard', 'scanner'))
+        standard, scanner = (
+            scores[name]['dice']['average'] for name in ('standard', 'scanner')
+        )
         assert [float(cell) for cell in cells] == pytest.approx(
-            [standard, scanner, scanner - standard], abs=0.006), link
+            [standard, scanner, scanner - standard], abs=0.006
+        ), link
     assert hashlib.sha256(READY_WEIGHTS.read_bytes()).hexdigest() in card
     seconds = json.loads((docs / 'dice_jaccard.json').read_text())['R']
     assert f'| {seconds:.3f} s an image' in card
@@ -123,12 +152,18 @@ def test_the_phantom_page_tells_the_gaps_of_the_demo():
     docs = project_root() / 'docs'
     said = ' '.join((docs / 'phantom.md').read_text().split())
     found = json.loads((docs / 'demo/held_out_val.json').read_text())
-    gaps = {name: row['dice']['average'] - found['standard']['dice']['average']
-            for name, row in found.items()}
-    *first, last = (f'{gaps[name]:+.1f} ({name})' for name in (
-        'noise', 'texture', 'curve', 'lumbar', 'scanner'))
-    assert (f'is {", ".join(first)} and {last} points of Dice, and {gaps["hard"]:.1f} to '
-            '`hard`') in said
+    gaps = {
+        name: row['dice']['average'] - found['standard']['dice']['average']
+        for name, row in found.items()
+    }
+    *first, last = (
+        f'{gaps[name]:+.1f} ({name})'
+        for name in ('noise', 'texture', 'curve', 'lumbar', 'scanner')
+    )
+    assert (
+        f'is {", ".join(first)} and {last} points of Dice, and {gaps["hard"]:.1f} to '
+        '`hard`'
+    ) in said
     for row in found.values():
         bones = row['bones']['all']
         assert bones['auroc_doubt'] > max(bones['auroc_confidence'], bones['auroc_area'])

@@ -1,4 +1,5 @@
 """The wheel carries the configs, the tools and the ready weights, and finds them."""
+
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,23 @@ def test_wheel(tmp_path, monkeypatch):
         shutil.copy(project_root() / name, clone)
     for name in ('seam_seg', 'configs', 'tools'):
         shutil.copytree(project_root() / name, clone / name)
-    subprocess.run([
-        sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
-        '--no-build-isolation', '--wheel-dir', str(tmp_path), str(clone)
-    ], check=True, timeout=120)
-    wheel, = tmp_path.glob('seam_seg-*.whl')
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--quiet',
+            '--no-deps',
+            '--no-build-isolation',
+            '--wheel-dir',
+            str(tmp_path),
+            str(clone),
+        ],
+        check=True,
+        timeout=120,
+    )
+    (wheel,) = tmp_path.glob('seam_seg-*.whl')
     site = tmp_path / 'site-packages'
     zipfile.ZipFile(wheel).extractall(site)
     installed = site / 'seam_seg'
@@ -36,7 +49,8 @@ def test_wheel(tmp_path, monkeypatch):
         assert original == copied and copied
     for name in (READY_WEIGHTS.name, 'README.md'):
         assert (installed / 'weights' / name).read_bytes() == (
-            READY_WEIGHTS.with_name(name).read_bytes())
+            READY_WEIGHTS.with_name(name).read_bytes()
+        )
     monkeypatch.setattr(seam_seg.configs, 'PACKAGE', installed)
     cfg = seam_seg.get_config('seam_r50-fpn_1xb12-80k_vpi-512x256')
     assert cfg.filename.startswith(str(installed / '.mim'))

@@ -1,4 +1,5 @@
 """Imports the tools, which are no package."""
+
 import importlib.util
 
 from seam_seg.configs import project_root

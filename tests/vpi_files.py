@@ -1,4 +1,5 @@
 """Makes tiny images, masks and data sets in the layout on disk."""
+
 import cv2
 import numpy as np
 
@@ -9,7 +10,7 @@ def draw_case(seed, shape=(64, 32)):
     mask = np.zeros(shape, np.uint8)
     for label in (1, 2, 3):
         top = height * label // 5
-        mask[top:top + height // 8, width // 4:3 * width // 4] = label
+        mask[top : top + height // 8, width // 4 : 3 * width // 4] = label
     noise = np.random.default_rng(seed).integers(100, 200, shape, dtype=np.uint8)
     return np.where(mask > 0, noise // 3, noise), mask
 

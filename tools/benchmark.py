@@ -4,6 +4,7 @@
 Finished runs are kept as JSON and not repeated; an interrupted one resumes. Every row has
 the same data and seeds; R is measured for all rows in turns at the end.
 """
+
 import argparse
 import itertools
 import sys
@@ -23,28 +24,42 @@ from seam_seg.files import write_json
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='+', help='paths or names, in the order of rows')
     parser.add_argument('--data-root', required=True, help='data set of all rows')
     parser.add_argument(
-        '--reference',
-        help='config that the others are compared with (default: the last)')
+        '--reference', help='config that the others are compared with (default: the last)'
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument(
-        '--folds', type=Path, help='folder of tools/make_folds.py: cross-validation '
-        'instead of the split of train.txt and test.txt')
+        '--folds',
+        type=Path,
+        help='folder of tools/make_folds.py: cross-validation '
+        'instead of the split of train.txt and test.txt',
+    )
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/benchmark/results'),
-        help='results, tables and plot')
+        '--out',
+        type=Path,
+        default=Path('work_dirs/benchmark/results'),
+        help='results, tables and plot',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
         help='overrides for every row, for example a longer schedule; the model is up to '
-        'the configs')
+        'the configs',
+    )
     parser.add_argument(
-        '--gpus', type=int, default=0, help='trainings at a time, one on each GPU')
+        '--gpus', type=int, default=0, help='trainings at a time, one on each GPU'
+    )
     parser.add_argument(
-        '--rounds', type=int, default=20, help='images for R (default: 20)')
+        '--rounds', type=int, default=20, help='images for R (default: 20)'
+    )
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
@@ -61,12 +76,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if config_path(reference).stem not in rows:
         raise InputError(f'--reference {reference}: is none of the configs.')
     if any(key.split('.')[0] == 'model' for key in args.cfg_options):
-        raise InputError('--cfg-options: the model is what a row stands for, and R is '
-                         'measured with it. Give each model a config.')
+        raise InputError(
+            '--cfg-options: the model is what a row stands for, and R is '
+            'measured with it. Give each model a config.'
+        )
     names = {stem: method_name(config) for stem, config in rows.items()}
     if len(set(names.values())) < len(names):
-        raise InputError('two configs have the same method_name: '
-                         f'{", ".join(names.values())}.')
+        raise InputError(
+            f'two configs have the same method_name: {", ".join(names.values())}.'
+        )
     measure_costs(args.configs, 1)  # what fails after the trainings, fails now
     shared = dict(args.cfg_options, test_evaluator=dict(surface=True))
     runs = []
@@ -75,16 +93,26 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             runs.append(Run(stem, seed, config, shared))
             continue
         folds = fold_options(get_config(config), args.folds, Path(args.data_root))
-        runs += [Run(stem, seed, config, dict(shared, **options), fold=i)
-                 for i, options in enumerate(folds)]
-    for _ in run_study(runs, args.data_root, args.out, args.work_dir, 'test',
-                       look_inside=True, gpus=args.gpus):
+        runs += [
+            Run(stem, seed, config, dict(shared, **options), fold=i)
+            for i, options in enumerate(folds)
+        ]
+    for _ in run_study(
+        runs,
+        args.data_root,
+        args.out,
+        args.work_dir,
+        'test',
+        look_inside=True,
+        gpus=args.gpus,
+    ):
         pass
     wanted = {(run.variant, run.seed, run.fold) for run in runs}
     found = read_results(args.out)
     results = {
-        name: [run for run in found[stem]
-               if (stem, run['seed'], run.get('fold')) in wanted]
+        name: [
+            run for run in found[stem] if (stem, run['seed'], run.get('fold')) in wanted
+        ]
         for stem, name in names.items()
     }
     if args.folds is not None:
@@ -92,17 +120,30 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     costs = measure_costs(args.configs, args.rounds)
     write_json(args.out / 'costs.json', costs)
     words = ' '.join(sys.argv[1:] if argv is None else argv)
-    versions = '; '.join(sorted({
-        ', '.join(f'{name} {version}' for name, version in run['versions'].items()
-                  if version)
-        for rows_runs in results.values() for run in rows_runs}))
+    versions = '; '.join(
+        sorted(
+            {
+                ', '.join(
+                    f'{name} {version}'
+                    for name, version in run['versions'].items()
+                    if version
+                )
+                for rows_runs in results.values()
+                for run in rows_runs
+            }
+        )
+    )
     table = write_report(
-        results, costs, names[config_path(reference).stem], args.out,
+        results,
+        costs,
+        names[config_path(reference).stem],
+        args.out,
         '# Methods on one footing\n\n'
         f'Written by `tools/benchmark.py {words}` ({versions}). Mean of the per-image '
         f'scores, mean ± standard deviation over {len(args.seeds)} seeds; R: median '
         'seconds per image, all rows in turns; p: Wilcoxon signed-rank test on the '
-        'per-image Dice averaged over the seeds, Holm-corrected.')
+        'per-image Dice averaged over the seeds, Holm-corrected.',
+    )
     print(table.to_string(index=False))
     return 0
 

@@ -3,6 +3,7 @@
 
 Exit status: 0 without errors, 1 if the data have errors, 2 for bad arguments.
 """
+
 import argparse
 import sys
 from dataclasses import asdict
@@ -19,14 +20,22 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument('data_root', help='folder with train.txt and test.txt')
     parser.add_argument('--img-suffix', default='.png', help='(default: %(default)s)')
     parser.add_argument(
-        '--seg-map-suffix', default='_bone_3.png', help='(default: %(default)s)')
+        '--seg-map-suffix', default='_bone_3.png', help='(default: %(default)s)'
+    )
     parser.add_argument(
-        '--classes', nargs='+', default=list(CLASSES), metavar='NAME',
-        help='meaning of labels 0, 1, 2... in the masks '
-        f'(default: {" ".join(CLASSES)})')
+        '--classes',
+        nargs='+',
+        default=list(CLASSES),
+        metavar='NAME',
+        help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
+    )
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/check_dataset'), metavar='DIR',
-        help='folder of contact_sheet.png and report.json (default: %(default)s)')
+        '--out',
+        type=Path,
+        default=Path('work_dirs/check_dataset'),
+        metavar='DIR',
+        help='folder of contact_sheet.png and report.json (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 
@@ -34,13 +43,15 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     report = check_dataset(
-        args.data_root, args.img_suffix, args.seg_map_suffix, args.classes,
-        progress)
+        args.data_root, args.img_suffix, args.seg_map_suffix, args.classes, progress
+    )
     for kind, lines in (('error', report.errors), ('warning', report.warnings)):
         for line in lines:
             print(f'{kind}: {line}')
-    print(f'{len(report.cases)} cases can be read; errors: {len(report.errors)}, '
-          f'warnings: {len(report.warnings)}')
+    print(
+        f'{len(report.cases)} cases can be read; errors: {len(report.errors)}, '
+        f'warnings: {len(report.warnings)}'
+    )
     print(describe(report))
     write_json(args.out / 'report.json', asdict(report))
     print(f'report: {args.out / "report.json"}')

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Draws the key maps k' of an image with the true and the estimated centers (Fig. 2)."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -23,8 +24,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error('--config and --checkpoint belong together')
     model = init_model(*([] if args.config is None else [args.config, args.checkpoint]))
     meta = model.dataset_meta
-    draw_keys(read_keys(model, args.image, args.mask), meta['classes'], meta['palette'],
-              args.out)
+    draw_keys(
+        read_keys(model, args.image, args.mask),
+        meta['classes'],
+        meta['palette'],
+        args.out,
+    )
     print(f'Wrote {args.out}')
     return 0
 

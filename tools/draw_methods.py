@@ -3,6 +3,7 @@
 
 From what tools/benchmark.py left (Fig. 3 of the paper); the models are those of one seed.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ from seam_seg.visualization import write_rgb
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='+', help='paths or names, in order')
     parser.add_argument('--data-root', required=True, help='that of the benchmark')
     parser.add_argument('--results', type=Path, required=True, help='its --out')
@@ -41,11 +43,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         work_dir = args.work_dir / f'{stem}_seed{args.seed}'
         last = last_checkpoint(work_dir)
         if last is None:
-            raise InputError(f'{work_dir}: no checkpoint. Run tools/benchmark.py with '
-                             'this config, seed and --work-dir.')
+            raise InputError(
+                f'{work_dir}: no checkpoint. Run tools/benchmark.py with '
+                'this config, seed and --work-dir.'
+            )
         models.append((method_name(config), init_model(config, last)))
-    write_rgb(args.out, draw_methods(
-        models, choose_cases(results[stems[-1]]), args.data_root))
+    write_rgb(
+        args.out, draw_methods(models, choose_cases(results[stems[-1]]), args.data_root)
+    )
     print(f'Wrote {args.out}')
     return 0
 

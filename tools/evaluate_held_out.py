@@ -4,6 +4,7 @@
 For each family: Dice, the gap to the training family, and whether doubt finds the bones
 that need correction (Dice < 0.7) better than an unusual or a small area does.
 """
+
 import argparse
 import sys
 import tempfile
@@ -28,20 +29,26 @@ def markdown(summary: dict, reference: str) -> str:
     rows = [
         '| family | lumbar | thoracic | rib | average Dice (%) | gap | bones, doubtful | '
         'AUROC of doubt | in lumbar | thoracic | rib | of confidence | of unusual size | '
-        'of small area |', f'|{"---|" * 14}'
+        'of small area |',
+        f'|{"---|" * 14}',
     ]
     for name, row in summary.items():
         dice, bones = row['dice'], row['bones']['all']
         aurocs = [
-            *(row['bones'].get(part, {}).get('auroc_doubt')
-              for part in ('all', 'lumbar', 'thoracic', 'rib')),
-            *(bones[f'auroc_{key}'] for key in ('confidence', 'size', 'area'))
+            *(
+                row['bones'].get(part, {}).get('auroc_doubt')
+                for part in ('all', 'lumbar', 'thoracic', 'rib')
+            ),
+            *(bones[f'auroc_{key}'] for key in ('confidence', 'size', 'area')),
         ]
         gap = dice['average'] - summary[reference]['dice']['average']
-        cells = [name, *(f'{dice[key]:.2f}' for key in (
-            'lumbar', 'thoracic', 'rib', 'average')), f'{gap:+.2f}',
+        cells = [
+            name,
+            *(f'{dice[key]:.2f}' for key in ('lumbar', 'thoracic', 'rib', 'average')),
+            f'{gap:+.2f}',
             f'{bones["bones"]}, {bones["doubtful"]}',
-            *('-' if value is None else f'{value:.3f}' for value in aurocs)]
+            *('-' if value is None else f'{value:.3f}' for value in aurocs),
+        ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows)
 
@@ -49,17 +56,23 @@ def markdown(summary: dict, reference: str) -> str:
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='path or name of a config')
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument(
-        '--families', nargs='+', default=[*PRESETS, *HELD_OUT], metavar='NAME',
-        help='presets and held-out families (default: all)')
+        '--families',
+        nargs='+',
+        default=[*PRESETS, *HELD_OUT],
+        metavar='NAME',
+        help='presets and held-out families (default: all)',
+    )
     parser.add_argument('--reference', default='standard', help='what it was trained on')
     parser.add_argument('--cases', type=int, default=12, help='of each family')
     parser.add_argument('--part', choices=list(HELD_OUT_SEEDS), default='val')
     parser.add_argument(
-        '--out', type=Path, metavar='FILE', help='JSON, and .md beside it')
+        '--out', type=Path, metavar='FILE', help='JSON, and .md beside it'
+    )
     args = parser.parse_args(argv)
     model = init_model(args.config, args.checkpoint)
     summary = {}
@@ -68,8 +81,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             write_phantom(folder, 0, args.cases, HELD_OUT_SEEDS[args.part], params)
             images, bones = score_cases(model, folder)
-        summary[name] = dict(
-            dice=dice_summary(images), bones=doubt_summary(bones))
+        summary[name] = dict(dice=dice_summary(images), bones=doubt_summary(bones))
     table = markdown(summary, args.reference)
     print('\n' + table)
     if args.out is not None:

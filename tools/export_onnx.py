@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Writes a model as one ONNX file, and checks it against PyTorch on phantoms."""
+
 import argparse
 import os
 import sys
@@ -23,10 +24,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--config', help='path or name (default: the ready weights)')
     parser.add_argument('--checkpoint', help='of that config')
     parser.add_argument(
-        '--output', choices=OUTPUTS, default='logits',
-        help='logits (default), from which tools/predict.py --onnx predicts, or labels')
+        '--output',
+        choices=OUTPUTS,
+        default='logits',
+        help='logits (default), from which tools/predict.py --onnx predicts, or labels',
+    )
     parser.add_argument(
-        '--phantoms', type=int, default=10, help='to check on (default: 10)')
+        '--phantoms', type=int, default=10, help='to check on (default: 10)'
+    )
     add_trust(parser)
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
@@ -39,18 +44,26 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         export_onnx(model, unchecked, args.output)
         found = compare(
-            model, unchecked, [make_case(seed).image for seed in range(args.phantoms)])
+            model, unchecked, [make_case(seed).image for seed in range(args.phantoms)]
+        )
     except InputError:
         unchecked.unlink(missing_ok=True)
         raise
     print(' '.join(f'{key}={value}' for key, value in found.items()))
-    if ((found['max_difference'] or 0) > MOST_DIFFERENCE or found['not_ties']
-            or found['differing'] > MOST_DIFFERING * found['pixels']):
-        raise InputError(f'{unchecked}: differs from PyTorch by more than '
-                         f'{MOST_DIFFERENCE}, or in more than ties; do not use it.')
+    if (
+        (found['max_difference'] or 0) > MOST_DIFFERENCE
+        or found['not_ties']
+        or found['differing'] > MOST_DIFFERING * found['pixels']
+    ):
+        raise InputError(
+            f'{unchecked}: differs from PyTorch by more than '
+            f'{MOST_DIFFERENCE}, or in more than ties; do not use it.'
+        )
     os.replace(unchecked, args.out)
-    print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB; ONNX Runtime takes '
-          f'{found["onnx_seconds"] / found["torch_seconds"]:.2f} of the time of PyTorch')
+    print(
+        f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB; ONNX Runtime takes '
+        f'{found["onnx_seconds"] / found["torch_seconds"]:.2f} of the time of PyTorch'
+    )
     return 0
 
 

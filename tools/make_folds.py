@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Writes the split files of a cross-validation: each case is tested on in one fold."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -13,12 +14,16 @@ from seam_seg.datasets.folds import write_folds
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'data_root', type=Path, help='data set with train.txt and test.txt')
+        'data_root', type=Path, help='data set with train.txt and test.txt'
+    )
     parser.add_argument('--folds', type=int, default=5, help='how many (default: 5)')
     parser.add_argument('--seed', type=int, default=0, help='of the draw (default: 0)')
     parser.add_argument(
-        '--subject', metavar='REGEX', help='its first group is the subject of a case, '
-        'whose scans stay in one fold (default: each case is a subject)')
+        '--subject',
+        metavar='REGEX',
+        help='its first group is the subject of a case, '
+        'whose scans stay in one fold (default: each case is a subject)',
+    )
     args = parser.parse_args(argv)
     print(write_folds(args.data_root, args.folds, args.seed, args.subject))
     return 0

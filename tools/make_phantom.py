@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Writes a synthetic VPI data set: images, masks, true geometry and splits."""
+
 import argparse
 import os
 import sys
@@ -15,15 +16,22 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument('--num-train', type=int, default=80, help='training cases')
     parser.add_argument('--num-test', type=int, default=29, help='test cases')
     parser.add_argument(
-        '--preset', nargs='+', default=['standard'], metavar='NAME',
+        '--preset',
+        nargs='+',
+        default=['standard'],
+        metavar='NAME',
         help=f'{", ".join(PRESETS)}; or, held out from training, {", ".join(HELD_OUT)} '
-        '(default: standard); of several, the cases take turns')
+        '(default: standard); of several, the cases take turns',
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set')
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='processes')
+        '--workers', type=int, default=os.cpu_count() or 1, help='processes'
+    )
     parser.add_argument(
-        '--overwrite', action='store_true',
-        help='replace a data set that was made otherwise')
+        '--overwrite',
+        action='store_true',
+        help='replace a data set that was made otherwise',
+    )
     return parser.parse_args(argv)
 
 
@@ -31,11 +39,18 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     write_phantom(
-        args.root, args.num_train, args.num_test, seed=args.seed,
-        params=[find_params(name) for name in args.preset], num_workers=args.workers,
-        overwrite=args.overwrite)
-    print(f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
-          f'{args.seed}, preset {" and ".join(args.preset)}, to {args.root}')
+        args.root,
+        args.num_train,
+        args.num_test,
+        seed=args.seed,
+        params=[find_params(name) for name in args.preset],
+        num_workers=args.workers,
+        overwrite=args.overwrite,
+    )
+    print(
+        f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
+        f'{args.seed}, preset {" and ".join(args.preset)}, to {args.root}'
+    )
     return 0
 
 

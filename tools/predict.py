@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Segments images: labels of the original size, overlay, confidence, table of bones."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -8,36 +9,45 @@ from typing import Optional, Sequence
 from seam_seg.apis.cli import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import init_model
-from seam_seg.apis.predict_files import (
-    find_images,
-    predict_file,
-    prepare_out,
-)
+from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'images', nargs='+', metavar='IMAGE',
-        help='images, folders of images, or .txt files with one path a line')
+        'images',
+        nargs='+',
+        metavar='IMAGE',
+        help='images, folders of images, or .txt files with one path a line',
+    )
     parser.add_argument(
-        '--out', type=Path, default=Path('predictions'),
-        help='folder for the results (default: predictions)')
+        '--out',
+        type=Path,
+        default=Path('predictions'),
+        help='folder for the results (default: predictions)',
+    )
     parser.add_argument(
-        '--config', help='path or name of a config (default: the ready weights)')
+        '--config', help='path or name of a config (default: the ready weights)'
+    )
     parser.add_argument(
-        '--checkpoint', nargs='+', help='file written by tools/train.py with that '
-        'config; of several, the probabilities are averaged (default: the ready weights)')
+        '--checkpoint',
+        nargs='+',
+        help='file written by tools/train.py with that '
+        'config; of several, the probabilities are averaged (default: the ready weights)',
+    )
     parser.add_argument(
-        '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead')
+        '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead'
+    )
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     add_trust(parser)
     args = parser.parse_args(argv)
     if (args.config is None) != (args.checkpoint is None):
         parser.error('--config and --checkpoint belong together')
     if args.onnx is not None and (args.config or args.device):
-        parser.error('--onnx holds the model, and runs where ONNX Runtime does: it takes '
-                     'no --config, --checkpoint or --device')
+        parser.error(
+            '--onnx holds the model, and runs where ONNX Runtime does: it takes '
+            'no --config, --checkpoint or --device'
+        )
     return args
 
 
@@ -52,12 +62,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         model = init_model(*own, device=args.device, trust=args.trust_checkpoint)
     prepare_out(args.out, images)
     failures = [
-        message for message in (
-            predict_file(model, image, args.out) for image in progress(images))
+        message
+        for message in (
+            predict_file(model, image, args.out) for image in progress(images)
+        )
         if message is not None
     ]
-    print(f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
-          f'in {args.out}, with the folders overlay, confidence and bones')
+    print(
+        f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
+        f'in {args.out}, with the folders overlay, confidence and bones'
+    )
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Turns a folder of images and a folder of masks into a data set for seam_seg."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -13,51 +14,77 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('images', type=Path, help='folder of grey images')
     parser.add_argument(
-        'masks', type=Path,
+        'masks',
+        type=Path,
         help='folder of masks: class indices, or red (rib), green (thoracic) and blue '
-        '(lumbar)')
+        '(lumbar)',
+    )
     parser.add_argument('out', type=Path, help='folder to write the data set to')
     parser.add_argument(
-        '--mask-suffix', metavar='SUFFIX',
+        '--mask-suffix',
+        metavar='SUFFIX',
         help="what follows the image's name in the mask's, such as _mask.png "
-        '(default: the same name)')
+        '(default: the same name)',
+    )
     parser.add_argument(
-        '--mask-classes', nargs='+', metavar='NAME',
-        help='meaning of labels 0, 1, 2... in the masks '
-        f'(default: {" ".join(CLASSES)})')
+        '--mask-classes',
+        nargs='+',
+        metavar='NAME',
+        help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
+    )
     parser.add_argument(
-        '--threshold', type=int, default=127,
-        help='a channel of an RGB mask counts above it (default: %(default)s)')
+        '--threshold',
+        type=int,
+        default=127,
+        help='a channel of an RGB mask counts above it (default: %(default)s)',
+    )
     parser.add_argument(
-        '--window', nargs=2, type=float, metavar=('LOW', 'HIGH'),
+        '--window',
+        nargs=2,
+        type=float,
+        metavar=('LOW', 'HIGH'),
         help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
-        'from 0 to the 99.9th percentile of each image)')
+        'from 0 to the 99.9th percentile of each image)',
+    )
     parser.add_argument(
-        '--subject-pattern', metavar='REGEX',
+        '--subject-pattern',
+        metavar='REGEX',
         help='its first group, searched in the name, is the subject (default: each '
-        'image is one subject)')
+        'image is one subject)',
+    )
     parser.add_argument(
-        '--test-fraction', type=float, default=29 / 109, metavar='SHARE',
-        help='of the subjects (default: 29/109, as in the paper)')
+        '--test-fraction',
+        type=float,
+        default=29 / 109,
+        metavar='SHARE',
+        help='of the subjects (default: 29/109, as in the paper)',
+    )
     parser.add_argument(
-        '--val-fraction', type=float, default=0.2, metavar='SHARE',
-        help='of the training subjects; 0 writes no val.txt (default: %(default)s)')
+        '--val-fraction',
+        type=float,
+        default=0.2,
+        metavar='SHARE',
+        help='of the training subjects; 0 writes no val.txt (default: %(default)s)',
+    )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of the split (default: %(default)s)')
+        '--seed', type=int, default=0, help='of the split (default: %(default)s)'
+    )
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace the data set in OUT')
+        '--overwrite', action='store_true', help='replace the data set in OUT'
+    )
     return parser.parse_args(argv)
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = vars(parse_args(argv))
-    prepared = prepare(
-        **args, progress=progress)
+    prepared = prepare(**args, progress=progress)
     for split in ('train', 'val', 'test'):
-        print(f'{split + ".txt":10}{len(getattr(prepared, split)):4d} cases of '
-              f'{prepared.subjects[split]} subjects'
-              + (' (of those in train.txt)' if split == 'val' else ''))
+        print(
+            f'{split + ".txt":10}{len(getattr(prepared, split)):4d} cases of '
+            f'{prepared.subjects[split]} subjects'
+            + (' (of those in train.txt)' if split == 'val' else '')
+        )
     print(f'written to {args["out"]}; look at it with tools/check_dataset.py')
     return 0
 

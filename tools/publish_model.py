@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Strips a checkpoint to its weights, in half precision, to hand it on."""
+
 import argparse
 import sys
 from typing import Optional, Sequence

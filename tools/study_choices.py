@@ -5,6 +5,7 @@ Reference: Eq. 4 divided by the mass of the key, center loss by centroid and ins
 printed. Trains on the phantom's preset `standard`; the choices are made on the part for
 validation of the held-out family `scanner`. Finished runs are kept.
 """
+
 import argparse
 import contextlib
 import sys
@@ -24,7 +25,8 @@ CONFIG = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 SHORT = dict(
     train_cfg=dict(max_iters=450, val_interval=1000),
     param_scheduler={'0': dict(T_max=450)},
-    default_hooks=dict(checkpoint=dict(interval=150)))
+    default_hooks=dict(checkpoint=dict(interval=150)),
+)
 
 
 def head(**options) -> dict:
@@ -63,24 +65,36 @@ def write_report(out: Path) -> str:
         'seeds; against the reference: mean difference [95% interval over the images '
         '(t), which says nothing of the spread over trainings and is not corrected for '
         'the number of comparisons]; then the difference of each seed, in order.\n\n'
-        + table + '\n')
+        + table
+        + '\n',
+    )
     return table
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        '--data-root', type=Path, default=Path('data/study'),
-        help='where the phantom is made (default: data/study)')
+        '--data-root',
+        type=Path,
+        default=Path('data/study'),
+        help='where the phantom is made (default: data/study)',
+    )
     parser.add_argument(
-        '--held-out', type=Path, default=Path('data/study_held_out'),
-        help='where the held-out cases are made (default: data/study_held_out)')
+        '--held-out',
+        type=Path,
+        default=Path('data/study_held_out'),
+        help='where the held-out cases are made (default: data/study_held_out)',
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument(
-        '--out', type=Path, default=Path('docs/choices'),
-        help='results and table (default: docs/choices)')
+        '--out',
+        type=Path,
+        default=Path('docs/choices'),
+        help='results and table (default: docs/choices)',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_choices'))
     args = parser.parse_args(argv)
     if args.held_out.resolve() == args.data_root.resolve():
@@ -88,13 +102,27 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     # 60 training cases, of which 12 validate; the test cases stay unused.
     write_phantom(args.data_root, 60, 1, seed=1, num_workers=2, overwrite=True)
     write_phantom(
-        args.held_out, 0, HELD_OUT_CASES, HELD_OUT_SEEDS['val'], find_params('scanner'),
-        num_workers=2, overwrite=True)
-    runs = [Run(name, seed, CONFIG, options)
-            for seed in args.seeds for name, options in VARIANTS.items()]
+        args.held_out,
+        0,
+        HELD_OUT_CASES,
+        HELD_OUT_SEEDS['val'],
+        find_params('scanner'),
+        num_workers=2,
+        overwrite=True,
+    )
+    runs = [
+        Run(name, seed, CONFIG, options)
+        for seed in args.seeds
+        for name, options in VARIANTS.items()
+    ]
     for _ in run_study(
-            runs, str(args.data_root), args.out, args.work_dir, look_inside=True,
-            held_out=str(args.held_out)):
+        runs,
+        str(args.data_root),
+        args.out,
+        args.work_dir,
+        look_inside=True,
+        held_out=str(args.held_out),
+    ):
         with contextlib.suppress(InputError):  # the reference may have failed
             write_report(args.out)
     print(write_report(args.out))

@@ -6,6 +6,7 @@ scratch gets three times the iterations, at the demo's learning rate: too short 
 would stand for too few cases. The learning rate of fine-tuning is chosen first, each seed
 scoring it on the cases that it leaves unlabelled. Finished runs are kept.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -34,8 +35,10 @@ STARTS = {'ready': 'from the ready weights', 'scratch': 'from scratch'}
 
 def learning_rate(rate: float) -> dict:
     """The options of a rate that falls to a hundredth of it."""
-    return dict(optim_wrapper=dict(optimizer=dict(lr=rate)),
-                param_scheduler={'0': dict(eta_min=rate / 100)})
+    return dict(
+        optim_wrapper=dict(optimizer=dict(lr=rate)),
+        param_scheduler={'0': dict(eta_min=rate / 100)},
+    )
 
 
 def from_scratch(rate: float) -> dict:
@@ -60,7 +63,7 @@ def write_splits(root: Path, seeds: Sequence[int]) -> None:
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(names)
         parts = {f'labelled-{count}': order[:count] for count in LABELLED}
-        parts['rest'] = order[max(LABELLED):]
+        parts['rest'] = order[max(LABELLED) :]
         for name, part in parts.items():
             write_whole(root / f'{name}_seed{seed}.txt', '\n'.join(part) + '\n')
 
@@ -76,9 +79,15 @@ def list_rate_runs(seeds: Sequence[int]) -> List[Run]:
         if seed == seeds[0]:
             options['scratch'] = from_scratch
         runs += [
-            Run(f'{start}-{rate:g}-{count}', seed, CONFIG, dict(
-                labelled(count, seed), **rest, **options[start](rate)))
-            for start in options for count in RATE_CASES for rate in RATES[start]
+            Run(
+                f'{start}-{rate:g}-{count}',
+                seed,
+                CONFIG,
+                dict(labelled(count, seed), **rest, **options[start](rate)),
+            )
+            for start in options
+            for count in RATE_CASES
+            for rate in RATES[start]
         ]
     return runs
 
@@ -91,7 +100,7 @@ def list_runs(seeds: Sequence[int]) -> List[Run]:
             data = labelled(count, seed)
             runs += [
                 Run(f'ready-{count}', seed, CONFIG, data),
-                Run(f'scratch-{count}', seed, CONFIG, dict(data, **from_scratch(2e-3)))
+                Run(f'scratch-{count}', seed, CONFIG, dict(data, **from_scratch(2e-3))),
             ]
     return runs
 
@@ -100,7 +109,8 @@ def dice_of(results: Dict[str, List[dict]], start: str) -> Dict[int, List[float]
     """Number of labelled cases -> average Dice in % of each seed."""
     return {
         count: [run['scores']['mDice'] for run in results[f'{start}-{count}']]
-        for count in (0, *LABELLED) if f'{start}-{count}' in results
+        for count in (0, *LABELLED)
+        if f'{start}-{count}' in results
     }
 
 
@@ -115,16 +125,20 @@ def cell(values: Sequence[float]) -> str:
 
 def rate_table(results: Dict[str, List[dict]]) -> str:
     """A row for each learning rate, a column for each number of labelled cases."""
-    rows = [f'| start | learning rate | {" | ".join(map(str, RATE_CASES))} | mean |',
-            f'|{"---|" * (len(RATE_CASES) + 3)}']
+    rows = [
+        f'| start | learning rate | {" | ".join(map(str, RATE_CASES))} | mean |',
+        f'|{"---|" * (len(RATE_CASES) + 3)}',
+    ]
     for start, rates in RATES.items():
         for rate in rates:
             found = dice_of(results, f'{start}-{rate:g}')
             dice = [found.get(count, []) for count in RATE_CASES]
             means = [np.mean(values) for values in dice if values]
             overall = f'{np.mean(means):.2f}' if len(means) == len(RATE_CASES) else '-'
-            rows.append(f'| {STARTS[start]} | {rate:g} | {" | ".join(map(cell, dice))} | '
-                        f'{overall} |')
+            rows.append(
+                f'| {STARTS[start]} | {rate:g} | {" | ".join(map(cell, dice))} | '
+                f'{overall} |'
+            )
     start = cell(dice_of(results, 'ready').get(0, []))
     return '\n'.join(rows) + f'\n\nNot fine-tuned, on the same cases: {start}.'
 
@@ -142,13 +156,25 @@ def write_report(out: Path) -> str:
     for (start, label), colour in zip(STARTS.items(), ('tab:blue', 'tab:orange')):
         counts = sorted(dice[start])
         at = [(0, *LABELLED).index(count) for count in counts]
-        axes.plot(at, [np.mean(dice[start][count]) for count in counts], color=colour,
-                  label=f'{label} (mean; dots: seeds)')
+        axes.plot(
+            at,
+            [np.mean(dice[start][count]) for count in counts],
+            color=colour,
+            label=f'{label} (mean; dots: seeds)',
+        )
         for x, count in zip(at, counts):
-            axes.plot([x] * len(dice[start][count]), dice[start][count], 'o',
-                      color=colour, alpha=0.5)
-    axes.set(xlabel='labelled cases', ylabel='average Dice (%)',
-             title="Held-out phantom family 'scanner', 16 test cases")
+            axes.plot(
+                [x] * len(dice[start][count]),
+                dice[start][count],
+                'o',
+                color=colour,
+                alpha=0.5,
+            )
+    axes.set(
+        xlabel='labelled cases',
+        ylabel='average Dice (%)',
+        title="Held-out phantom family 'scanner', 16 test cases",
+    )
     axes.set_xticks(range(len(LABELLED) + 1), (0, *LABELLED))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -169,31 +195,49 @@ def write_report(out: Path) -> str:
         'the best of the others was the lowest). Training from scratch has the rate of '
         'the demo, 0.002; it is tried beside two others here, with one seed: with 20 '
         'cases a higher one is better. Masks of this family took part in the choice.'
-        '\n\n'
-        + rate_table(read_results(out / 'rates')) + '\n')
+        '\n\n' + rate_table(read_results(out / 'rates')) + '\n',
+    )
     return table
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        '--data-root', type=Path, default=Path('data/study_finetune'),
-        help='where the phantom is made (default: data/study_finetune)')
+        '--data-root',
+        type=Path,
+        default=Path('data/study_finetune'),
+        help='where the phantom is made (default: data/study_finetune)',
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument(
-        '--out', type=Path, default=Path('docs/finetune'),
-        help='results, table and plot (default: docs/finetune)')
+        '--out',
+        type=Path,
+        default=Path('docs/finetune'),
+        help='results, table and plot (default: docs/finetune)',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_finetune'))
     args = parser.parse_args(argv)
     write_phantom(
-        args.data_root, 40, 16, seed=3000, params=find_params('scanner'), num_workers=2,
-        overwrite=True)
+        args.data_root,
+        40,
+        16,
+        seed=3000,
+        params=find_params('scanner'),
+        num_workers=2,
+        overwrite=True,
+    )
     write_splits(args.data_root, args.seeds)
     data = str(args.data_root)
-    for _ in run_study(list_rate_runs(args.seeds), data, args.out / 'rates',
-                       args.work_dir / 'rates', 'val'):
+    for _ in run_study(
+        list_rate_runs(args.seeds),
+        data,
+        args.out / 'rates',
+        args.work_dir / 'rates',
+        'val',
+    ):
         print(rate_table(read_results(args.out / 'rates')), flush=True)
     for _ in run_study(list_runs(args.seeds), data, args.out, args.work_dir, 'test'):
         write_report(args.out)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Tests a checkpoint: the Dice/Jaccard table, its files, and pictures."""
+
 import sys
 from typing import Optional, Sequence
 
@@ -13,14 +14,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('--out', help='folder for the predicted label PNGs')
     parser.add_argument(
-        '--show-dir', help='folder for image, prediction and truth side by side')
+        '--show-dir', help='folder for image, prediction and truth side by side'
+    )
     parser.add_argument(
-        '--tta', action='store_true', help='average with the mirrored image')
+        '--tta', action='store_true', help='average with the mirrored image'
+    )
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.data_root, args.work_dir)
     with launched(cfg, args.launcher):
-        test(cfg, args.checkpoint, args.out, args.show_dir, args.tta,
-             args.trust_checkpoint)
+        test(
+            cfg, args.checkpoint, args.out, args.show_dir, args.tta, args.trust_checkpoint
+        )
     return 0
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Trains a model from a config."""
+
 import sys
 from typing import Optional, Sequence
 
@@ -18,12 +19,16 @@ from seam_seg.apis.runs import (
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = run_parser(__doc__)
     parser.add_argument(
-        '--resume', action='store_true',
-        help='go on from the last checkpoint in the work dir')
+        '--resume',
+        action='store_true',
+        help='go on from the last checkpoint in the work dir',
+    )
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision (CUDA)')
+        '--amp', action='store_true', help='automatic mixed precision (CUDA)'
+    )
     parser.add_argument(
-        '--tensorboard', action='store_true', help='log to TensorBoard as well')
+        '--tensorboard', action='store_true', help='log to TensorBoard as well'
+    )
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.data_root, args.work_dir)
     if args.resume:

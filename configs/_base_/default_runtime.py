@@ -4,14 +4,13 @@ custom_imports = dict(imports=['seam_seg'], allow_failed_imports=False)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 randomness = dict(seed=0)
 
 custom_hooks = [dict(type='RuntimeHook'), dict(type='OverlayHook')]
 
-visualizer = dict(
-    type='SegLocalVisualizer',
-    vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 load_from = None

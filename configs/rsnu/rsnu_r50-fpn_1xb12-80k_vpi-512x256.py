@@ -2,7 +2,10 @@
 _base_ = '../fpn/fpn_r50_1xb12-80k_vpi-512x256.py'
 method_name = 'RSNU'
 model = dict(
-    decode_head=dict(loss_decode=[
-        dict(type='SyncCrossEntropyLoss'),
-        dict(type='TotalVariationLoss', loss_weight=0.001)
-    ]))
+    decode_head=dict(
+        loss_decode=[
+            dict(type='SyncCrossEntropyLoss'),
+            dict(type='TotalVariationLoss', loss_weight=0.001),
+        ]
+    )
+)

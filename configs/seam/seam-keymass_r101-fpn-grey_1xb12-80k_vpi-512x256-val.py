@@ -2,4 +2,5 @@
 _base_ = 'seam-keymass_r50-fpn_1xb12-80k_vpi-512x256-val.py'
 model = dict(
     data_preprocessor=dict(mean=[75.99], std=[84.15]),
-    backbone=dict(depth=101, in_channels=1, init_cfg=None))
+    backbone=dict(depth=101, in_channels=1, init_cfg=None),
+)

@@ -1,8 +1,10 @@
 # The ready weights, fine-tuned on a few cases of your own; the last checkpoint is kept.
 # The learning rate is the best of four (docs/finetune).
 _base_ = [
-    '../_base_/models/fpn_r18-small.py', '../_base_/datasets/vpi_256x128_trainval.py',
-    '../_base_/schedules/schedule_demo.py', '../_base_/default_runtime.py'
+    '../_base_/models/fpn_r18-small.py',
+    '../_base_/datasets/vpi_256x128_trainval.py',
+    '../_base_/schedules/schedule_demo.py',
+    '../_base_/default_runtime.py',
 ]
 load_from = 'seam_seg://ready'
 model = dict(decode_head=dict(type='SEAMHead', normalization='key_mass'))

@@ -5,7 +5,10 @@ model = dict(
     type='WaveCTSegmentor',
     style_size=(512, 128),
     num_reconstructed=2,
-    autoencoder=dict(type='WaveletAutoencoder', base_channels=8))
+    autoencoder=dict(type='WaveletAutoencoder', base_channels=8),
+)
 custom_hooks = [
-    dict(type='RuntimeHook'), dict(type='OverlayHook'), dict(type='StyleImagesHook')
+    dict(type='RuntimeHook'),
+    dict(type='OverlayHook'),
+    dict(type='StyleImagesHook'),
 ]

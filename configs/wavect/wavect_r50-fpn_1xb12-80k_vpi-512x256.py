@@ -4,7 +4,10 @@ method_name = 'WaveCT'
 model = dict(
     type='WaveCTSegmentor',
     style_size=(1024, 256),
-    autoencoder=dict(type='WaveletAutoencoder', base_channels=64))
+    autoencoder=dict(type='WaveletAutoencoder', base_channels=64),
+)
 custom_hooks = [
-    dict(type='RuntimeHook'), dict(type='OverlayHook'), dict(type='StyleImagesHook')
+    dict(type='RuntimeHook'),
+    dict(type='OverlayHook'),
+    dict(type='StyleImagesHook'),
 ]

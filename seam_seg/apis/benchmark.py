@@ -2,6 +2,7 @@
 
 The trainings themselves are those of :mod:`seam_seg.apis.study`.
 """
+
 import functools
 import statistics
 from pathlib import Path
@@ -82,19 +83,28 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         name = method_name(config)
         model, batch = inference_case(config)
         complexity = get_model_complexity_info(
-            model, inputs=(model.data_preprocessor(batch)['inputs'], ), show_table=False,
-            show_arch=False)
+            model,
+            inputs=(model.data_preprocessor(batch)['inputs'],),
+            show_table=False,
+            show_arch=False,
+        )
         costs[name] = dict(
             parameters=sum(
-                value.numel() for key, value in model.named_parameters()
-                if '.loss_center.' not in key),
-            flops=int(complexity['flops']))
+                value.numel()
+                for key, value in model.named_parameters()
+                if '.loss_center.' not in key
+            ),
+            flops=int(complexity['flops']),
+        )
         actions[name] = functools.partial(model.test_step, batch)
     with torch.no_grad():
         times = take_turns(actions, rounds)
         for name, seconds in times.items():
-            costs[name].update(seconds=seconds, R=statistics.median(seconds),
-                               peak_bytes=peak_of(actions[name]))
+            costs[name].update(
+                seconds=seconds,
+                R=statistics.median(seconds),
+                peak_bytes=peak_of(actions[name]),
+            )
     return costs
 
 
@@ -129,35 +139,47 @@ def compare(results: Dict[str, List[dict]], reference: str) -> Dict[str, dict]:
         InputError: the reference has no result, or methods were scored on other images.
     """
     if reference not in results:
-        raise InputError(f'the reference {reference!r} has no result; there are '
-                         f'{", ".join(results)}.')
+        raise InputError(
+            f'the reference {reference!r} has no result; there are {", ".join(results)}.'
+        )
     dice = {name: image_dice(runs) for name, runs in results.items()}
     rows = {}
     for name in results:
         if name == reference:
             continue
         if dice[name].keys() != dice[reference].keys():
-            raise InputError(f'{name} and {reference} were scored on different images. '
-                             'Repeat the runs of one of them on the same data.')
+            raise InputError(
+                f'{name} and {reference} were scored on different images. '
+                'Repeat the runs of one of them on the same data.'
+            )
         difference = np.array(
-            [dice[reference][image] - dice[name][image] for image in dice[name]])
+            [dice[reference][image] - dice[name][image] for image in dice[name]]
+        )
         p_value = stats.wilcoxon(difference).pvalue if difference.any() else 1.0
         by_seed = {
-            which: {run['seed']: np.mean(list(image_dice([run]).values()))
-                    for run in results[which]} for which in (reference, name)
+            which: {
+                run['seed']: np.mean(list(image_dice([run]).values()))
+                for run in results[which]
+            }
+            for which in (reference, name)
         }
         rows[name] = dict(
-            difference=float(difference.mean()), p=float(p_value),
-            by_seed=[float(mean - by_seed[name][seed])
-                     for seed, mean in by_seed[reference].items()
-                     if seed in by_seed[name]])
+            difference=float(difference.mean()),
+            p=float(p_value),
+            by_seed=[
+                float(mean - by_seed[name][seed])
+                for seed, mean in by_seed[reference].items()
+                if seed in by_seed[name]
+            ],
+        )
     for row, p_value in zip(rows.values(), holm([row['p'] for row in rows.values()])):
         row['p_holm'] = float(p_value)
     return rows
 
 
-def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
-               reference: str) -> pd.DataFrame:
+def make_table(
+    results: Dict[str, List[dict]], costs: Dict[str, dict], reference: str
+) -> pd.DataFrame:
     """A row for each method in the paper's form, cells as text.
 
     Args:
@@ -174,34 +196,45 @@ def make_table(results: Dict[str, List[dict]], costs: Dict[str, dict],
     comparison = compare(results, reference)
     columns = {
         f'{bone.capitalize()} {key[0]} (%)': f'{key}.{bone}'
-        for bone in BONES for key in ('Dice', 'Jaccard')
+        for bone in BONES
+        for key in ('Dice', 'Jaccard')
     }
-    columns.update({
-        'Ave. D (%)': 'mDice', 'Ave. J (%)': 'mJaccard', 'HD95 (px)': 'mHD95',
-        'ASSD (px)': 'mASSD'
-    })
+    columns.update(
+        {
+            'Ave. D (%)': 'mDice',
+            'Ave. J (%)': 'mJaccard',
+            'HD95 (px)': 'mHD95',
+            'ASSD (px)': 'mASSD',
+        }
+    )
     rows = []
     for name, runs in results.items():
         row = dict(Method=name, Seeds=len(runs))
         for title, key in columns.items():
             # None where no image has the score
-            values = [np.nan if run['scores'].get(key) is None else run['scores'][key]
-                      for run in runs]
+            values = [
+                np.nan if run['scores'].get(key) is None else run['scores'][key]
+                for run in runs
+            ]
             spread = f' ± {np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
             row[title] = (
-                '-' if np.isnan(values).any() else f'{np.mean(values):.2f}{spread}')
+                '-' if np.isnan(values).any() else f'{np.mean(values):.2f}{spread}'
+            )
         cost = costs[name]
         missed = [run['scores'][f'no_surface.{bone}'] for run in runs for bone in BONES]
-        row.update({
-            'Without distance': str(round(sum(missed) / len(runs), 1)),
-            'R (s)': f'{cost["R"]:.3f}',
-            'Params (M)': f'{cost["parameters"] / 1e6:.2f}',
-            'FLOPs (G)': f'{cost["flops"] / 1e9:.2f}'
-        })
+        row.update(
+            {
+                'Without distance': str(round(sum(missed) / len(runs), 1)),
+                'R (s)': f'{cost["R"]:.3f}',
+                'Params (M)': f'{cost["parameters"] / 1e6:.2f}',
+                'FLOPs (G)': f'{cost["flops"] / 1e9:.2f}',
+            }
+        )
         other = comparison.get(name)
         row[f'{reference} - this'] = f'{other["difference"]:+.2f}' if other else ''
-        row['by seed'] = ', '.join(f'{value:+.2f}' for value in other['by_seed']) if (
-            other) else ''
+        row['by seed'] = (
+            ', '.join(f'{value:+.2f}' for value in other['by_seed']) if (other) else ''
+        )
         row['p (Holm)'] = f'{other["p_holm"]:.3g}' if other else ''
         rows.append(row)
     return pd.DataFrame(rows)
@@ -215,18 +248,27 @@ def inside_table(results: Dict[str, List[dict]]) -> pd.DataFrame:
         for key in probes[0]:
             values = [probe[key] for probe in probes if probe[key] is not None]
             if values:
-                rows.append(dict(Method=name, Quantity=key, Mean=f'{np.mean(values):.3g}',
-                                 Seeds=', '.join(f'{value:.3g}' for value in values)))
+                rows.append(
+                    dict(
+                        Method=name,
+                        Quantity=key,
+                        Mean=f'{np.mean(values):.3g}',
+                        Seeds=', '.join(f'{value:.3g}' for value in values),
+                    )
+                )
     return pd.DataFrame(rows, columns=['Method', 'Quantity', 'Mean', 'Seeds'])
 
 
 def per_image_frame(results: Dict[str, List[dict]]) -> pd.DataFrame:
     """Every score of every image, method and seed, a row each."""
-    return pd.DataFrame([
-        dict(method=name, seed=run['seed'], image=image, **scores)
-        for name, runs in results.items() for run in runs
-        for image, scores in run['per_image'].items()
-    ])
+    return pd.DataFrame(
+        [
+            dict(method=name, seed=run['seed'], image=image, **scores)
+            for name, runs in results.items()
+            for run in runs
+            for image, scores in run['per_image'].items()
+        ]
+    )
 
 
 def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
@@ -241,8 +283,12 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
     frame = per_image_frame(results)
     names = list(results)
     figure, axes = plt.subplots(
-        1, len(BONES), figsize=(12, 0.36 * len(names) + 1.4), sharey=True,
-        layout='constrained')
+        1,
+        len(BONES),
+        figsize=(12, 0.36 * len(names) + 1.4),
+        sharey=True,
+        layout='constrained',
+    )
     jitter = np.random.default_rng(0)
     for axis, bone in zip(axes, BONES):
         groups = [
@@ -250,13 +296,20 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
             for name in names
         ]
         for i, group in enumerate(groups, start=1):
-            axis.plot(group, i + jitter.uniform(-0.2, 0.2, len(group)), 'o',
-                      markersize=2.5, color='tab:blue', alpha=0.5)
+            axis.plot(
+                group,
+                i + jitter.uniform(-0.2, 0.2, len(group)),
+                'o',
+                markersize=2.5,
+                color='tab:blue',
+                alpha=0.5,
+            )
             if len(group):
                 low, middle, high = np.percentile(group, (25, 50, 75))
                 axis.plot([low, high], [i, i], color='black', linewidth=1.5)
-                axis.plot(middle, i, '|', color='tab:red', markersize=14,
-                          markeredgewidth=2)
+                axis.plot(
+                    middle, i, '|', color='tab:red', markersize=14, markeredgewidth=2
+                )
         axis.set(title=bone, xlabel='Dice (%) of the images; median, quartiles')
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticks(range(1, len(names) + 1), names)
@@ -265,8 +318,13 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
     plt.close(figure)
 
 
-def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], reference: str,
-                 out: Path, introduction: str) -> pd.DataFrame:
+def write_report(
+    results: Dict[str, List[dict]],
+    costs: Dict[str, dict],
+    reference: str,
+    out: Path,
+    introduction: str,
+) -> pd.DataFrame:
     """Writes the table as Markdown, CSV and LaTeX, all scores, and the plot.
 
     Args:
@@ -282,8 +340,12 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
     """
     table = make_table(results, costs, reference)
     write_whole(out / 'table.csv', table.to_csv(index=False))
-    latex = table.style.hide(axis='index').format(escape='latex').format_index(
-        axis='columns', escape='latex').to_latex(hrules=True)
+    latex = (
+        table.style.hide(axis='index')
+        .format(escape='latex')
+        .format_index(axis='columns', escape='latex')
+        .to_latex(hrules=True)
+    )
     write_whole(out / 'table.tex', latex.replace('±', r'$\pm$'))
     write_whole(out / 'per_image.csv', per_image_frame(results).to_csv(index=False))
     plot_per_image(results, out / 'per_image.png')
@@ -297,5 +359,6 @@ def write_report(results: Dict[str, List[dict]], costs: Dict[str, dict], referen
         'added: norm of what an attention adds to v over the norm of v; gamma: its '
         "learned gate; largest_weight: of a' (1: saturated); gradient_ratio: of beta "
         'L_reg and L_cls on the key.\n\n'
-        f'{inside_table(results).to_markdown(index=False, disable_numparse=True)}\n')
+        f'{inside_table(results).to_markdown(index=False, disable_numparse=True)}\n',
+    )
     return table

@@ -1,4 +1,5 @@
 """What the tools share: their options, and how they answer bad input."""
+
 import argparse
 import functools
 import logging
@@ -26,8 +27,10 @@ def progress(tasks: list) -> Iterator:
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Adds the switch for checkpoints that hold more than weights."""
     parser.add_argument(
-        '--trust-checkpoint', action='store_true',
-        help='read a checkpoint even if that runs code which came with it')
+        '--trust-checkpoint',
+        action='store_true',
+        help='read a checkpoint even if that runs code which came with it',
+    )
 
 
 def run_parser(description: str) -> argparse.ArgumentParser:
@@ -44,11 +47,18 @@ def run_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('--data-root', help="data set, instead of the config's")
     parser.add_argument('--work-dir', help='folder for logs and results')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='overrides of the config, for example randomness.seed=1')
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of the config, for example randomness.seed=1',
+    )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-        help='pytorch with torchrun; also without a GPU')
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='pytorch with torchrun; also without a GPU',
+    )
     add_trust(parser)
     return parser
 
@@ -62,7 +72,8 @@ def from_config(error: Exception) -> bool:
     """Whether an error was raised while something was built as a config says."""
     return any(
         frame.f_code.co_name in ('build_from_cfg', 'build_dataloader', 'from_cfg')
-        for frame, _ in traceback.walk_tb(error.__traceback__))
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def report_errors(main: Main) -> Main:
@@ -86,13 +97,18 @@ def report_errors(main: Main) -> Main:
         except InputError as error:
             message = error_text(error)
         except OSError as error:
-            message = (str(error) if error.filename is None
-                       else f'{error.filename}: {error.strerror}.')
+            message = (
+                str(error)
+                if error.filename is None
+                else f'{error.filename}: {error.strerror}.'
+            )
         except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
             if not from_config(error):
                 raise
-            message = (f'the config cannot be built ({error_text(error)}). Correct it, '
-                       'or --cfg-options.')
+            message = (
+                f'the config cannot be built ({error_text(error)}). Correct it, '
+                'or --cfg-options.'
+            )
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
             return 130

@@ -1,4 +1,5 @@
 """ONNX: one file that holds the network, checked against PyTorch, and a model of it."""
+
 import copy
 import importlib
 import inspect
@@ -57,8 +58,10 @@ def check_steps(steps: Sequence[dict], name: str) -> None:
     """
     for step in steps:
         if step.get('type') not in STEPS:
-            raise InputError(f'{name}: holds the step {step.get("type")!r}; a file of '
-                             f'tools/export_onnx.py has {", ".join(STEPS)} alone.')
+            raise InputError(
+                f'{name}: holds the step {step.get("type")!r}; a file of '
+                f'tools/export_onnx.py has {", ".join(STEPS)} alone.'
+            )
 
 
 class Exportable(nn.Module):
@@ -77,9 +80,15 @@ class Exportable(nn.Module):
                 if isinstance(child, Upsample) and child.scale_factor:
                     # mmseg's computes a size in Python, which the exporter takes for
                     # a constant.
-                    setattr(module, name, nn.Upsample(
-                        scale_factor=child.scale_factor, mode=child.mode,
-                        align_corners=child.align_corners))
+                    setattr(
+                        module,
+                        name,
+                        nn.Upsample(
+                            scale_factor=child.scale_factor,
+                            mode=child.mode,
+                            align_corners=child.align_corners,
+                        ),
+                    )
         self.output = output
 
     def forward(self, image: Tensor) -> Tensor:
@@ -94,7 +103,10 @@ class Exportable(nn.Module):
         preprocessor = self.model.data_preprocessor
         logits = resize(
             self.model._forward((image - preprocessor.mean) / preprocessor.std),
-            size=image.shape[2:], mode='bilinear', align_corners=self.model.align_corners)
+            size=image.shape[2:],
+            mode='bilinear',
+            align_corners=self.model.align_corners,
+        )
         if self.output == 'logits':
             return logits
         return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
@@ -118,35 +130,56 @@ def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits'
     """
     onnx, _ = need('onnx', 'onnxscript')
     if 'dynamo' not in inspect.signature(torch.onnx.export).parameters:
-        raise InputError(f'ONNX: torch {torch.__version__} has no exporter that keeps '
-                         'height and width free. Export with the tested stack.')
+        raise InputError(
+            f'ONNX: torch {torch.__version__} has no exporter that keeps '
+            'height and width free. Export with the tested stack.'
+        )
     if not hasattr(model, 'data_preprocessor'):
         raise InputError('ONNX: give one checkpoint; several are not exported.')
     if getattr(model, 'resize', 'mask') != 'mask':
         raise InputError("ONNX: the config's test_cfg.resize must be 'mask'.")
-    steps = [step for step in model.cfg.test_dataloader.dataset.pipeline
-             if step['type'] != 'LoadVPIAnnotations']
+    steps = [
+        step
+        for step in model.cfg.test_dataloader.dataset.pipeline
+        if step['type'] != 'LoadVPIAnnotations'
+    ]
     check_steps(steps, f"ONNX: the config's test pipeline {model.cfg.filename}")
     height, width = network_size(model.cfg)
-    sides = {2: torch.export.Dim('height', min=64, max=2**14),
-             3: torch.export.Dim('width', min=64, max=2**14)}
+    sides = {
+        2: torch.export.Dim('height', min=64, max=2**14),
+        3: torch.export.Dim('width', min=64, max=2**14),
+    }
     # It warns of every torchvision operator that it could not register.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     try:
         program = torch.onnx.export(
-            Exportable(model, output).eval(), (torch.zeros(1, 1, height, width), ),
-            input_names=['image'], output_names=[output], dynamic_shapes=(sides, ),
-            dynamo=True, verbose=False)
+            Exportable(model, output).eval(),
+            (torch.zeros(1, 1, height, width),),
+            input_names=['image'],
+            output_names=[output],
+            dynamic_shapes=(sides,),
+            dynamo=True,
+            verbose=False,
+        )
     except Exception as error:  # the exporter fails in many ways
         raise InputError(
             'ONNX: this network cannot be exported with a free height and width '
             f'({type(error).__name__}). SEAM and the attention heads on an FPN can.'
         ) from error
     content = program.model_proto
-    onnx.helper.set_model_props(content, {KEY: json.dumps(dict(
-        classes=list(model.dataset_meta['classes']),
-        palette=[list(colour) for colour in model.dataset_meta['palette']],
-        pipeline=[dict(step) for step in steps], output=output))})
+    onnx.helper.set_model_props(
+        content,
+        {
+            KEY: json.dumps(
+                dict(
+                    classes=list(model.dataset_meta['classes']),
+                    palette=[list(colour) for colour in model.dataset_meta['palette']],
+                    pipeline=[dict(step) for step in steps],
+                    output=output,
+                )
+            )
+        },
+    )
     write_whole(path, content.SerializeToString())
 
 
@@ -162,47 +195,59 @@ class OnnxModel:
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
-        onnxruntime, = need('onnxruntime')
+        (onnxruntime,) = need('onnxruntime')
         if not Path(path).is_file():
             raise InputError(f'{path}: no such file.')
         try:
             self.session = onnxruntime.InferenceSession(
-                str(path), providers=onnxruntime.get_available_providers())
+                str(path), providers=onnxruntime.get_available_providers()
+            )
         except Exception as error:  # onnxruntime's own classes of errors
-            raise InputError(f'{path}: no ONNX file, or a damaged one '
-                             f'({type(error).__name__}).') from error
+            raise InputError(
+                f'{path}: no ONNX file, or a damaged one ({type(error).__name__}).'
+            ) from error
         properties = self.session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
             raise InputError(f'{path}: not written by tools/export_onnx.py.')
         meta = json.loads(properties[KEY])
         check_steps(meta['pipeline'], str(path))
         if meta['output'] != 'logits':
-            raise InputError(f'{path}: holds labels only, without confidences. Export it '
-                             'with --output logits.')
+            raise InputError(
+                f'{path}: holds labels only, without confidences. Export it '
+                'with --output logits.'
+            )
         init_default_scope('mmseg')
         self.pipeline = [TRANSFORMS.build(step) for step in meta['pipeline']]
-        self.dataset_meta = dict(
-            classes=tuple(meta['classes']), palette=meta['palette'])
+        self.dataset_meta = dict(classes=tuple(meta['classes']), palette=meta['palette'])
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """(N, H, W) float32 of grey levels (H, W) from 0 to 255."""
-        return self.session.run(
-            None, dict(image=image.astype(np.float32)[None, None]))[0][0]
+        return self.session.run(None, dict(image=image.astype(np.float32)[None, None]))[
+            0
+        ][0]
 
     def test_step(self, data: dict) -> List[SegDataSample]:
         """Segments a batch, as a segmentor's ``test_step``."""
         for image, sample in zip(data['inputs'], data['data_samples']):
             logits = self.logits(image[0].numpy())
             mask = torch.from_numpy(logits.argmax(axis=0)[None])
-            sample.set_data(dict(
-                seg_logits=PixelData(data=torch.from_numpy(logits)),
-                pred_sem_seg=PixelData(
-                    data=resize_mask(mask, sample.metainfo['ori_shape']))))
+            sample.set_data(
+                dict(
+                    seg_logits=PixelData(data=torch.from_numpy(logits)),
+                    pred_sem_seg=PixelData(
+                        data=resize_mask(mask, sample.metainfo['ori_shape'])
+                    ),
+                )
+            )
         return data['data_samples']
 
 
-def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarray],
-            rounds: int = 5) -> dict:
+def compare(
+    model: nn.Module,
+    path: Union[str, Path],
+    images: Sequence[np.ndarray],
+    rounds: int = 5,
+) -> dict:
     """Compares an exported file with the model it came from.
 
     At the size that the model rescales images to, and the first image at another one,
@@ -220,15 +265,18 @@ def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarra
         whose two best classes differ by more than 1e-3, and ``torch_seconds`` and
         ``onnx_seconds``, the medians for the first image.
     """
-    onnxruntime, = need('onnxruntime')
+    (onnxruntime,) = need('onnxruntime')
     session = onnxruntime.InferenceSession(
-        str(path), providers=onnxruntime.get_available_providers())
+        str(path), providers=onnxruntime.get_available_providers()
+    )
     ours = Exportable(model, 'logits').eval()
     as_mask = session.get_outputs()[0].name == 'mask'
     difference, pixels, differing, not_ties = 0.0, 0, 0, 0
     scaled = [rescale(model, image) for image in images]
-    height, width = (32 * max(2, round(side * share / 32)) for side, share in zip(
-        scaled[0].shape[2:], (0.75, 1.25)))
+    height, width = (
+        32 * max(2, round(side * share / 32))
+        for side, share in zip(scaled[0].shape[2:], (0.75, 1.25))
+    )
     other = cv2.resize(scaled[0][0, 0], (width, height), interpolation=cv2.INTER_AREA)
     with torch.no_grad():
         for image in [*scaled, other[None, None]]:
@@ -250,14 +298,21 @@ def compare(model: nn.Module, path: Union[str, Path], images: Sequence[np.ndarra
             differing += int(other.sum())
             not_ties += int((other & (best[:, 1] - best[:, 0] > NEAR_TIE)).sum())
         first = torch.from_numpy(scaled[0])
-        times = take_turns(dict(
-            torch=lambda: ours(first),
-            onnx=lambda: session.run(None, dict(image=scaled[0]))), rounds)
+        times = take_turns(
+            dict(
+                torch=lambda: ours(first),
+                onnx=lambda: session.run(None, dict(image=scaled[0])),
+            ),
+            rounds,
+        )
     return dict(
-        max_difference=None if as_mask else difference, pixels=pixels,
-        differing=differing, not_ties=not_ties,
+        max_difference=None if as_mask else difference,
+        pixels=pixels,
+        differing=differing,
+        not_ties=not_ties,
         torch_seconds=statistics.median(times['torch']),
-        onnx_seconds=statistics.median(times['onnx']))
+        onnx_seconds=statistics.median(times['onnx']),
+    )
 
 
 def rescale(model: nn.Module, image: np.ndarray) -> np.ndarray:

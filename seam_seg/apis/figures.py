@@ -1,4 +1,5 @@
 """The figures of the paper, from trained models: Fig. 2 (keys) and Fig. 3 (methods)."""
+
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
@@ -35,6 +36,7 @@ class Keys(NamedTuple):
         estimates (np.ndarray): (S, 2) centers of mass of k' over the pixels nearest to
             each bone; nan where there is no mass.
     """
+
     image: np.ndarray
     truth: np.ndarray
     k_prime: np.ndarray
@@ -59,8 +61,10 @@ def read_keys(model: nn.Module, image: Path, mask: Path) -> Keys:
     """
     head = model.decode_head
     if not isinstance(head, SEAMHead):  # DANet's, too, has a forward_train
-        raise InputError(f'{type(head).__name__}: this model has no key. Name a config '
-                         'with a SEAMHead, and its checkpoint.')
+        raise InputError(
+            f'{type(head).__name__}: this model has no key. Name a config '
+            'with a SEAMHead, and its checkpoint.'
+        )
     load, *steps = model.pipeline
     num_classes = head.num_classes
     grey = read_image(image, load.window)
@@ -72,26 +76,36 @@ def read_keys(model: nn.Module, image: Path, mask: Path) -> Keys:
     k_prime = k.float().softmax(dim=1)[0].cpu().numpy()
     small = cv2.resize(truth, k_prime.shape[:0:-1], interpolation=cv2.INTER_NEAREST_EXACT)
     maps = segment_maps(
-        torch.from_numpy(small)[None].long(), num_classes, 'instance', head.ignore_index)
+        torch.from_numpy(small)[None].long(), num_classes, 'instance', head.ignore_index
+    )
     members, centers = maps.members[0].numpy(), maps.centers[:-1].numpy()
     rows = (np.arange(small.shape[0]) + 0.5) / small.shape[0]
     cols = (np.arange(small.shape[1]) + 0.5) / small.shape[1]
     classes, estimates = [], []
     for bone in range(len(centers)):
-        channel, = np.unique(np.nonzero(members == bone)[0])
+        (channel,) = np.unique(np.nonzero(members == bone)[0])
         weight = k_prime[channel + 1] * (members[channel] == bone)
         classes.append(channel + 1)
         with np.errstate(invalid='ignore', divide='ignore'):
-            estimates.append([
-                (weight.sum(1) * rows).sum() / weight.sum(),
-                (weight.sum(0) * cols).sum() / weight.sum()
-            ])
-    return Keys(grey, truth, k_prime, np.array(classes, int), centers.reshape(-1, 2),
-                np.array(estimates).reshape(-1, 2))
+            estimates.append(
+                [
+                    (weight.sum(1) * rows).sum() / weight.sum(),
+                    (weight.sum(0) * cols).sum() / weight.sum(),
+                ]
+            )
+    return Keys(
+        grey,
+        truth,
+        k_prime,
+        np.array(classes, int),
+        centers.reshape(-1, 2),
+        np.array(estimates).reshape(-1, 2),
+    )
 
 
-def draw_keys(keys: Keys, names: Sequence[str],
-              palette: Sequence[Sequence[int]], path: Path) -> None:
+def draw_keys(
+    keys: Keys, names: Sequence[str], palette: Sequence[Sequence[int]], path: Path
+) -> None:
     """Draws the truth and, for each bone class, k' with the centers (as in Fig. 2).
 
     Args:
@@ -102,25 +116,41 @@ def draw_keys(keys: Keys, names: Sequence[str],
     """
     height, width = keys.image.shape
     figure, axes = plt.subplots(
-        1, len(names), figsize=(2.3 * len(names), 2.3 * height / width + 1),
-        layout='constrained')
+        1,
+        len(names),
+        figsize=(2.3 * len(names), 2.3 * height / width + 1),
+        layout='constrained',
+    )
     axes[0].imshow(overlay(keys.image, keys.truth, palette))
     axes[0].set_title('truth')
     for label, axis in enumerate(axes[1:], start=1):
         shown = axis.imshow(
-            keys.k_prime[label], cmap='magma', vmin=0, vmax=1,
-            extent=(0, width, height, 0), aspect='equal', interpolation='bilinear')
+            keys.k_prime[label],
+            cmap='magma',
+            vmin=0,
+            vmax=1,
+            extent=(0, width, height, 0),
+            aspect='equal',
+            interpolation='bilinear',
+        )
         axis.set_title(f"k', {names[label]}")
         chosen = keys.classes == label
         true, estimated = (
             part[chosen][:, ::-1] * [width, height]
-            for part in (keys.centers, keys.estimates))
+            for part in (keys.centers, keys.estimates)
+        )
         axis.plot(*true.T, 'o', color='deepskyblue', markersize=5, label='true')
         axis.plot(*estimated.T, 'x', color='lime', markersize=5, label='estimated')
         for start, end in zip(estimated, true):
             if np.isfinite(start).all():
-                axis.annotate('', end, start, arrowprops=dict(
-                    arrowstyle='->', color='white', linewidth=1, shrinkA=0, shrinkB=0))
+                axis.annotate(
+                    '',
+                    end,
+                    start,
+                    arrowprops=dict(
+                        arrowstyle='->', color='white', linewidth=1, shrinkA=0, shrinkB=0
+                    ),
+                )
     axes[-1].legend(loc='lower right', fontsize=7)
     figure.colorbar(shown, ax=axes[1:], shrink=0.5, pad=0.02)
     for axis in axes:
@@ -146,8 +176,9 @@ def choose_cases(runs: Sequence[dict]) -> Dict[str, str]:
     return dict(best=order[-1], median=order[(len(order) - 1) // 2], worst=order[0])
 
 
-def draw_methods(models: Sequence[Tuple[str, nn.Module]], cases: Dict[str, str],
-                 data_root: str) -> np.ndarray:
+def draw_methods(
+    models: Sequence[Tuple[str, nn.Module]], cases: Dict[str, str], data_root: str
+) -> np.ndarray:
     """Draws input, each method's mask and the truth, a row for each case (as in Fig. 3).
 
     Args:
@@ -167,19 +198,32 @@ def draw_methods(models: Sequence[Tuple[str, nn.Module]], cases: Dict[str, str],
     rows: List[np.ndarray] = []
     for why, name in cases.items():
         if name not in infos:
-            raise InputError(f'{name}: not in the test split of {data_root}. The results '
-                             'belong to another data set.')
-        predictions = [(method, predict(model, infos[name]['img_path']))
-                       for method, model in models]
+            raise InputError(
+                f'{name}: not in the test split of {data_root}. The results '
+                'belong to another data set.'
+            )
+        predictions = [
+            (method, predict(model, infos[name]['img_path'])) for method, model in models
+        ]
         image = predictions[0][1].image
-        truth = read_mask(infos[name]['seg_map_path'], len(classes),
-                          dataset.ignore_index, image.shape)
+        truth = read_mask(
+            infos[name]['seg_map_path'], len(classes), dataset.ignore_index, image.shape
+        )
         masks = [(method, result.mask) for method, result in predictions]
-        rows.append(panel(
-            image, [*masks, ('truth', truth)], classes, palette,
-            f'{name}: {why} of {models[-1][0]}', max_height=700))
+        rows.append(
+            panel(
+                image,
+                [*masks, ('truth', truth)],
+                classes,
+                palette,
+                f'{name}: {why} of {models[-1][0]}',
+                max_height=700,
+            )
+        )
     width = max(row.shape[1] for row in rows)
-    return np.vstack([
-        cv2.copyMakeBorder(row, 0, 6, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
-        for row in rows
-    ])
+    return np.vstack(
+        [
+            cv2.copyMakeBorder(row, 0, 6, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
+            for row in rows
+        ]
+    )

@@ -1,4 +1,5 @@
 """What a training is made from, so that no result is taken for that of another one."""
+
 import copy
 import functools
 import hashlib
@@ -48,9 +49,15 @@ def cases_of(dataset_cfg: dict) -> List[List[str]]:
     recipe = Path(dataset.data_root or '') / 'phantom.json'
     drawn = digest_of(recipe) if recipe.is_file() else None
     pairs = dict.fromkeys(  # a case may have many patches
-        (info['img_path'], info['seg_map_path']) for info in dataset.load_data_list())
-    return [[*(Path(path).name for path in pair),
-             *(drawn or digest_of(path) for path in pair)] for pair in pairs]
+        (info['img_path'], info['seg_map_path']) for info in dataset.load_data_list()
+    )
+    return [
+        [
+            *(Path(path).name for path in pair),
+            *(drawn or digest_of(path) for path in pair),
+        ]
+        for pair in pairs
+    ]
 
 
 def code_version() -> Optional[str]:
@@ -65,16 +72,21 @@ def code_version() -> Optional[str]:
         return None
 
     def git(*words):
-        return subprocess.run(['git', '-C', str(root), *words], capture_output=True,
-                              text=True, check=False).stdout.strip()
+        return subprocess.run(
+            ['git', '-C', str(root), *words], capture_output=True, text=True, check=False
+        ).stdout.strip()
 
     commit = git('rev-parse', '--short', 'HEAD')
     changed = git('status', '--porcelain', '--', 'seam_seg', 'configs', 'tools')
     return commit + ('-changed' if changed else '') if commit else None
 
 
-def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None,
-             held_out: Optional[str] = None) -> str:
+def identity(
+    cfg: Config,
+    seed: int,
+    checkpoint: Optional[Path] = None,
+    held_out: Optional[str] = None,
+) -> str:
     """Stands for all that decides what a training learns and is tested on.
 
     Two runs of one identity have the same model, schedule, seed, weights to start from
@@ -90,16 +102,20 @@ def identity(cfg: Config, seed: int, checkpoint: Optional[Path] = None,
         str: 16 hexadecimal digits.
     """
     init_default_scope('mmseg')
-    parts = {key: cfg[key].to_dict() if hasattr(cfg[key], 'to_dict') else cfg[key]
-             for key in KEYS if cfg.get(key) is not None}
+    parts = {
+        key: cfg[key].to_dict() if hasattr(cfg[key], 'to_dict') else cfg[key]
+        for key in KEYS
+        if cfg.get(key) is not None
+    }
     for split in SPLITS:
         loader = copy.deepcopy(cfg[split].to_dict())
         parts[f'{split} cases'] = cases_of(cfg[split].dataset)
         loader['dataset'].pop('data_root', None)
         parts[split] = {key: loader[key] for key in ('batch_size', 'dataset')}
     if held_out is not None:
-        parts['held-out cases'] = cases_of(dict(
-            cfg.test_dataloader.dataset, data_root=str(held_out), split='test'))
+        parts['held-out cases'] = cases_of(
+            dict(cfg.test_dataloader.dataset, data_root=str(held_out), split='test')
+        )
     start = str(checkpoint or cfg.get('load_from'))
     start = str(READY_WEIGHTS) if start == READY_URL else start
     parts['start'] = digest_of(start) if Path(start).is_file() else start

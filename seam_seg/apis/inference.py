@@ -1,4 +1,5 @@
 """A trained model, and the mask that it predicts for an image."""
+
 import copy
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Union
@@ -23,8 +24,9 @@ from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
 
 
-def load_weights(model: nn.Module, checkpoint: Union[str, Path],
-                 trust: bool = False) -> dict:
+def load_weights(
+    model: nn.Module, checkpoint: Union[str, Path], trust: bool = False
+) -> dict:
     """Loads a checkpoint, all of it or not at all, without running code of its own.
 
     Args:
@@ -65,8 +67,10 @@ def find_device(name: Optional[str] = None) -> torch.device:
         return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch raises either
         reason = str(error).splitlines()[0].rstrip('.')
-        raise InputError(f'device {name}: cannot be used here ({reason}). Without '
-                         '--device, the GPU is taken where there is one.') from error
+        raise InputError(
+            f'device {name}: cannot be used here ({reason}). Without '
+            '--device, the GPU is taken where there is one.'
+        ) from error
 
 
 class Ensemble(nn.Module):
@@ -94,19 +98,21 @@ class Ensemble(nn.Module):
         results = [model.test_step(copy.deepcopy(data)) for model in self.models]
         merged = results[0]
         for sample, *others in zip(*results):
-            mean = torch.stack([
-                one.seg_logits.data.float().softmax(dim=0) for one in (sample, *others)
-            ]).mean(dim=0)
+            mean = torch.stack(
+                [one.seg_logits.data.float().softmax(dim=0) for one in (sample, *others)]
+            ).mean(dim=0)
             sample.seg_logits.data = mean.log()
             mask = mean.argmax(dim=0, keepdim=True)
             sample.pred_sem_seg.data = resize_mask(mask, sample.metainfo['ori_shape'])
         return merged
 
 
-def init_model(config: Union[str, Path, Config] = READY_CONFIG,
-               checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
-               device: Optional[str] = None,
-               trust: bool = False) -> nn.Module:
+def init_model(
+    config: Union[str, Path, Config] = READY_CONFIG,
+    checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
+    device: Optional[str] = None,
+    trust: bool = False,
+) -> nn.Module:
     """Builds a model and loads its weights.
 
     Args:
@@ -133,14 +139,21 @@ def init_model(config: Union[str, Path, Config] = READY_CONFIG,
     meta = [load_weights(model, file, trust) for model, file in zip(models, files)][0]
     dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
     count = models[0].decode_head.num_classes
-    if not (isinstance(dataset_meta, dict) and all(
-            len(dataset_meta.get(key) or ()) == count for key in ('classes', 'palette'))):
-        raise InputError(f'checkpoint {files[0]}: its dataset_meta does not name the '
-                         f'{count} classes of the model with a colour for each.')
+    if not (
+        isinstance(dataset_meta, dict)
+        and all(
+            len(dataset_meta.get(key) or ()) == count for key in ('classes', 'palette')
+        )
+    ):
+        raise InputError(
+            f'checkpoint {files[0]}: its dataset_meta does not name the '
+            f'{count} classes of the model with a colour for each.'
+        )
     model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     model.pipeline = [
-        TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline
+        TRANSFORMS.build(step)
+        for step in cfg.test_dataloader.dataset.pipeline
         if step['type'] != 'LoadVPIAnnotations'
     ]
     model.dataset_meta = dataset_meta
@@ -157,6 +170,7 @@ class Prediction(NamedTuple):
         confidence (np.ndarray): (H, W) float32, the largest class probability.
         image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
     """
+
     mask: np.ndarray
     confidence: np.ndarray
     image: np.ndarray
@@ -179,8 +193,10 @@ def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction
     load, *steps = model.pipeline
     if isinstance(image, np.ndarray):
         if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-            raise ValueError('predict: the image must be (H, W) of uint8 or uint16, got '
-                             f'{image.shape} of {image.dtype}')
+            raise ValueError(
+                'predict: the image must be (H, W) of uint8 or uint16, got '
+                f'{image.shape} of {image.dtype}'
+            )
         grey = to_uint8(image, load.window)
     else:
         grey = read_image(image, load.window)
@@ -190,7 +206,9 @@ def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction
     probability = result.seg_logits.data.float().softmax(dim=0).amax(dim=0).cpu().numpy()
     return Prediction(
         result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy(),
-        cv2.resize(probability, grey.shape[::-1], interpolation=cv2.INTER_LINEAR), grey)
+        cv2.resize(probability, grey.shape[::-1], interpolation=cv2.INTER_LINEAR),
+        grey,
+    )
 
 
 def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The memory that a call takes, and a training step by batch size."""
+
 import resource
 from typing import Callable, Iterator, Sequence, Tuple
 
@@ -32,8 +33,11 @@ def peak_of(action: Callable[[], object]) -> int:
         return torch.cuda.max_memory_allocated() - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         action()
-    events = [event for event in profiler.profiler.kineto_results.events()
-              if event.name() == '[memory]']
+    events = [
+        event
+        for event in profiler.profiler.kineto_results.events()
+        if event.name() == '[memory]'
+    ]
 
     def start(event):  # torch before 2.3 counts in microseconds
         return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
@@ -52,8 +56,7 @@ def peak_bytes(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def training_memory(cfg: Config,
-                    batch_sizes: Sequence[int]) -> Iterator[Tuple[int, int]]:
+def training_memory(cfg: Config, batch_sizes: Sequence[int]) -> Iterator[Tuple[int, int]]:
     """Takes one training step with Adam for each batch size.
 
     On CUDA: the peak of the allocator, weights and optimizer state included. Elsewhere:
@@ -78,15 +81,17 @@ def training_memory(cfg: Config,
     optimizer = torch.optim.Adam(model.parameters())
     height, width = cfg.train_dataloader.dataset.patches['size']
     label = torch.zeros(1, height, width, dtype=torch.long)
-    label[:, height // 4:height // 2, width // 4:width // 2] = 1
+    label[:, height // 4 : height // 2, width // 4 : width // 2] = 1
     for batch_size in batch_sizes:
         samples = [SegDataSample() for _ in range(batch_size)]
         for sample in samples:
             sample.gt_sem_seg = PixelData(data=label)
-        inputs = list(torch.randint(
-            0, 256, (batch_size, 1, height, width), dtype=torch.uint8))
+        inputs = list(
+            torch.randint(0, 256, (batch_size, 1, height, width), dtype=torch.uint8)
+        )
         batch = model.data_preprocessor(
-            dict(inputs=inputs, data_samples=samples), training=True)
+            dict(inputs=inputs, data_samples=samples), training=True
+        )
         model.parse_losses(model(**batch, mode='loss'))[0].backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -1,4 +1,5 @@
 """Prediction of files: finds the images, writes labels and overlays."""
+
 from collections import Counter
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -33,10 +34,12 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
     for argument in map(Path, arguments):
         if argument.is_dir():
             found = sorted(
-                path for path in argument.iterdir() if path.suffix.lower() in SUFFIXES)
+                path for path in argument.iterdir() if path.suffix.lower() in SUFFIXES
+            )
             if not found:
-                raise InputError(f'{argument}: the folder holds no image '
-                                 f'({", ".join(SUFFIXES)}).')
+                raise InputError(
+                    f'{argument}: the folder holds no image ({", ".join(SUFFIXES)}).'
+                )
             images += found
         elif argument.suffix == '.txt':
             if not argument.is_file():
@@ -52,8 +55,10 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
         raise InputError(f'{", ".join(arguments)}: no image is listed.')
     twice = [stem for stem, n in Counter(path.stem for path in images).items() if n > 1]
     if twice:
-        raise InputError(f'two images are named {twice[0]}, and one result would '
-                         'overwrite the other. Predict them into two folders.')
+        raise InputError(
+            f'two images are named {twice[0]}, and one result would '
+            'overwrite the other. Predict them into two folders.'
+        )
     return images
 
 
@@ -70,8 +75,10 @@ def prepare_out(out: Path, images: Sequence[Path]) -> None:
     targets = [out, *(out / kind for kind in ('overlay', 'confidence', 'bones'))]
     for path in images:
         if path.resolve().parent in [target.resolve() for target in targets]:
-            raise InputError(f'--out {out}: holds the image {path}, and results could '
-                             'overwrite images. Choose another folder.')
+            raise InputError(
+                f'--out {out}: holds the image {path}, and results could '
+                'overwrite images. Choose another folder.'
+            )
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
 
@@ -97,13 +104,21 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         return str(error)
     meta = model.dataset_meta
     bones, _ = list_bones(mask, confidence, image, meta['classes'])
-    write_csv(out / 'bones' / f'{path.stem}.csv', [Bone._fields, *(
-        [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
-        for bone in bones)])
+    write_csv(
+        out / 'bones' / f'{path.stem}.csv',
+        [
+            Bone._fields,
+            *(
+                [f'{value:.4f}' if isinstance(value, float) else value for value in bone]
+                for bone in bones
+            ),
+        ],
+    )
     name = f'{path.stem}.png'
     write_picture(out / 'confidence' / name, np.rint(255 * confidence).astype(np.uint8))
     write_rgb(
         out / 'overlay' / name,
-        panel(image, [('prediction', mask)], meta['classes'], meta['palette']))
+        panel(image, [('prediction', mask)], meta['classes'], meta['palette']),
+    )
     write_picture(out / name, mask)  # last: where it is, the others are
     return None

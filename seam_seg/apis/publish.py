@@ -1,4 +1,5 @@
 """A checkpoint as it is handed on: weights in half precision and nothing else."""
+
 import io
 from pathlib import Path
 from typing import Union
@@ -36,26 +37,37 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
     model = MODELS.build(config.model)
     meta = load_weights(model, checkpoint)
     if not {'dataset_meta', 'iter', 'seed'} <= meta.keys():
-        raise InputError(f'checkpoint {checkpoint}: says nothing of its classes, '
-                         'iteration and seed. Give one that tools/train.py wrote.')
+        raise InputError(
+            f'checkpoint {checkpoint}: says nothing of its classes, '
+            'iteration and seed. Give one that tools/train.py wrote.'
+        )
     weights = {}
     for name, value in model.state_dict().items():
         if '.loss_center.' in name:
             continue
         weights[name] = value.half() if value.is_floating_point() else value
         if not torch.isfinite(weights[name]).all():
-            raise InputError(f'checkpoint {checkpoint}: {name} does not fit into half '
-                             'precision.')
+            raise InputError(
+                f'checkpoint {checkpoint}: {name} does not fit into half precision.'
+            )
     names, palette = (meta['dataset_meta'][key] for key in ('classes', 'palette'))
     dataset_meta = dict(
-        classes=tuple(map(str, names)), palette=[list(map(int, rgb)) for rgb in palette])
+        classes=tuple(map(str, names)), palette=[list(map(int, rgb)) for rgb in palette]
+    )
     out = Path(out)
     content = io.BytesIO()
     torch.save(
         dict(
             state_dict=weights,
             meta=dict(
-                dataset_meta=dataset_meta, iter=int(meta['iter']), seed=int(meta['seed']),
-                config=Path(config.filename).stem, seam_seg=__version__)), content)
+                dataset_meta=dataset_meta,
+                iter=int(meta['iter']),
+                seed=int(meta['seed']),
+                config=Path(config.filename).stem,
+                seam_seg=__version__,
+            ),
+        ),
+        content,
+    )
     write_whole(out, content.getvalue())
     return out.stat().st_size

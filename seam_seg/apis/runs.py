@@ -1,4 +1,5 @@
 """Training and testing through mmengine's runner."""
+
 import contextlib
 import gc
 import inspect
@@ -20,10 +21,12 @@ from .inference import load_weights
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def load_config(name: str,
-                options: Optional[dict] = None,
-                data_root: Optional[str] = None,
-                work_dir: Optional[str] = None) -> Config:
+def load_config(
+    name: str,
+    options: Optional[dict] = None,
+    data_root: Optional[str] = None,
+    work_dir: Optional[str] = None,
+) -> Config:
     """Loads a config and applies what the command line says.
 
     Args:
@@ -44,14 +47,17 @@ def load_config(name: str,
         known = {*cfg, *inspect.signature(Runner).parameters}
         for key in options:
             if key.split('.')[0] not in known:  # mmengine would take it, for nobody
-                raise InputError(f'--cfg-options {key}: the config {name} has no '
-                                 f'{key.split(".")[0]!r}.')
+                raise InputError(
+                    f'--cfg-options {key}: the config {name} has no '
+                    f'{key.split(".")[0]!r}.'
+                )
         try:
             cfg.merge_from_dict(options)
         except (KeyError, TypeError, IndexError) as error:
             raise InputError(
                 f'--cfg-options {" ".join(options)}: {error}. Write key=value with the '
-                f'keys of {name}.') from error
+                f'keys of {name}.'
+            ) from error
     _check_numbers(cfg)
     if data_root is not None:
         root = Path(data_root).expanduser()
@@ -61,8 +67,8 @@ def load_config(name: str,
             if cfg.get(loader):
                 cfg[loader].dataset.data_root = str(root.resolve())
     cfg.work_dir = str(
-        work_dir or cfg.get('work_dir')
-        or Path('work_dirs') / config_path(name).stem)
+        work_dir or cfg.get('work_dir') or Path('work_dirs') / config_path(name).stem
+    )
     return cfg
 
 
@@ -70,10 +76,15 @@ def _check_numbers(cfg: Config) -> None:
     """The numbers that are set most, before an error far from here names none."""
     for section in ('model', 'train_cfg', 'optim_wrapper', 'randomness', *LOADERS):
         if not isinstance(cfg.get(section) or {}, dict):
-            raise InputError(f'{section}={cfg[section]}: must be a dict, as in the '
-                             'configs of seam_seg.')
-    numbers = {f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
-               for loader in LOADERS if cfg.get(loader)}
+            raise InputError(
+                f'{section}={cfg[section]}: must be a dict, as in the '
+                'configs of seam_seg.'
+            )
+    numbers = {
+        f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
+        for loader in LOADERS
+        if cfg.get(loader)
+    }
     for key in ('max_iters', 'val_interval'):
         if (cfg.get('train_cfg') or {}).get(key) is not None:
             numbers[f'train_cfg.{key}'] = cfg.train_cfg[key]
@@ -101,8 +112,10 @@ def launched(cfg: Config, launcher: str) -> Iterator[None]:
         yield
         return
     if launcher == 'pytorch' and 'RANK' not in os.environ:
-        raise InputError('--launcher pytorch: start the tool with torchrun, for example '
-                         'torchrun --nproc_per_node 2 tools/train.py ...')
+        raise InputError(
+            '--launcher pytorch: start the tool with torchrun, for example '
+            'torchrun --nproc_per_node 2 tools/train.py ...'
+        )
     if torch.cuda.is_available():
         cfg.sync_bn = 'torch'  # the configs name BN, since SyncBN raises on a CPU
     elif launcher == 'pytorch':
@@ -110,8 +123,10 @@ def launched(cfg: Config, launcher: str) -> Iterator[None]:
         dist.init_process_group('gloo')
         cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
     else:
-        raise InputError(f'--launcher {launcher}: needs CUDA. Without it, use torchrun '
-                         'and --launcher pytorch.')
+        raise InputError(
+            f'--launcher {launcher}: needs CUDA. Without it, use torchrun '
+            'and --launcher pytorch.'
+        )
     yield
     # The group's threads must end before the process does, and DDP holds on to them;
     # no process leaves while another still talks to it.
@@ -140,11 +155,14 @@ def set_amp(cfg: Config) -> None:
             its own.
     """
     if not torch.cuda.is_available():
-        raise InputError('--amp: needs a CUDA device, and there is none here. Train '
-                         'without it.')
+        raise InputError(
+            '--amp: needs a CUDA device, and there is none here. Train without it.'
+        )
     if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise InputError(f'--amp: does not go with the optimizer wrapper '
-                         f'{cfg.optim_wrapper.type} of the config.')
+        raise InputError(
+            f'--amp: does not go with the optimizer wrapper '
+            f'{cfg.optim_wrapper.type} of the config.'
+        )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.loss_scale = 'dynamic'
 
@@ -159,7 +177,8 @@ def set_tensorboard(cfg: Config) -> None:
         import tensorboard  # noqa: F401
     except ImportError:
         raise InputError(
-            '--tensorboard: not installed. pip install tensorboard') from None
+            '--tensorboard: not installed. pip install tensorboard'
+        ) from None
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
 
 
@@ -206,17 +225,23 @@ def train(cfg: Config, trust: bool = False) -> Runner:
             f'the pretrained weights {init_cfg.get("checkpoint")} cannot be fetched '
             f'({error}). Without them, train from scratch with --cfg-options '
             'model.backbone.init_cfg=None'
-            + ('; with them, install torchvision, which knows their address.'
-               if isinstance(error, ModuleNotFoundError) else '')) from error
+            + (
+                '; with them, install torchvision, which knows their address.'
+                if isinstance(error, ModuleNotFoundError)
+                else ''
+            )
+        ) from error
     return runner
 
 
-def test(cfg: Config,
-         checkpoint: str,
-         out: Optional[str] = None,
-         show_dir: Optional[str] = None,
-         tta: bool = False,
-         trust: bool = False) -> dict:
+def test(
+    cfg: Config,
+    checkpoint: str,
+    out: Optional[str] = None,
+    show_dir: Optional[str] = None,
+    tta: bool = False,
+    trust: bool = False,
+) -> dict:
     """Tests a model and writes its Dice/Jaccard table under ``cfg.work_dir/test``.
 
     Args:
@@ -238,8 +263,10 @@ def test(cfg: Config,
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     metrics = [item for item in evaluators if item['type'] == 'DiceJaccardMetric']
     if out is not None and not metrics:
-        raise InputError('--out: test_evaluator of the config has no '
-                         'DiceJaccardMetric, which writes the label PNGs.')
+        raise InputError(
+            '--out: test_evaluator of the config has no '
+            'DiceJaccardMetric, which writes the label PNGs.'
+        )
     for metric in metrics:
         metric['summary_dir'] = str(Path(cfg.work_dir) / 'test')
         metric['output_dir'] = out

@@ -1,4 +1,5 @@
 """What SEAM costs: inference, training, growth with the map, data and scoring."""
+
 import functools
 import time
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -41,15 +42,21 @@ def compare_times(seconds: Sequence[float], reference: Sequence[float]) -> dict:
     """
     ratios = np.divide(seconds, reference)
     interval = stats.bootstrap(
-        (ratios, ), np.median, method='percentile', random_state=0).confidence_interval
+        (ratios,), np.median, method='percentile', random_state=0
+    ).confidence_interval
     return dict(
-        minimum=min(seconds), median=float(np.median(seconds)),
-        ratio=min(seconds) / min(reference), median_ratio=float(np.median(ratios)),
-        low=float(interval.low), high=float(interval.high))
+        minimum=min(seconds),
+        median=float(np.median(seconds)),
+        ratio=min(seconds) / min(reference),
+        median_ratio=float(np.median(ratios)),
+        low=float(interval.low),
+        high=float(interval.high),
+    )
 
 
-def training_step(config: str, data_root: str, batch_size: int,
-                  amp: bool = False) -> Tuple[nn.Module, Callable[[], object]]:
+def training_step(
+    config: str, data_root: str, batch_size: int, amp: bool = False
+) -> Tuple[nn.Module, Callable[[], object]]:
     """A model that trains, and one whole step of it (Adam included).
 
     Args:
@@ -75,8 +82,9 @@ def training_step(config: str, data_root: str, batch_size: int,
     return model, functools.partial(model.train_step, data, wrapper)
 
 
-def training_costs(configs: Sequence[str], data_root: str, batch_size: int,
-                   rounds: int) -> Dict[str, dict]:
+def training_costs(
+    configs: Sequence[str], data_root: str, batch_size: int, rounds: int
+) -> Dict[str, dict]:
     """What a :func:`training_step` of models costs, in turns.
 
     Args:
@@ -96,8 +104,10 @@ def training_costs(configs: Sequence[str], data_root: str, batch_size: int,
         if torch.cuda.is_available():
             steps[f'{name}, AMP'] = training_step(config, data_root, batch_size, True)[1]
     times = take_turns(steps, rounds)
-    return {name: dict(seconds=times[name], peak_bytes=peak_of(step))
-            for name, step in steps.items()}
+    return {
+        name: dict(seconds=times[name], peak_bytes=peak_of(step))
+        for name, step in steps.items()
+    }
 
 
 def set_format(model: nn.Module, name: str) -> None:
@@ -116,8 +126,9 @@ def set_format(model: nn.Module, name: str) -> None:
             part.forward = torch.compile(part.forward)
 
 
-def format_times(config: str, data_root: str, batch_size: int,
-                 rounds: int) -> Dict[str, Dict[str, List[float]]]:
+def format_times(
+    config: str, data_root: str, batch_size: int, rounds: int
+) -> Dict[str, Dict[str, List[float]]]:
     """What the memory format and ``torch.compile`` bring.
 
     Args:
@@ -142,8 +153,9 @@ def format_times(config: str, data_root: str, batch_size: int,
     return dict(inference=inference, training=take_turns(steps, rounds))
 
 
-def growth(sizes: Sequence[Tuple[int, int]], nonlocal_limit: int, channels: int,
-           rounds: int) -> Dict[str, List[dict]]:
+def growth(
+    sizes: Sequence[Tuple[int, int]], nonlocal_limit: int, channels: int, rounds: int
+) -> Dict[str, List[dict]]:
     """Time and memory of the modules alone, by the size of the feature map.
 
     Args:
@@ -167,20 +179,30 @@ def growth(sizes: Sequence[Tuple[int, int]], nonlocal_limit: int, channels: int,
         for height, width in sizes:
             v = torch.randn(1, channels, height, width, device=device)
             actions = {
-                name: functools.partial(module, v) for name, module in modules.items()
+                name: functools.partial(module, v)
+                for name, module in modules.items()
                 if name == 'SEAM' or height * width <= nonlocal_limit
             }
             for name, seconds in take_turns(actions, rounds).items():
-                found[name].append(dict(
-                    positions=height * width, seconds=min(seconds),
-                    bytes=peak_of(actions[name])))
+                found[name].append(
+                    dict(
+                        positions=height * width,
+                        seconds=min(seconds),
+                        bytes=peak_of(actions[name]),
+                    )
+                )
     return found
 
 
 def slope(points: Sequence[dict], key: str) -> float:
     """The exponent of growth: slope of log(key) over log(positions)."""
-    return float(np.polyfit(np.log([point['positions'] for point in points]),
-                            np.log([point[key] for point in points]), 1)[0])
+    return float(
+        np.polyfit(
+            np.log([point['positions'] for point in points]),
+            np.log([point[key] for point in points]),
+            1,
+        )[0]
+    )
 
 
 def data_times(config: str, data_root: str, steps: int) -> dict:
@@ -242,8 +264,9 @@ def outside_of_model(config: str, data_root: str) -> dict:
         dict: ``images``, ``seconds`` of the whole test loop, ``model_seconds`` (R times
         the images) and ``outside``, the share of the rest.
     """
-    cfg = load_config(config, {'test_dataloader.num_workers': 1}, data_root,
-                      'work_dirs/speed')
+    cfg = load_config(
+        config, {'test_dataloader.num_workers': 1}, data_root, 'work_dirs/speed'
+    )
     cfg.model.backbone.init_cfg = None
     cfg.load_from = None
     cfg.test_evaluator.summary_dir = 'work_dirs/speed/test'  # as tools/test.py does
@@ -254,5 +277,9 @@ def outside_of_model(config: str, data_root: str) -> dict:
     start = clock()
     metrics = runner.test()
     seconds = clock() - start
-    return dict(images=images, seconds=seconds, model_seconds=metrics['R'] * images,
-                outside=1 - metrics['R'] * images / seconds)
+    return dict(
+        images=images,
+        seconds=seconds,
+        model_seconds=metrics['R'] * images,
+        outside=1 - metrics['R'] * images / seconds,
+    )

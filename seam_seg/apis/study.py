@@ -3,6 +3,7 @@
 Each finished run is one JSON file, written at its end, so that a study can be stopped and
 started again: finished runs are not repeated, and the one that was cut off resumes.
 """
+
 import csv
 import json
 import os
@@ -77,11 +78,13 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     dataset = DATASETS.build(dataset_cfg)
     indices = np.linspace(0, len(dataset) - 1, patches).round().astype(int)
     batch = model.data_preprocessor(
-        pseudo_collate([dataset[int(i)] for i in indices]), training=True)
+        pseudo_collate([dataset[int(i)] for i in indices]), training=True
+    )
     if hasattr(head, 'gates'):
         with torch.no_grad():  # one by one: attention has the square of the positions
-            found = [head.gates(model.extract_feat(image[None]))
-                     for image in batch['inputs']]
+            found = [
+                head.gates(model.extract_feat(image[None])) for image in batch['inputs']
+            ]
         return {key: float(np.mean([gates[key] for gates in found])) for key in found[0]}
     if not isinstance(head, SEAMHead):
         return {}
@@ -91,18 +94,25 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
         largest = None
         if head.seam is not None:
             k_prime = head.seam.varphi(v).softmax(dim=1)
-            largest = attentive_weights(
-                head.seam.phi(v), k_prime, head.seam.normalization).amax(2).mean().item()
+            largest = (
+                attentive_weights(head.seam.phi(v), k_prime, head.seam.normalization)
+                .amax(2)
+                .mean()
+                .item()
+            )
         k = (head.varphi if head.seam is None else head.seam.varphi)(v)
     ratio = None
     if head.loss_center is not None:
         k.requires_grad_()
         k_full = torch.nn.functional.interpolate(
-            k, label.shape[1:], mode='bilinear', align_corners=False)
+            k, label.shape[1:], mode='bilinear', align_corners=False
+        )
         norms = [
-            torch.autograd.grad(loss, k)[0].norm().item() for loss in (
+            torch.autograd.grad(loss, k)[0].norm().item()
+            for loss in (
                 head.beta * head.loss_center(k, label),
-                head.loss_key(k_full, label, ignore_index=head.ignore_index))
+                head.loss_key(k_full, label, ignore_index=head.ignore_index),
+            )
         ]
         ratio = norms[0] / norms[1]
     return dict(largest_weight=largest, gradient_ratio=ratio)
@@ -120,6 +130,7 @@ class Run(NamedTuple):
             trained.
         fold (int | None): of a cross-validation; what it means is in the options.
     """
+
     variant: str
     seed: int
     config: str
@@ -142,15 +153,22 @@ def read_scores(folder: Path) -> Dict[str, dict]:
     return dict(
         scores={key: scores[key] for key in scores if key not in ('unit', 'images')},
         per_image={
-            name: {key: float(row[key]) for key in row
-                   if '.' in key and row[key]}  # <score>.<class>
+            name: {
+                key: float(row[key]) for key in row if '.' in key and row[key]
+            }  # <score>.<class>
             for name, row in per_image.items()
-        })
+        },
+    )
 
 
-def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val',
-                    gpu: Optional[int] = None,
-                    held_out: Optional[str] = None) -> Tuple[dict, Path]:
+def train_and_score(
+    run: Run,
+    data_root: str,
+    work_dir: Path,
+    split: str = 'val',
+    gpu: Optional[int] = None,
+    held_out: Optional[str] = None,
+) -> Tuple[dict, Path]:
     """Trains a model and scores its last checkpoint.
 
     The tools run in processes of their own, so that no run sees what another left.
@@ -173,7 +191,8 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
     options = [f'{key}={value}' for key, value in flatten(run.options).items()]
     options.append(f'randomness.seed={run.seed}')
     versions = dict(  # of what trains, whatever is committed meanwhile
-        seam_seg=__version__, code=code_version(), torch=torch.__version__)
+        seam_seg=__version__, code=code_version(), torch=torch.__version__
+    )
     work_dir.mkdir(parents=True, exist_ok=True)
     seen = {} if gpu is None else dict(CUDA_VISIBLE_DEVICES=str(gpu))
     start = time.time()
@@ -182,34 +201,64 @@ def train_and_score(run: Run, data_root: str, work_dir: Path, split: str = 'val'
         with (work_dir / 'log.txt').open('a') as log:
             status = subprocess.run(
                 [sys.executable, str(project_root() / tool), *words],
-                stdout=log, stderr=log, check=False,
-                env={**os.environ, **seen}).returncode
+                stdout=log,
+                stderr=log,
+                check=False,
+                env={**os.environ, **seen},
+            ).returncode
         if status:
-            raise InputError(f'{tool} {" ".join(words)}: ended with status {status}; see '
-                             f'{work_dir / "log.txt"}.')
+            raise InputError(
+                f'{tool} {" ".join(words)}: ended with status {status}; see '
+                f'{work_dir / "log.txt"}.'
+            )
         command = f'{tool} {" ".join(words)}'.replace(str(work_dir), 'WORK_DIR')
         return command.replace(f'{project_root()}/', '')
 
     def score(root, part, folder):
-        tested = call('tools/test.py', run.config, str(checkpoint), '--data-root',
-                      str(root), '--work-dir', str(folder), '--cfg-options', *options,
-                      f'test_dataloader.dataset.split={part}')
+        tested = call(
+            'tools/test.py',
+            run.config,
+            str(checkpoint),
+            '--data-root',
+            str(root),
+            '--work-dir',
+            str(folder),
+            '--cfg-options',
+            *options,
+            f'test_dataloader.dataset.split={part}',
+        )
         return tested, read_scores(folder / 'test')
 
     checkpoint, command = run.checkpoint, None
     if checkpoint is None:
-        command = call('tools/train.py', run.config, '--data-root', str(data_root),
-                       '--work-dir', str(work_dir), '--resume', '--cfg-options', *options)
+        command = call(
+            'tools/train.py',
+            run.config,
+            '--data-root',
+            str(data_root),
+            '--work-dir',
+            str(work_dir),
+            '--resume',
+            '--cfg-options',
+            *options,
+        )
         checkpoint = last_checkpoint(work_dir)
     seconds = time.time() - start
     tested, scores = score(data_root, split, work_dir)
     if held_out is not None:
         scores['held_out'] = score(held_out, 'test', work_dir / 'held_out')[1]
     return dict(
-        variant=run.variant, config=run.config, options=run.options, seed=run.seed,
-        fold=run.fold, split=split, command=command or tested,
+        variant=run.variant,
+        config=run.config,
+        options=run.options,
+        seed=run.seed,
+        fold=run.fold,
+        split=split,
+        command=command or tested,
         versions=versions,
-        seconds_of_this_start=round(seconds, 1), **scores), checkpoint
+        seconds_of_this_start=round(seconds, 1),
+        **scores,
+    ), checkpoint
 
 
 def visible_gpus(count: int) -> List[str]:
@@ -222,8 +271,10 @@ def visible_gpus(count: int) -> List[str]:
         InputError: there are fewer.
     """
     if not 0 <= count <= torch.cuda.device_count():
-        raise InputError(f'--gpus {count}: must be 0 to {torch.cuda.device_count()}, the '
-                         'number of GPUs here. With 0, one run follows the other.')
+        raise InputError(
+            f'--gpus {count}: must be 0 to {torch.cuda.device_count()}, the '
+            'number of GPUs here. With 0, one run follows the other.'
+        )
     named = os.environ.get('CUDA_VISIBLE_DEVICES')
     return named.split(',')[:count] if named else [str(i) for i in range(count)]
 
@@ -238,12 +289,20 @@ def check_identity(found: Optional[str], expected: str, path: Path) -> None:
         raise InputError(
             f'{path}: comes from other data, another config or other weights to start '
             'from than this study. Give each study its own --out and --work-dir, or '
-            'delete it.')
+            'delete it.'
+        )
 
 
-def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
-              split: str = 'val', look_inside: bool = False, gpus: int = 0,
-              held_out: Optional[str] = None) -> Iterator[None]:
+def run_study(
+    runs: Sequence[Run],
+    data_root: str,
+    out: Path,
+    work_dir: Path,
+    split: str = 'val',
+    look_inside: bool = False,
+    gpus: int = 0,
+    held_out: Optional[str] = None,
+) -> Iterator[None]:
     """Does every run that has no result yet.
 
     A run that fails is reported at the end, when all others are done.
@@ -273,15 +332,20 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
     for run in runs:
         cfg = configs[run.name] = load_config(
             run.config,
-            {**flatten(run.options), 'test_dataloader.dataset.split': split}, data_root)
+            {**flatten(run.options), 'test_dataloader.dataset.split': split},
+            data_root,
+        )
         identities[run.name] = identity(cfg, run.seed, run.checkpoint, held_out)
         path, begun = out / f'{run.name}.json', work_dir / run.name / IDENTITY
         if path.exists():
             check_identity(read_result(path).get('identity'), identities[run.name], path)
             continue
         if last_checkpoint(begun.parent) is not None:
-            check_identity(begun.read_text() if begun.exists() else None,
-                           identities[run.name], begun.parent)
+            check_identity(
+                begun.read_text() if begun.exists() else None,
+                identities[run.name],
+                begun.parent,
+            )
         todo.append(run)
     out.mkdir(parents=True, exist_ok=True)
     one_at_a_time = threading.Lock()
@@ -291,14 +355,14 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
         try:
             write_whole(work_dir / run.name / IDENTITY, identities[run.name])
             result, checkpoint = train_and_score(
-                run, data_root, work_dir / run.name, split, gpu, held_out)
+                run, data_root, work_dir / run.name, split, gpu, held_out
+            )
         finally:
             free.put(gpu)
         if look_inside:
             with one_at_a_time:
                 result['probe'] = probe(configs[run.name], checkpoint)
-        write_json(out / f'{run.name}.json',
-                   dict(result, identity=identities[run.name]))
+        write_json(out / f'{run.name}.json', dict(result, identity=identities[run.name]))
         return run.name
 
     failures = []
@@ -317,8 +381,9 @@ def run_study(runs: Sequence[Run], data_root: str, out: Path, work_dir: Path,
             for job in jobs:
                 job.cancel()
     if failures:
-        raise InputError(f'{len(failures)} of {len(todo)} runs failed; the first: '
-                         f'{failures[0]}')
+        raise InputError(
+            f'{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}'
+        )
 
 
 def read_result(path: Path) -> dict:
@@ -333,8 +398,9 @@ def read_result(path: Path) -> dict:
         if missing:
             raise KeyError(min(missing))
     except (ValueError, KeyError, AttributeError) as error:
-        raise InputError(f'{path}: no result of a study ({error}). Delete it, and '
-                         'its run is repeated.') from error
+        raise InputError(
+            f'{path}: no result of a study ({error}). Delete it, and its run is repeated.'
+        ) from error
     return run
 
 
@@ -379,8 +445,10 @@ def pool_folds(runs: Sequence[dict]) -> List[dict]:
         for run in folds:
             twice = per_image.keys() & run['per_image'].keys()
             if twice:
-                raise InputError(f'{run["variant"]}, seed {seed}: image {min(twice)} was '
-                                 'tested on in two folds. Give each study its own --out.')
+                raise InputError(
+                    f'{run["variant"]}, seed {seed}: image {min(twice)} was '
+                    'tested on in two folds. Give each study its own --out.'
+                )
             per_image.update(run['per_image'])
         scores: Dict[str, Optional[float]] = {}
         for key in folds[0]['scores']:
@@ -401,15 +469,27 @@ def image_dice(runs: Sequence[dict]) -> Dict[str, float]:
     """Average Dice over the bone classes of each image, averaged over the seeds, in %."""
     names = runs[0]['per_image']
     return {
-        name: float(np.mean([
-            np.mean([run['per_image'][name][f'Dice.{bone}'] for bone in BONES
-                     if f'Dice.{bone}' in run['per_image'][name]]) for run in runs
-        ])) for name in names
+        name: float(
+            np.mean(
+                [
+                    np.mean(
+                        [
+                            run['per_image'][name][f'Dice.{bone}']
+                            for bone in BONES
+                            if f'Dice.{bone}' in run['per_image'][name]
+                        ]
+                    )
+                    for run in runs
+                ]
+            )
+        )
+        for name in names
     }
 
 
-def paired_interval(runs: Sequence[dict],
-                    reference: Sequence[dict]) -> Tuple[float, float, float]:
+def paired_interval(
+    runs: Sequence[dict], reference: Sequence[dict]
+) -> Tuple[float, float, float]:
     """Difference of two variants over the same images and seeds, with its interval.
 
     Args:
@@ -422,11 +502,14 @@ def paired_interval(runs: Sequence[dict],
     """
     seeds = {run['seed'] for run in runs} & {run['seed'] for run in reference}
     if not seeds:
-        raise InputError(f'{runs[0]["variant"]} and {reference[0]["variant"]} have no '
-                         'seed in common. Run both with the same --seeds.')
+        raise InputError(
+            f'{runs[0]["variant"]} and {reference[0]["variant"]} have no '
+            'seed in common. Run both with the same --seeds.'
+        )
     a, b = (
         image_dice([run for run in part if run['seed'] in seeds])
-        for part in (runs, reference))
+        for part in (runs, reference)
+    )
     difference = np.array([a[name] - b[name] for name in b])
     interval = stats.ttest_1samp(difference, 0).confidence_interval()
     return float(difference.mean()), float(interval.low), float(interval.high)
@@ -448,11 +531,16 @@ def compared(runs: Sequence[dict], reference: Sequence[dict]) -> Tuple[str, str]
     against = 'reference'
     if runs is not reference:
         mean, low, high = paired_interval(runs, reference)
-        by_seed = [dice[run['seed']] - run['scores']['mDice']
-                   for run in reference if run['seed'] in dice]
-        against = (f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]'
-                   f'{"" if low > 0 or high < 0 else ", indistinguishable"}; '
-                   f'{", ".join(f"{value:+.2f}" for value in by_seed)}')
+        by_seed = [
+            dice[run['seed']] - run['scores']['mDice']
+            for run in reference
+            if run['seed'] in dice
+        ]
+        against = (
+            f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]'
+            f'{"" if low > 0 or high < 0 else ", indistinguishable"}; '
+            f'{", ".join(f"{value:+.2f}" for value in by_seed)}'
+        )
     return f'{np.mean(list(dice.values())):.2f}{spread}', against
 
 
@@ -477,13 +565,20 @@ def study_table(results: Dict[str, List[dict]], reference: str) -> str:
         for run in runs:
             missing = {'held_out', 'probe'} - run.keys()
             if missing:
-                raise InputError(f'{name}, seed {run["seed"]}: its result lacks '
-                                 f'{min(missing)!r}. Delete it, or give each study its '
-                                 'own --out.')
+                raise InputError(
+                    f'{name}, seed {run["seed"]}: its result lacks '
+                    f'{min(missing)!r}. Delete it, or give each study its '
+                    'own --out.'
+                )
     titles = [
-        'variant', 'seeds', 'held out: Dice (%)', 'against the reference',
-        'validation: Dice (%)', 'against the reference', 'largest weight of a\'',
-        'beta grad L_reg / grad L_cls'
+        'variant',
+        'seeds',
+        'held out: Dice (%)',
+        'against the reference',
+        'validation: Dice (%)',
+        'against the reference',
+        "largest weight of a'",
+        'beta grad L_reg / grad L_cls',
     ]
     rows = [f'| {" | ".join(titles)} |', f'|{"---|" * len(titles)}']
 
@@ -491,14 +586,19 @@ def study_table(results: Dict[str, List[dict]], reference: str) -> str:
         values = [r['probe'][key] for r in runs if r['probe'][key] is not None]
         return f'{np.mean(values):.3g}' if values else '-'
 
-    held_out = {name: [dict(run, **run['held_out']) for run in runs]
-                for name, runs in results.items()}
+    held_out = {
+        name: [dict(run, **run['held_out']) for run in runs]
+        for name, runs in results.items()
+    }
     for name in sorted(results, key=lambda name: name != reference):
         runs = results[name]
         cells = [
-            name, str(len(runs)), *compared(held_out[name], held_out[reference]),
-            *compared(runs, results[reference]), mean_of(runs, 'largest_weight'),
-            mean_of(runs, 'gradient_ratio')
+            name,
+            str(len(runs)),
+            *compared(held_out[name], held_out[reference]),
+            *compared(runs, results[reference]),
+            mean_of(runs, 'largest_weight'),
+            mean_of(runs, 'gradient_ratio'),
         ]
         rows.append(f'| {" | ".join(cells)} |')
     return '\n'.join(rows)

@@ -1,11 +1,13 @@
 """Times that can be compared, on a machine that does other things too."""
+
 from typing import Callable, Dict, List
 
 from ..engine.hooks import clock
 
 
-def take_turns(actions: Dict[str, Callable[[], object]],
-               rounds: int) -> Dict[str, List[float]]:
+def take_turns(
+    actions: Dict[str, Callable[[], object]], rounds: int
+) -> Dict[str, List[float]]:
     """Times actions in turns, so that what else the machine does hits all of them alike.
 
     Args:

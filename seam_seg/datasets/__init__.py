@@ -1,4 +1,5 @@
 """What is read: the VPI dataset, its transforms, its sampler, and the phantom."""
+
 from .randomness import PositionSampler
 from .transforms import (
     CacheTransforms,
@@ -10,6 +11,11 @@ from .transforms import (
 from .vpi import VPIDataset
 
 __all__ = [
-    'CacheTransforms', 'CropPatch', 'LoadVPIAnnotations', 'LoadVPIImage',
-    'PositionSampler', 'ResizeVPI', 'VPIDataset'
+    'CacheTransforms',
+    'CropPatch',
+    'LoadVPIAnnotations',
+    'LoadVPIImage',
+    'PositionSampler',
+    'ResizeVPI',
+    'VPIDataset',
 ]

@@ -3,6 +3,7 @@
 The dataset stops at the first fault, hours into a run at worst. Here every fault is
 collected as one line that names the file and says what to do.
 """
+
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class CaseReport:
         grey_square_sum (int): sum of their squares.
         digest (str): the same for two images with the same pixels.
     """
+
     name: str
     split: str
     image: str
@@ -73,6 +75,7 @@ class DatasetReport:
             8-bit scale; None without any.
         std (float, optional): their standard deviation.
     """
+
     data_root: str
     classes: List[str]
     errors: List[str] = field(default_factory=list)
@@ -84,11 +87,13 @@ class DatasetReport:
     std: Optional[float] = None
 
 
-def check_dataset(data_root: str,
-                  img_suffix: str = '.png',
-                  seg_map_suffix: str = '_bone_3.png',
-                  classes: Sequence[str] = CLASSES,
-                  progress: Callable[[list], Iterable] = iter) -> DatasetReport:
+def check_dataset(
+    data_root: str,
+    img_suffix: str = '.png',
+    seg_map_suffix: str = '_bone_3.png',
+    classes: Sequence[str] = CLASSES,
+    progress: Callable[[list], Iterable] = iter,
+) -> DatasetReport:
     """Checks every file of a data set in the layout of :class:`VPIDataset`.
 
     Args:
@@ -116,13 +121,15 @@ def check_dataset(data_root: str,
         if missing and names:
             report.errors += [
                 f'{folder}: no such folder, but {split}.txt lists {len(names)} cases. '
-                'Create it with their files.' for folder in missing
+                'Create it with their files.'
+                for folder in missing
             ]
             continue
-        paths = [[folder / (name + suffix) for name in names]
-                 for folder, suffix in zip(folders, (img_suffix, seg_map_suffix))]
-        report.warnings += _unlisted(folders, {p for both in paths for p in both},
-                                     split)
+        paths = [
+            [folder / (name + suffix) for name in names]
+            for folder, suffix in zip(folders, (img_suffix, seg_map_suffix))
+        ]
+        report.warnings += _unlisted(folders, {p for both in paths for p in both}, split)
         pairs += zip(names, [split] * len(names), *paths)
     for pair in progress(pairs):
         case = _check_case(*pair, len(classes), report.errors)
@@ -136,12 +143,12 @@ def check_dataset(data_root: str,
 
 def _check_splits(root: Path, errors: List[str]) -> Dict[str, List[str]]:
     """Reads the split files, as far as they can be read, and compares them."""
-    splits = {split: _names(root / f'{split}.txt', errors) for split in ('train',
-                                                                         'test')}
+    splits = {split: _names(root / f'{split}.txt', errors) for split in ('train', 'test')}
     errors += [
         f'{root / "test.txt"}: {name} is in train.txt as well; scores would be taken '
         'on training data. Remove it from one of them.'
-        for name in splits['test'] if name in set(splits['train'])
+        for name in splits['test']
+        if name in set(splits['train'])
     ]
     val_path = root / 'val.txt'
     if val_path.is_file():
@@ -149,14 +156,19 @@ def _check_splits(root: Path, errors: List[str]) -> Dict[str, List[str]]:
         errors += [
             f'{val_path}: {name} is not in train.txt; the validation cases are taken '
             'out of the training cases. Remove the line or add it to train.txt.'
-            for name in splits['val'] if name not in set(splits['train'])
+            for name in splits['val']
+            if name not in set(splits['train'])
         ]
         if splits['train'] and set(splits['train']) <= set(splits['val']):
-            errors.append(f'{val_path}: lists all cases of train.txt, so that none is '
-                          'left to train on. Remove some lines.')
+            errors.append(
+                f'{val_path}: lists all cases of train.txt, so that none is '
+                'left to train on. Remove some lines.'
+            )
     elif len(splits['train']) == 1:
-        errors.append(f'{root / "train.txt"}: lists one case only, so that no '
-                      'validation case can be taken out of it. Add cases.')
+        errors.append(
+            f'{root / "train.txt"}: lists one case only, so that no '
+            'validation case can be taken out of it. Add cases.'
+        )
     return splits
 
 
@@ -176,14 +188,22 @@ def _unlisted(folders: List[Path], listed: set, split: str) -> List[str]:
     """Warnings on the files that belong to no listed case."""
     return [
         f'{path}: belongs to no case of {split}.txt and is never read. List the case, '
-        'or move the file away.' for folder in folders if folder.is_dir()
+        'or move the file away.'
+        for folder in folders
+        if folder.is_dir()
         for path in sorted(folder.iterdir())
         if path not in listed and not path.name.startswith('.')
     ]
 
 
-def _check_case(name: str, split: str, image_path: Path, mask_path: Path,
-                num_classes: int, errors: List[str]) -> Optional[CaseReport]:
+def _check_case(
+    name: str,
+    split: str,
+    image_path: Path,
+    mask_path: Path,
+    num_classes: int,
+    errors: List[str],
+) -> Optional[CaseReport]:
     """Reads a case; its faults go to ``errors``, and then there is no report."""
     image = mask = None
     try:
@@ -205,13 +225,14 @@ def _check_case(name: str, split: str, image_path: Path, mask_path: Path,
         image=str(image_path),
         mask=str(mask_path),
         shape=image.shape,
-        pixel_type=f'{8 * stored.dtype.itemsize}-bit grey' +
-        (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
+        pixel_type=f'{8 * stored.dtype.itemsize}-bit grey'
+        + (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
         top_level=int(stored[..., :3].max() if stored.ndim == 3 else stored.max()),
         label_areas=np.bincount(mask.ravel(), minlength=256)[:num_classes].tolist(),
         grey_sum=int(grey.sum()),
         grey_square_sum=int((grey**2).sum()),
-        digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest())
+        digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
+    )
 
 
 def _check_repeats(report: DatasetReport) -> None:
@@ -232,22 +253,33 @@ def _check_bones(report: DatasetReport) -> None:
     """Class shares of each split, and warnings where bones are missing."""
     for case in report.cases:
         if not any(case.label_areas[1:]):
-            report.warnings.append(f'{case.mask}: the mask has no bone at all. Check '
-                                   'that it is the right file.')
+            report.warnings.append(
+                f'{case.mask}: the mask has no bone at all. Check '
+                'that it is the right file.'
+            )
     for split, names in report.splits.items():
         folder = 'test' if split == 'test' else 'train'
-        areas = np.array([
-            case.label_areas for case in report.cases
-            if case.split == folder and case.name in set(names)
-        ]).reshape(-1, len(report.classes)).sum(axis=0)
+        areas = (
+            np.array(
+                [
+                    case.label_areas
+                    for case in report.cases
+                    if case.split == folder and case.name in set(names)
+                ]
+            )
+            .reshape(-1, len(report.classes))
+            .sum(axis=0)
+        )
         if not areas.sum():
             continue
         report.class_shares[split] = dict(
-            zip(report.classes, (100 * areas / areas.sum()).tolist()))
+            zip(report.classes, (100 * areas / areas.sum()).tolist())
+        )
         report.warnings += [
             f'{Path(report.data_root) / split}.txt: no mask of these cases has the '
             f'class {name} (label {label}). Check the order of the classes.'
-            for label, name in enumerate(report.classes) if not areas[label]
+            for label, name in enumerate(report.classes)
+            if not areas[label]
         ]
 
 
@@ -259,7 +291,7 @@ def _measure_grey(report: DatasetReport) -> None:
     count = sum(case.shape[0] * case.shape[1] for case in cases)
     mean = sum(case.grey_sum for case in cases) / count
     square = sum(case.grey_square_sum for case in cases) / count
-    report.mean, report.std = mean, max(square - mean**2, 0)**0.5
+    report.mean, report.std = mean, max(square - mean**2, 0) ** 0.5
 
 
 def describe(report: DatasetReport) -> str:
@@ -275,16 +307,19 @@ def describe(report: DatasetReport) -> str:
         return 'no case can be read'
     width = max(10, *map(len, report.classes))
     lines = [
-        'share of the pixels in %' + ''.join(f'{name:>{width + 2}}'
-                                            for name in report.classes)
+        'share of the pixels in %'
+        + ''.join(f'{name:>{width + 2}}' for name in report.classes)
     ]
     for split, shares in report.class_shares.items():
         title = f'  {split:6}{len(report.splits[split]):4d} cases'
-        lines.append(f'{title:24}' + ''.join(f'{share:{width + 2}.2f}'
-                                             for share in shares.values()))
+        lines.append(
+            f'{title:24}'
+            + ''.join(f'{share:{width + 2}.2f}' for share in shares.values())
+        )
     heights, widths = zip(*(case.shape for case in report.cases))
-    lines.append(f'image size: {_span(heights)} x {_span(widths)} pixels '
-                 '(height x width)')
+    lines.append(
+        f'image size: {_span(heights)} x {_span(widths)} pixels (height x width)'
+    )
     for kind, count in Counter(case.pixel_type for case in report.cases).items():
         top = max(c.top_level for c in report.cases if c.pixel_type == kind)
         lines.append(f'pixels: {kind}, levels up to {top} ({count} images)')
@@ -294,7 +329,7 @@ def describe(report: DatasetReport) -> str:
             f'train.txt: mean grey {report.mean:.2f}, standard deviation '
             f'{report.std:.2f} (8-bit scale). To normalise with them:',
             f'  --cfg-options model.data_preprocessor.mean={three[0]} '
-            f'model.data_preprocessor.std={three[1]}'
+            f'model.data_preprocessor.std={three[1]}',
         ]
     return '\n'.join(lines)
 
@@ -319,9 +354,7 @@ def class_colours(classes: Sequence[str]) -> List[Tuple[float, ...]]:
         for name, colour in zip(CLASSES, VPIDataset.METAINFO['palette'])
     }
     spare = colormaps['Set2'].colors
-    return [
-        palette.get(name, spare[i % len(spare)]) for i, name in enumerate(classes)
-    ]
+    return [palette.get(name, spare[i % len(spare)]) for i, name in enumerate(classes)]
 
 
 def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> None:
@@ -356,11 +389,17 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
         ],
         loc='upper center',
         ncols=max(len(report.classes) - 1, 1),
-        frameon=False)
+        frameon=False,
+    )
     height = figure.get_figheight()
     figure.subplots_adjust(
-        left=0.01, right=0.99, bottom=0.3 / height, top=1 - 0.5 / height,
-        wspace=0.04, hspace=0.35 / cell)
+        left=0.01,
+        right=0.99,
+        bottom=0.3 / height,
+        top=1 - 0.5 / height,
+        wspace=0.04,
+        hspace=0.35 / cell,
+    )
     write_figure(path, figure, dpi=140)
 
 
@@ -377,5 +416,12 @@ def _draw_case(axis, case: CaseReport, colours: List[Tuple[float, ...]]) -> None
         if bone.any() and min(bone.shape) > 1:
             axis.contour(bone, levels=[0.5], colors=[colour], linewidths=0.9)
     name = case.name if len(case.name) <= 18 else f'...{case.name[-15:]}'
-    axis.text(0.5, -0.012, f'{name} ({case.split})', transform=axis.transAxes,
-              ha='center', va='top', fontsize=8)
+    axis.text(
+        0.5,
+        -0.012,
+        f'{name} ({case.split})',
+        transform=axis.transAxes,
+        ha='center',
+        va='top',
+        fontsize=8,
+    )

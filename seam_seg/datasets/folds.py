@@ -1,4 +1,5 @@
 """Cross-validation: seeded folds of subjects, as split files."""
+
 import re
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
@@ -30,16 +31,20 @@ def subject_of(name: str, pattern: Optional[str]) -> str:
         found = re.search(pattern, name)
     except re.error as error:
         raise InputError(
-            f'--subject {pattern}: no regular expression ({error}).') from None
+            f'--subject {pattern}: no regular expression ({error}).'
+        ) from None
     if found is None or not found.groups():
         problem = 'has no group' if found else f'not found in case {name}'
-        raise InputError(f'--subject {pattern}: {problem}. Give a pattern with one '
-                         r"group, for example '^(.+)_scan\d+$'.")
+        raise InputError(
+            f'--subject {pattern}: {problem}. Give a pattern with one '
+            r"group, for example '^(.+)_scan\d+$'."
+        )
     return found.group(1)
 
 
-def draw_folds(names: Sequence[str], count: int, seed: int,
-               pattern: Optional[str] = None) -> List[List[str]]:
+def draw_folds(
+    names: Sequence[str], count: int, seed: int, pattern: Optional[str] = None
+) -> List[List[str]]:
     """Shares the cases out among folds, all cases of a subject into one.
 
     Args:
@@ -61,8 +66,9 @@ def draw_folds(names: Sequence[str], count: int, seed: int,
     if seed < 0:
         raise InputError(f'--seed {seed}: must not be negative.')
     if not 2 <= count <= len(cases):
-        raise InputError(f'--folds {count}: must be 2 to {len(cases)}, the number of '
-                         'subjects.')
+        raise InputError(
+            f'--folds {count}: must be 2 to {len(cases)}, the number of subjects.'
+        )
     order = np.random.default_rng(seed).permutation(sorted(cases))
     return [
         [name for name in names if subject_of(name, pattern) in set(part)]
@@ -70,8 +76,7 @@ def draw_folds(names: Sequence[str], count: int, seed: int,
     ]
 
 
-def write_folds(root: Path, count: int, seed: int,
-                pattern: Optional[str] = None) -> Path:
+def write_folds(root: Path, count: int, seed: int, pattern: Optional[str] = None) -> Path:
     """Writes the split files of all folds of a data set.
 
     Args:
@@ -92,8 +97,10 @@ def write_folds(root: Path, count: int, seed: int,
         names += read_split(root / file)
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise InputError(f'{root}: case {sorted(twice)[0]} is in train.txt and in '
-                         'test.txt. Remove it from one of them.')
+        raise InputError(
+            f'{root}: case {sorted(twice)[0]} is in train.txt and in '
+            'test.txt. Remove it from one of them.'
+        )
     out = root / f'folds{count}_seed{seed}'
     folds = draw_folds(names, count, seed, pattern)
     for i, test in enumerate(folds):
@@ -119,22 +126,29 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
     """
     count = len(list(folder.glob('fold*_train.txt')))
     if not count:
-        raise InputError(f'{folder}: holds no folds (foldI_train.txt). '
-                         'tools/make_folds.py writes them.')
+        raise InputError(
+            f'{folder}: holds no folds (foldI_train.txt). '
+            'tools/make_folds.py writes them.'
+        )
     try:
         inside = folder.resolve().relative_to(root.resolve())
     except ValueError:
         raise InputError(f'{folder}: must lie in the data root {root}.') from None
     options = []
     for i in range(count):
-        dataset = dict(both_folders=True, split_files={
-            # There is no val.txt for a fold: where one is wanted, it is drawn.
-            split: (inside / f'fold{i}_{split}.txt').as_posix()
-            for split in ('train', 'val', 'test')
-        })
-        options.append({
-            loader: dict(dataset=dataset)
-            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
-            if cfg.get(loader)
-        })
+        dataset = dict(
+            both_folders=True,
+            split_files={
+                # There is no val.txt for a fold: where one is wanted, it is drawn.
+                split: (inside / f'fold{i}_{split}.txt').as_posix()
+                for split in ('train', 'val', 'test')
+            },
+        )
+        options.append(
+            {
+                loader: dict(dataset=dataset)
+                for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+                if cfg.get(loader)
+            }
+        )
     return options

@@ -3,6 +3,7 @@
 mmseg's loaders squeeze 16-bit images to 8 bits without a window and take RGB masks
 and unknown labels without a word; here each of these is an error that names the file.
 """
+
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
@@ -33,8 +34,10 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f'{path}: no such {kind}. Check the folder, the name in the '
-                         'split file and the suffix.')
+        raise InputError(
+            f'{path}: no such {kind}. Check the folder, the name in the '
+            'split file and the suffix.'
+        )
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -46,12 +49,14 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
     if array is None:
         raise InputError(
             f'{path}: the {kind} is {"empty" if not data.size else "damaged"} or not '
-            'in a format that OpenCV reads. Export it again as PNG.')
+            'in a format that OpenCV reads. Export it again as PNG.'
+        )
     return array
 
 
-def to_uint8(image: np.ndarray,
-             window: Optional[Tuple[float, float]] = None) -> np.ndarray:
+def to_uint8(
+    image: np.ndarray, window: Optional[Tuple[float, float]] = None
+) -> np.ndarray:
     """Maps grey levels to 8 bits.
 
     Args:
@@ -74,8 +79,9 @@ def to_uint8(image: np.ndarray,
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def read_image(path: PathLike,
-               window: Optional[Tuple[float, float]] = None) -> np.ndarray:
+def read_image(
+    path: PathLike, window: Optional[Tuple[float, float]] = None
+) -> np.ndarray:
     """Reads a grey VPI image of 8 or 16 bits.
 
     Args:
@@ -95,26 +101,35 @@ def read_image(path: PathLike,
         raise InputError(
             f'{path}: {height} x {width} pixels (height x width), but the sides of a '
             f'VPI image lie between {SMALLEST_SIDE} and {LARGEST_SIDE}. Is it the whole '
-            'scan, and one scan only?')
+            'scan, and one scan only?'
+        )
     if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
-                         'grey is expected. Convert the image first.')
+        raise InputError(
+            f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
+            'grey is expected. Convert the image first.'
+        )
     if image.ndim == 3:
         colour, alpha = image[..., :3], image[..., 3:]
         if (colour != colour[..., :1]).any():
-            raise InputError(f'{path}: a colour image, but VPI images are grey. Is it '
-                             'an annotation or a screenshot?')
+            raise InputError(
+                f'{path}: a colour image, but VPI images are grey. Is it '
+                'an annotation or a screenshot?'
+            )
         if (alpha != np.iinfo(image.dtype).max).any():
-            raise InputError(f'{path}: the image has transparent pixels. Save it '
-                             'without an alpha channel.')
+            raise InputError(
+                f'{path}: the image has transparent pixels. Save it '
+                'without an alpha channel.'
+            )
         image = colour[..., 0]
     return to_uint8(np.ascontiguousarray(image), window)
 
 
-def read_mask(path: PathLike,
-              num_classes: int,
-              ignore_index: int = 255,
-              image_shape: Optional[Tuple[int, int]] = None) -> np.ndarray:
+def read_mask(
+    path: PathLike,
+    num_classes: int,
+    ignore_index: int = 255,
+    image_shape: Optional[Tuple[int, int]] = None,
+) -> np.ndarray:
     """Reads a mask of class indices.
 
     Args:
@@ -133,7 +148,8 @@ def read_mask(path: PathLike,
     if mask.ndim != 2:
         raise InputError(
             f'{path}: an RGB mask of {mask.shape[2]} channels, but one channel of '
-            'class indices is expected. Convert it with tools/prepare_vpi.py.')
+            'class indices is expected. Convert it with tools/prepare_vpi.py.'
+        )
     labels = np.unique(mask)
     # Membership, not an upper bound: TIFF masks can hold -1 or 0.5.
     wrong = labels[~np.isin(labels, [*range(num_classes), ignore_index])]
@@ -141,14 +157,17 @@ def read_mask(path: PathLike,
         raise InputError(
             f'{path}: the mask has label {", ".join(map(str, wrong[:5]))}, but the '
             f'classes are 0 to {num_classes - 1} ({ignore_index} is ignored). Convert '
-            'it with tools/prepare_vpi.py.')
+            'it with tools/prepare_vpi.py.'
+        )
     if set(labels) == {0, ignore_index}:
         raise InputError(
             f'{path}: a binary mask of 0 and {ignore_index}, which would be read as '
-            f'"ignored". Bones are labelled 1 to {num_classes - 1}.')
+            f'"ignored". Bones are labelled 1 to {num_classes - 1}.'
+        )
     if image_shape is not None and mask.shape != tuple(image_shape):
         raise InputError(
             f'{path}: the mask is {mask.shape[0]} x {mask.shape[1]} (height x width), '
             f'but its image is {image_shape[0]} x {image_shape[1]}. Export both at the '
-            'same size.')
+            'same size.'
+        )
     return mask.astype(np.uint8)

@@ -3,6 +3,7 @@
 Everything is checked before the first file is written, and the new files are moved to
 their place only when all of them exist: a refusal leaves nothing behind.
 """
+
 import re
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ IGNORE_INDEX = 255
 @dataclass(frozen=True)
 class Source:
     """A case as it is found: its files and the subject it belongs to."""
+
     name: str
     subject: str
     image: Path
@@ -47,25 +49,28 @@ class Prepared:
         test (list[str]): the cases in test.txt.
         subjects (dict[str, int]): number of subjects in each of the three.
     """
+
     train: List[str]
     val: List[str]
     test: List[str]
     subjects: Dict[str, int]
 
 
-def prepare(images: Path,
-            masks: Path,
-            out: Path,
-            mask_suffix: Optional[str] = None,
-            mask_classes: Optional[Sequence[str]] = None,
-            threshold: int = 127,
-            window: Optional[Tuple[float, float]] = None,
-            subject_pattern: Optional[str] = None,
-            test_fraction: float = 29 / 109,
-            val_fraction: float = 0.2,
-            seed: int = 0,
-            overwrite: bool = False,
-            progress: Callable[[list], Iterable] = iter) -> Prepared:
+def prepare(
+    images: Path,
+    masks: Path,
+    out: Path,
+    mask_suffix: Optional[str] = None,
+    mask_classes: Optional[Sequence[str]] = None,
+    threshold: int = 127,
+    window: Optional[Tuple[float, float]] = None,
+    subject_pattern: Optional[str] = None,
+    test_fraction: float = 29 / 109,
+    val_fraction: float = 0.2,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[list], Iterable] = iter,
+) -> Prepared:
     """Writes the layout of :class:`VPIDataset` from folders of images and masks.
 
     The split is drawn over subjects, so that no subject is on two sides of it. The
@@ -104,8 +109,9 @@ def prepare(images: Path,
     _check_options(threshold, window, test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
     sources = find_sources(images, masks, mask_suffix, subject_pattern)
-    splits = split_subjects([source.subject for source in sources], test_fraction,
-                            val_fraction, seed)
+    splits = split_subjects(
+        [source.subject for source in sources], test_fraction, val_fraction, seed
+    )
 
     def convert(source: Source) -> Tuple[np.ndarray, np.ndarray]:
         image = read_image(source.image, window)
@@ -114,7 +120,8 @@ def prepare(images: Path,
             raise InputError(
                 f'{source.mask}: the mask is {mask.shape[0]} x {mask.shape[1]} (height '
                 f'x width), but its image is {image.shape[0]} x {image.shape[1]}. '
-                'Export both at the same size.')
+                'Export both at the same size.'
+            )
         return image, mask
 
     # Twice over the files rather than all of them in memory.
@@ -136,10 +143,12 @@ def prepare(images: Path,
     return prepared
 
 
-def find_sources(images: Path,
-                 masks: Path,
-                 mask_suffix: Optional[str] = None,
-                 subject_pattern: Optional[str] = None) -> List[Source]:
+def find_sources(
+    images: Path,
+    masks: Path,
+    mask_suffix: Optional[str] = None,
+    subject_pattern: Optional[str] = None,
+) -> List[Source]:
     """Pairs the images with their masks; arguments as in :func:`prepare`.
 
     Returns:
@@ -152,14 +161,20 @@ def find_sources(images: Path,
     image_paths = _by_name(images, '')
     mask_paths = _by_name(masks, mask_suffix or '')
     if not image_paths:
-        raise InputError(f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
-                         '). Convert other formats first.')
-    lonely = [f'images without mask: {_listed(set(image_paths) - set(mask_paths))}',
-              f'masks without image: {_listed(set(mask_paths) - set(image_paths))}']
+        raise InputError(
+            f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
+            '). Convert other formats first.'
+        )
+    lonely = [
+        f'images without mask: {_listed(set(image_paths) - set(mask_paths))}',
+        f'masks without image: {_listed(set(mask_paths) - set(image_paths))}',
+    ]
     lonely = [line for line in lonely if not line.endswith(': ')]
     if lonely:
-        raise InputError(f'{images} and {masks}: {"; ".join(lonely)}. Masks are '
-                         'matched by the name before the suffix; see --mask-suffix.')
+        raise InputError(
+            f'{images} and {masks}: {"; ".join(lonely)}. Masks are '
+            'matched by the name before the suffix; see --mask-suffix.'
+        )
     return [
         Source(name, _subject(name, subject_pattern), path, mask_paths[name])
         for name, path in sorted(image_paths.items())
@@ -172,13 +187,18 @@ def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
         raise InputError(f'{folder}: no such folder.')
     found: Dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if (path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.')
-                or not path.name.endswith(suffix)):
+        if (
+            path.suffix.lower() not in IMAGE_SUFFIXES
+            or path.name.startswith('.')
+            or not path.name.endswith(suffix)
+        ):
             continue
-        name = path.name[:-len(suffix)] if suffix else path.stem
+        name = path.name[: -len(suffix)] if suffix else path.stem
         if name in found:
-            raise InputError(f'{path}: {found[name].name} has the same name before the '
-                             'suffix. Remove or rename one of them.')
+            raise InputError(
+                f'{path}: {found[name].name} has the same name before the '
+                'suffix. Remove or rename one of them.'
+            )
         found[name] = path
     return found
 
@@ -197,20 +217,26 @@ def _subject(name: str, pattern: Optional[str]) -> str:
     try:
         regex = re.compile(pattern)
     except re.error as error:
-        raise InputError(f'--subject-pattern {pattern}: no regular expression '
-                         f'({error}).') from None
+        raise InputError(
+            f'--subject-pattern {pattern}: no regular expression ({error}).'
+        ) from None
     if not regex.groups:
-        raise InputError(f'--subject-pattern {pattern}: has no group. Put the part '
-                         'that is the subject into parentheses.')
+        raise InputError(
+            f'--subject-pattern {pattern}: has no group. Put the part '
+            'that is the subject into parentheses.'
+        )
     match = regex.search(name)
     if match is None or not match.group(1):
-        raise InputError(f'{name}: --subject-pattern {pattern} finds no subject in '
-                         'this name. Correct the pattern or rename the file.')
+        raise InputError(
+            f'{name}: --subject-pattern {pattern} finds no subject in '
+            'this name. Correct the pattern or rename the file.'
+        )
     return match.group(1)
 
 
-def split_subjects(subjects: Sequence[str], test_fraction: float, val_fraction: float,
-                   seed: int) -> Dict[str, List[str]]:
+def split_subjects(
+    subjects: Sequence[str], test_fraction: float, val_fraction: float, seed: int
+) -> Dict[str, List[str]]:
     """Draws the test subjects, and the validation subjects out of the others.
 
     Args:
@@ -227,21 +253,25 @@ def split_subjects(subjects: Sequence[str], test_fraction: float, val_fraction: 
     """
     everyone = sorted(set(subjects))
     if len(everyone) < 2:
-        raise InputError(f'{len(everyone)} subject ({", ".join(everyone)}): training '
-                         'and test cases must be of different subjects. Add cases, or '
-                         'correct --subject-pattern.')
+        raise InputError(
+            f'{len(everyone)} subject ({", ".join(everyone)}): training '
+            'and test cases must be of different subjects. Add cases, or '
+            'correct --subject-pattern.'
+        )
     test = carve_val(everyone, test_fraction, seed)
     train = [subject for subject in everyone if subject not in set(test)]
     if val_fraction and len(train) < 2:
-        raise InputError(f'{train[0]} is the only training subject: no validation '
-                         'subject can be drawn. Add cases, or pass --val-fraction 0.')
+        raise InputError(
+            f'{train[0]} is the only training subject: no validation '
+            'subject can be drawn. Add cases, or pass --val-fraction 0.'
+        )
     val = carve_val(train, val_fraction, seed) if val_fraction else []
     return dict(train=train, val=val, test=test)
 
 
-def read_annotation(path: Path,
-                    mask_classes: Optional[Sequence[str]] = None,
-                    threshold: int = 127) -> np.ndarray:
+def read_annotation(
+    path: Path, mask_classes: Optional[Sequence[str]] = None, threshold: int = 127
+) -> np.ndarray:
     """Reads a mask of class indices or an RGB annotation.
 
     Args:
@@ -259,16 +289,20 @@ def read_annotation(path: Path,
     stored = decode(path, 'mask')
     if stored.ndim == 3 and (stored[..., :3] != stored[..., :1]).any():
         if mask_classes is not None:
-            raise InputError(f'{path}: an RGB mask, but --mask-classes says that masks '
-                             'hold class indices. Leave the option out.')
+            raise InputError(
+                f'{path}: an RGB mask, but --mask-classes says that masks '
+                'hold class indices. Leave the option out.'
+            )
         return rgb_to_labels(stored, path, threshold)
     # Class indices that a program saved as RGB have three equal channels.
     labels = stored[..., 0] if stored.ndim == 3 else stored
     names = tuple(mask_classes or CLASSES)
     missing = sorted(set(CLASSES) - set(names))
     if missing or len(set(names)) < len(names):
-        raise InputError(f'--mask-classes {" ".join(names)}: must name each of '
-                         f'{", ".join(CLASSES)} once, and others if need be.')
+        raise InputError(
+            f'--mask-classes {" ".join(names)}: must name each of '
+            f'{", ".join(CLASSES)} once, and others if need be.'
+        )
     known = [*range(len(names)), IGNORE_INDEX]
     unknown = np.setdiff1d(labels, known)
     if unknown.size or set(np.unique(labels)) == {0, IGNORE_INDEX}:
@@ -276,7 +310,8 @@ def read_annotation(path: Path,
         raise InputError(
             f'{path}: the mask has label {wrong}, but its labels must be 0 to '
             f'{len(names) - 1} ({", ".join(names)}; 255 is ignored), or RGB colours. '
-            'Correct the mask, or name its classes with --mask-classes.')
+            'Correct the mask, or name its classes with --mask-classes.'
+        )
     table = np.full(256, IGNORE_INDEX, np.uint8)
     for label, name in enumerate(names):
         if name in CLASSES:
@@ -303,40 +338,55 @@ def rgb_to_labels(stored: np.ndarray, path: Path, threshold: int = 127) -> np.nd
             what antialiasing leaves along an edge.
     """
     if stored.dtype != np.uint8:
-        raise InputError(f'{path}: an RGB mask of type {stored.dtype}; 8 bits a '
-                         'channel are expected. Export it again.')
+        raise InputError(
+            f'{path}: an RGB mask of type {stored.dtype}; 8 bits a '
+            'channel are expected. Export it again.'
+        )
     colour = stored[..., :3]
     if stored.shape[2] == 4:
         colour = np.where(stored[..., 3:] > 127, colour, 0)
     strange = np.minimum(colour, 255 - colour).max(axis=2) > COLOUR_TOLERANCE
-    filled = cv2.erode(strange.astype(np.uint8), np.ones((3, 3), np.uint8),
-                       borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    filled = cv2.erode(
+        strange.astype(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
     if filled.any():
         row, column = np.argwhere(filled)[0]
         blue, green, red = colour[row, column]
         raise InputError(
             f'{path}: colour ({red}, {green}, {blue}) at row {row}, column {column}; '
             'an annotation is red (rib), green (thoracic), blue (lumbar) or black. '
-            'Recolour it.')
+            'Recolour it.'
+        )
     blue, green, red = (colour[..., i] > threshold for i in range(3))
     return np.select([blue, green, red], [3, 2, 1], 0).astype(np.uint8)
 
 
-def _check_options(threshold: int, window: Optional[Tuple[float, float]],
-                   test_fraction: float, val_fraction: float, seed: int) -> None:
+def _check_options(
+    threshold: int,
+    window: Optional[Tuple[float, float]],
+    test_fraction: float,
+    val_fraction: float,
+    seed: int,
+) -> None:
     """Refuses numbers that make no sense."""
     if seed < 0:
         raise InputError(f'--seed {seed}: must not be negative.')
     if not 0 <= threshold < 255:
         raise InputError(f'--threshold {threshold}: must be 0 to 254.')
     if window is not None and not -np.inf < window[0] < window[1] < np.inf:
-        raise InputError(f'--window {window[0]:g} {window[1]:g}: LOW must be below '
-                         'HIGH, and both finite.')
+        raise InputError(
+            f'--window {window[0]:g} {window[1]:g}: LOW must be below '
+            'HIGH, and both finite.'
+        )
     if not 0 < test_fraction < 1:
         raise InputError(f'--test-fraction {test_fraction}: must lie between 0 and 1.')
     if not 0 <= val_fraction < 1:
-        raise InputError(f'--val-fraction {val_fraction}: must be 0 or lie between 0 '
-                         'and 1.')
+        raise InputError(
+            f'--val-fraction {val_fraction}: must be 0 or lie between 0 and 1.'
+        )
 
 
 def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
@@ -345,28 +395,38 @@ def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
         raise InputError(f'{out}: is a file. Name a folder to write to.')
     for folder in (images, masks):
         if out.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise InputError(f'{out}: {folder} lies in it and could be overwritten. '
-                             'Name another folder to write to.')
+            raise InputError(
+                f'{out}: {folder} lies in it and could be overwritten. '
+                'Name another folder to write to.'
+            )
     if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise InputError(f'{out}: is not empty. Name another folder, or pass '
-                         '--overwrite to replace the data set in it.')
+        raise InputError(
+            f'{out}: is not empty. Name another folder, or pass '
+            '--overwrite to replace the data set in it.'
+        )
     owned = [entry for entry in ENTRIES if (out / entry).exists()]
     if owned and 'train.txt' not in owned:
-        raise InputError(f'{out / owned[0]}: would be replaced, but without a '
-                         'train.txt beside it this is no data set. Name another '
-                         'folder, or remove it.')
+        raise InputError(
+            f'{out / owned[0]}: would be replaced, but without a '
+            'train.txt beside it this is no data set. Name another '
+            'folder, or remove it.'
+        )
 
 
-def _write_case(root: Path, folder: str, name: str, image: np.ndarray,
-                mask: np.ndarray) -> None:
+def _write_case(
+    root: Path, folder: str, name: str, image: np.ndarray, mask: np.ndarray
+) -> None:
     """Writes the two files of a case."""
-    for path, pixels in ((root / 'dataset' / folder / f'{name}.png', image),
-                         (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask)):
+    for path, pixels in (
+        (root / 'dataset' / folder / f'{name}.png', image),
+        (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask),
+    ):
         write_picture(path, pixels)
 
 
-def _write_splits(root: Path, sources: Sequence[Source],
-                  splits: Dict[str, List[str]]) -> Prepared:
+def _write_splits(
+    root: Path, sources: Sequence[Source], splits: Dict[str, List[str]]
+) -> Prepared:
     """Writes the split files; without validation subjects there is no val.txt."""
     names = {
         split: [s.name for s in sources if s.subject in set(subjects)]
@@ -376,7 +436,8 @@ def _write_splits(root: Path, sources: Sequence[Source],
         if listed:
             write_whole(root / f'{split}.txt', ''.join(f'{name}\n' for name in listed))
     return Prepared(
-        subjects={split: len(subjects) for split, subjects in splits.items()}, **names)
+        subjects={split: len(subjects) for split, subjects in splits.items()}, **names
+    )
 
 
 def _move(stage: Path, out: Path) -> None:
@@ -388,8 +449,10 @@ def _move(stage: Path, out: Path) -> None:
     moved: List[Tuple[Path, Path]] = []
     try:
         # Without its split files the old data set cannot be taken for a whole one.
-        for source, target, entries in ((out, aside, reversed(ENTRIES)),
-                                        (stage, out, ENTRIES)):
+        for source, target, entries in (
+            (out, aside, reversed(ENTRIES)),
+            (stage, out, ENTRIES),
+        ):
             for entry in entries:
                 if (source / entry).exists() or (source / entry).is_symlink():
                     (source / entry).rename(target / entry)

@@ -2,6 +2,7 @@
 
 So they depend neither on the number of workers nor on whether a training was interrupted.
 """
+
 import contextlib
 import random
 from typing import Iterator, NamedTuple
@@ -20,6 +21,7 @@ class Sample(NamedTuple):
         position (int): in the stream of all samples of all processes, from 0.
         seed (int): of the training.
     """
+
     index: int
     position: int
     seed: int

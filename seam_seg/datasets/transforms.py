@@ -1,4 +1,5 @@
 """Pipeline steps of VPI images, in mmcv's form."""
+
 from typing import Dict, List, Optional, Tuple
 
 import cv2
@@ -48,8 +49,11 @@ class LoadVPIAnnotations(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Reads ``results['seg_map_path']``; raises InputError naming the file."""
         mask = read_mask(
-            results['seg_map_path'], results['num_labels'], results['ignore_index'],
-            results['ori_shape'])
+            results['seg_map_path'],
+            results['num_labels'],
+            results['ignore_index'],
+            results['ori_shape'],
+        )
         if results.get('label_map'):
             table = np.arange(256, dtype=np.uint8)
             for stored, wanted in results['label_map'].items():
@@ -85,7 +89,8 @@ class ResizeVPI(Resize):
     def _resize_seg(self, results: dict) -> None:
         for key in results.get('seg_fields', []):
             results[key] = cv2.resize(
-                results[key], results['scale'], interpolation=cv2.INTER_NEAREST_EXACT)
+                results[key], results['scale'], interpolation=cv2.INTER_NEAREST_EXACT
+            )
 
 
 @TRANSFORMS.register_module()
@@ -103,9 +108,10 @@ class CropPatch(BaseTransform):
             raise InputError(
                 f'patches: the patch at row {top}, column {left} of {height} x {width} '
                 f'leaves the image of {rows} x {cols}. image_size of the dataset and '
-                'scale of ResizeVPI must agree.')
+                'scale of ResizeVPI must agree.'
+            )
         for key in ['img', *results.get('seg_fields', [])]:
-            results[key] = results[key][top:top + height, left:left + width]
+            results[key] = results[key][top : top + height, left : left + width]
         results['img_shape'] = (height, width)
         return results
 
@@ -133,7 +139,8 @@ class CacheTransforms(BaseTransform):
             loaded = self.transforms(dict(results))
             # Not what belongs to the sample rather than to the image: its patch.
             self._cache[path] = {
-                key: value for key, value in loaded.items()
+                key: value
+                for key, value in loaded.items()
                 if value is not results.get(key)
             }
         return {**results, **self._cache[path]}

@@ -1,4 +1,5 @@
 """The VPI dataset: its layout on disk, its splits, and dense patches."""
+
 from collections import Counter
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
@@ -36,7 +37,8 @@ def resolve_root(data_root: str) -> Path:
     raise InputError(
         f'data root {data_root}: no such folder (looked for '
         f'{" and ".join(map(str, dict.fromkeys(candidates)))}). Name yours '
-        '(--data-root of the tools), or make a phantom with tools/make_phantom.py.')
+        '(--data-root of the tools), or make a phantom with tools/make_phantom.py.'
+    )
 
 
 def read_split(path: Path) -> List[str]:
@@ -52,8 +54,10 @@ def read_split(path: Path) -> List[str]:
         InputError: it is missing, empty, no text, or names a case twice.
     """
     if not path.is_file():
-        raise InputError(f'{path}: no such split file. It lists one case a line, '
-                         'without suffix; tools/prepare_vpi.py writes it.')
+        raise InputError(
+            f'{path}: no such split file. It lists one case a line, '
+            'without suffix; tools/prepare_vpi.py writes it.'
+        )
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError:
@@ -63,8 +67,10 @@ def read_split(path: Path) -> List[str]:
         raise InputError(f'{path}: the split file is empty. List one case a line.')
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f'{path}: {", ".join(twice)} listed more than once. Remove '
-                         'the repeated lines.')
+        raise InputError(
+            f'{path}: {", ".join(twice)} listed more than once. Remove '
+            'the repeated lines.'
+        )
     return names
 
 
@@ -90,8 +96,10 @@ def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
     if not 0 < fraction < 1:
         raise InputError(f'val_fraction={fraction}: must lie between 0 and 1.')
     if len(names) < 2:
-        raise InputError('train.txt lists one case only: a validation split cannot be '
-                         "carved from it. Add cases, or train with split='trainval'.")
+        raise InputError(
+            'train.txt lists one case only: a validation split cannot be '
+            "carved from it. Add cases, or train with split='trainval'."
+        )
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     chosen = np.random.default_rng(seed).permutation(len(names))[:count]
     return [names[i] for i in sorted(chosen)]
@@ -109,8 +117,10 @@ def patch_offsets(image: int, patch: int, stride: int) -> List[int]:
         list[int]: ascending offsets from 0 to ``image - patch``.
     """
     if not 1 <= patch <= image or stride < 1:
-        raise InputError(f'patches: size {patch} must be 1 to {image} (the rescaled '
-                         f'image) and stride {stride} at least 1.')
+        raise InputError(
+            f'patches: size {patch} must be 1 to {image} (the rescaled '
+            f'image) and stride {stride} at least 1.'
+        )
     offsets = list(range(0, image - patch + 1, stride))
     if offsets[-1] != image - patch:
         offsets.append(image - patch)
@@ -162,27 +172,31 @@ class VPIDataset(BaseSegDataset):
         InputError: a missing folder or file, an empty split, a repeated case, or a
             case in both train.txt and test.txt; the message names it.
     """
+
     METAINFO = dict(
         classes=('background', 'rib', 'thoracic', 'lumbar'),
-        palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
+        palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]],
+    )
 
-    def __init__(self,
-                 data_root: str,
-                 split: str = 'train',
-                 val_fraction: float = 0.2,
-                 val_seed: int = 0,
-                 patches: Optional[dict] = None,
-                 folders: dict = dict(
-                     img_path='dataset/{split}', seg_map_path='groundtruth/{split}'),
-                 split_files: dict = dict(
-                     train='train.txt', val='val.txt', test='test.txt'),
-                 both_folders: bool = False,
-                 img_suffix: str = '.png',
-                 seg_map_suffix: str = '_bone_3.png',
-                 mask_classes: Optional[Sequence[str]] = None,
-                 metainfo: Optional[dict] = None,
-                 lazy_init: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        val_fraction: float = 0.2,
+        val_seed: int = 0,
+        patches: Optional[dict] = None,
+        folders: dict = dict(
+            img_path='dataset/{split}', seg_map_path='groundtruth/{split}'
+        ),
+        split_files: dict = dict(train='train.txt', val='val.txt', test='test.txt'),
+        both_folders: bool = False,
+        img_suffix: str = '.png',
+        seg_map_suffix: str = '_bone_3.png',
+        mask_classes: Optional[Sequence[str]] = None,
+        metainfo: Optional[dict] = None,
+        lazy_init: bool = False,
+        **kwargs,
+    ) -> None:
         if split not in SPLITS:
             raise InputError(f'VPIDataset: split={split!r} is none of {SPLITS}.')
         self.split = split
@@ -190,14 +204,18 @@ class VPIDataset(BaseSegDataset):
         self.val_seed = val_seed
         self.patches = patches
         if kwargs.get('ann_file'):
-            raise InputError(f'VPIDataset: ann_file={kwargs["ann_file"]!r} is not used. '
-                             'Name the files in split_files.')
+            raise InputError(
+                f'VPIDataset: ann_file={kwargs["ann_file"]!r} is not used. '
+                'Name the files in split_files.'
+            )
         self.split_files = split_files
         root = resolve_root(data_root)
         folder, other = ('test', 'train') if split == 'test' else ('train', 'test')
-        self.other_folders = {
-            key: root / value.format(split=other) for key, value in folders.items()
-        } if both_folders else {}
+        self.other_folders = (
+            {key: root / value.format(split=other) for key, value in folders.items()}
+            if both_folders
+            else {}
+        )
         super().__init__(
             data_root=str(root),
             data_prefix={
@@ -207,15 +225,18 @@ class VPIDataset(BaseSegDataset):
             seg_map_suffix=seg_map_suffix,
             metainfo=self._with_palette(metainfo),
             lazy_init=True,
-            **kwargs)
+            **kwargs,
+        )
         classes = self._metainfo['classes']
         self.mask_classes = tuple(mask_classes or classes)
         self.label_map = None
         if self.mask_classes != tuple(classes):
             missing = set(classes) - set(self.mask_classes)
             if missing:
-                raise InputError(f'VPIDataset: mask_classes {self.mask_classes} lack '
-                                 f'the class {sorted(missing)[0]!r}.')
+                raise InputError(
+                    f'VPIDataset: mask_classes {self.mask_classes} lack '
+                    f'the class {sorted(missing)[0]!r}.'
+                )
             self.label_map = {
                 label: classes.index(name) if name in classes else self.ignore_index
                 for label, name in enumerate(self.mask_classes)
@@ -233,8 +254,10 @@ class VPIDataset(BaseSegDataset):
         known = dict(zip(cls.METAINFO['classes'], cls.METAINFO['palette']))
         palette = metainfo.get('palette', [known.get(name) for name in classes])
         if len(palette) != len(classes) or None in palette:
-            raise InputError(f'VPIDataset: metainfo has the classes {list(classes)}, and '
-                             'needs a palette with an RGB colour for each.')
+            raise InputError(
+                f'VPIDataset: metainfo has the classes {list(classes)}, and '
+                'needs a palette with an RGB colour for each.'
+            )
         return dict(metainfo, palette=palette)
 
     @classmethod
@@ -256,7 +279,8 @@ class VPIDataset(BaseSegDataset):
                 raise InputError(
                     f'{root}: case {both[0]} is in {files["train"].name} and in '
                     f'{files["test"].name}; scores '
-                    'would be taken on training data. Remove it from one of them.')
+                    'would be taken on training data. Remove it from one of them.'
+                )
             if self.split == 'test':
                 return test
         if self.split == 'trainval':
@@ -268,12 +292,15 @@ class VPIDataset(BaseSegDataset):
                 raise InputError(
                     f'{files["val"]}: must list some but not all cases of '
                     f'{files["train"].name}'
-                    + (f', and {stray[0]} is not among them.' if stray else '.'))
+                    + (f', and {stray[0]} is not among them.' if stray else '.')
+                )
         else:
             val = carve_val(train, self.val_fraction, self.val_seed)
-        return val if self.split == 'val' else [
-            name for name in train if name not in set(val)
-        ]
+        return (
+            val
+            if self.split == 'val'
+            else [name for name in train if name not in set(val)]
+        )
 
     def __getitem__(self, idx: Union[int, Sample]) -> dict:
         """A sample after the pipeline.
@@ -301,9 +328,13 @@ class VPIDataset(BaseSegDataset):
         if self.patches is not None:
             height, width = self.patches['size']
             rows, cols = (
-                patch_offsets(*lengths) for lengths in zip(
-                    self.patches['image_size'], self.patches['size'],
-                    self.patches['stride']))
+                patch_offsets(*lengths)
+                for lengths in zip(
+                    self.patches['image_size'],
+                    self.patches['size'],
+                    self.patches['stride'],
+                )
+            )
             tiles = [(top, left, height, width) for top in rows for left in cols]
         data_list = []
         for name in self.split_names():
@@ -312,9 +343,12 @@ class VPIDataset(BaseSegDataset):
                 num_labels=len(self.mask_classes),
                 ignore_index=self.ignore_index,
                 reduce_zero_label=False,
-                seg_fields=[])
-            for key, suffix in (('img_path', self.img_suffix),
-                                ('seg_map_path', self.seg_map_suffix)):
+                seg_fields=[],
+            )
+            for key, suffix in (
+                ('img_path', self.img_suffix),
+                ('seg_map_path', self.seg_map_suffix),
+            ):
                 path = Path(self.data_prefix[key]) / (name + suffix)
                 if key in self.other_folders and not path.is_file():
                     path = self.other_folders[key] / (name + suffix)
@@ -323,7 +357,8 @@ class VPIDataset(BaseSegDataset):
                     raise InputError(
                         f'{path}: no such {kind}, but case {name} is listed in the '
                         f'split files of {self.data_root}. Add the file, or run '
-                        'tools/check_dataset.py to see every such case.')
+                        'tools/check_dataset.py to see every such case.'
+                    )
                 info[key] = str(path)
             data_list += [
                 info if tile is None else dict(info, patch=tile) for tile in tiles

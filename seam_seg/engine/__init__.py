@@ -1,4 +1,5 @@
 """What runs beside the model: hooks of mmengine's runner, and checkpoints."""
+
 from .checkpoint import (
     IterationSeedHook,
     SafeCheckpointHook,
@@ -9,6 +10,12 @@ from .checkpoint import (
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 
 __all__ = [
-    'IterationSeedHook', 'OverlayHook', 'RuntimeHook', 'SafeCheckpointHook',
-    'StyleImagesHook', 'check_weights', 'last_checkpoint', 'safe_loading'
+    'IterationSeedHook',
+    'OverlayHook',
+    'RuntimeHook',
+    'SafeCheckpointHook',
+    'StyleImagesHook',
+    'check_weights',
+    'last_checkpoint',
+    'safe_loading',
 ]

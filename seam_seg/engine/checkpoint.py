@@ -1,4 +1,5 @@
 """Checkpoints that are whole, plain, and enough to go on bit by bit."""
+
 import contextlib
 import functools
 import os
@@ -100,9 +101,12 @@ def safe_loading(trust: bool = False) -> Iterator[None]:
                     f'checkpoint {name}: holds more than tensors, numbers and strings, '
                     'and reading that runs code which came with the file. If you trust '
                     'where it is from, add --trust-checkpoint (of tools/train.py, '
-                    'test.py, predict.py and export_onnx.py).') from error
-            raise InputError(f'checkpoint {name}: cannot be read, it is damaged or no '
-                             f'checkpoint ({type(error).__name__}).') from error
+                    'test.py, predict.py and export_onnx.py).'
+                ) from error
+            raise InputError(
+                f'checkpoint {name}: cannot be read, it is damaged or no '
+                f'checkpoint ({type(error).__name__}).'
+            ) from error
         finally:
             if allowed:
                 torch.serialization.add_safe_globals(allowed)
@@ -135,27 +139,36 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
             diverged.
     """
     weights = content.get('state_dict') if isinstance(content, dict) else None
-    if not (isinstance(weights, dict) and isinstance(content.get('meta', {}), dict)
-            and all(isinstance(value, torch.Tensor) for value in weights.values())):
+    if not (
+        isinstance(weights, dict)
+        and isinstance(content.get('meta', {}), dict)
+        and all(isinstance(value, torch.Tensor) for value in weights.values())
+    ):
         raise InputError(f'checkpoint {name}: holds no weights (state_dict).')
-    own, weights = ({
-        key: value for key, value in part.items() if '.loss_center.' not in key
-    } for part in (model.state_dict(), weights))
+    own, weights = (
+        {key: value for key, value in part.items() if '.loss_center.' not in key}
+        for part in (model.state_dict(), weights)
+    )
     wrong = [
         *(f'{key} is missing' for key in own.keys() - weights.keys()),
         *(f'{key} is unknown' for key in weights.keys() - own.keys()),
-        *(f'{key} has shape {tuple(weights[key].shape)}, not {tuple(own[key].shape)}'
-          for key in own.keys() & weights.keys()
-          if weights[key].shape != own[key].shape)
+        *(
+            f'{key} has shape {tuple(weights[key].shape)}, not {tuple(own[key].shape)}'
+            for key in own.keys() & weights.keys()
+            if weights[key].shape != own[key].shape
+        ),
     ]
     if wrong:
         raise InputError(
             f'checkpoint {name}: belongs to another model: {sorted(wrong)[0]} (one of '
-            f'{len(wrong)} differences). Give the config it was trained with.')
+            f'{len(wrong)} differences). Give the config it was trained with.'
+        )
     infinite = [key for key, value in weights.items() if not value.isfinite().all()]
     if infinite:
-        raise InputError(f'checkpoint {name}: {infinite[0]} is not finite: its training '
-                         'diverged. Train again, with a lower learning rate.')
+        raise InputError(
+            f'checkpoint {name}: {infinite[0]} is not finite: its training '
+            'diverged. Train again, with a lower learning rate.'
+        )
     return weights
 
 
@@ -187,10 +200,13 @@ class SafeCheckpointHook(CheckpointHook):
             return
         # Where it was resumed from, and what a new best score is written to.
         self.last_ckpt = self.file_backend.join_path(
-            self.out_dir, self.filename_tmpl.format(loop.iter))
-        if (runner.val_loop is not None and loop.iter >= loop.val_begin
-                and (loop.iter % loop.val_interval == 0
-                     or loop.iter == loop.max_iters)):
+            self.out_dir, self.filename_tmpl.format(loop.iter)
+        )
+        if (
+            runner.val_loop is not None
+            and loop.iter >= loop.val_begin
+            and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
+        ):
             runner.val_loop.run()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -200,13 +216,19 @@ class SafeCheckpointHook(CheckpointHook):
         check_weights(model, checkpoint, name)
         if runner._resume:
             held = {*checkpoint, *checkpoint.get('meta', {})}
-            missing = {'epoch', 'iter', 'message_hub', 'optimizer',
-                       'param_schedulers'} - held
+            missing = {
+                'epoch',
+                'iter',
+                'message_hub',
+                'optimizer',
+                'param_schedulers',
+            } - held
             if missing:
                 raise InputError(
                     f'checkpoint {name}: holds no {min(missing)}, so that no training '
                     'can go on from it. To start from its weights: --cfg-options '
-                    f'load_from={name}, with another --work-dir.')
+                    f'load_from={name}, with another --work-dir.'
+                )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leaves out what is not plain, and refuses weights of no use.
@@ -220,16 +242,22 @@ class SafeCheckpointHook(CheckpointHook):
                     f'the training diverged: {key} is not finite after '
                     f'{checkpoint["meta"]["iter"]} iterations. {self.out_dir} holds the '
                     'checkpoint before, if there is one. Train again, with a lower '
-                    'learning rate (--cfg-options optim_wrapper.optimizer.lr=...).')
+                    'learning rate (--cfg-options optim_wrapper.optimizer.lr=...).'
+                )
         hub = checkpoint['message_hub']
         kept = {
             key: value.item() if hasattr(value, 'item') else value
             for key, value in hub['runtime_info'].items()
         }
         checkpoint['message_hub'] = dict(
-            log_scalars={}, runtime_info=kept,
-            resumed_keys={key: hub['resumed_keys'][key] for key in kept
-                          if key in hub['resumed_keys']})
+            log_scalars={},
+            runtime_info=kept,
+            resumed_keys={
+                key: hub['resumed_keys'][key]
+                for key in kept
+                if key in hub['resumed_keys']
+            },
+        )
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         with self.file_backend.removing_last():
@@ -249,8 +277,10 @@ def last_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
     Args:
         work_dir (str | Path): of the training.
     """
-    names = [re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name)
-             for path in Path(work_dir).glob('*.pth')]
+    names = [
+        re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name)
+        for path in Path(work_dir).glob('*.pth')
+    ]
     found = [(int(name.group(1)), name.group()) for name in names if name]
     return Path(work_dir) / max(found)[1] if found else None
 
@@ -262,10 +292,12 @@ class IterationSeedHook(Hook):
     Then it does not matter what was drawn before, as by a validation or by a training
     that was interrupted: no state of a generator need be kept in a checkpoint.
     """
+
     priority = 'VERY_HIGH'
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: dict = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict = None
+    ) -> None:
         """Seeds torch, NumPy and Python."""
         seed = derived_seed(runner.seed, runner.iter, get_rank())
         torch.manual_seed(seed)

@@ -1,4 +1,5 @@
 """Hooks: the runtime R of the paper's table, overlays to look at, style images."""
+
 import time
 from pathlib import Path
 from typing import Optional, Sequence
@@ -100,20 +101,32 @@ class OverlayHook(Hook):
         """
         pred, truth = (
             field.data.squeeze(0).cpu().numpy().astype(np.uint8)
-            for field in (sample.pred_sem_seg, sample.gt_sem_seg))
+            for field in (sample.pred_sem_seg, sample.gt_sem_seg)
+        )
         meta = dataset.metainfo
-        dice, _ = dice_jaccard(*confusion_counts(
-            pred, truth, len(meta['classes']), dataset.ignore_index))
+        dice, _ = dice_jaccard(
+            *confusion_counts(pred, truth, len(meta['classes']), dataset.ignore_index)
+        )
         note = 'Dice ' + '  '.join(
-            f'{name} {score:.2f}' for name, score in zip(meta['classes'], dice)
-            if name != meta['classes'][0])
+            f'{name} {score:.2f}'
+            for name, score in zip(meta['classes'], dice)
+            if name != meta['classes'][0]
+        )
         return panel(
             read_image(sample.img_path, dataset.pipeline.transforms[0].window),
             [('prediction', pred), ('truth', truth)],
-            meta['classes'], meta['palette'], note)
+            meta['classes'],
+            meta['palette'],
+            note,
+        )
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
-                       outputs: Sequence[SegDataSample]) -> None:
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[SegDataSample],
+    ) -> None:
         """Draws the first images of the validation split."""
         if batch_idx >= self.val_images or not is_main_process():
             return
@@ -121,8 +134,13 @@ class OverlayHook(Hook):
         picture = self.draw(outputs[0], runner.val_dataloader.dataset)
         runner.visualizer.add_image(f'val_{name}', picture, step=runner.iter)
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
-                        outputs: Sequence[SegDataSample]) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[SegDataSample],
+    ) -> None:
         """Draws the images of a test."""
         if self.show_dir is None:
             return
@@ -143,12 +161,18 @@ class StyleImagesHook(Hook):
         """Reads the images; the same ones in every process and after a resume."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         dataset = runner.train_dataloader.dataset
-        paths = list(dict.fromkeys(  # a case has many patches
-            dataset.get_data_info(i)['img_path'] for i in range(len(dataset))))
-        load = Compose([
-            TRANSFORMS.build(step) for step in runner.cfg.test_dataloader.dataset.pipeline
-            if step['type'] in ('LoadVPIImage', 'ResizeVPI')
-        ])
+        paths = list(
+            dict.fromkeys(  # a case has many patches
+                dataset.get_data_info(i)['img_path'] for i in range(len(dataset))
+            )
+        )
+        load = Compose(
+            [
+                TRANSFORMS.build(step)
+                for step in runner.cfg.test_dataloader.dataset.pipeline
+                if step['type'] in ('LoadVPIImage', 'ResizeVPI')
+            ]
+        )
         chosen = np.linspace(0, len(paths) - 1, len(model.styles)).round().astype(int)
         images = [load(dict(img_path=paths[i]))['img'] for i in chosen]
         model.styles.copy_(torch.from_numpy(np.stack(images)).view_as(model.styles))

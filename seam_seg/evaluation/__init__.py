@@ -1,4 +1,5 @@
 """What is measured: pure functions on arrays, and the metric that wraps them."""
+
 from .dice_jaccard import confusion_counts, dice_jaccard
 from .metric import DiceJaccardMetric
 

@@ -4,6 +4,7 @@ An expert who corrects a prediction should not have to search: each connected bo
 doubt, and the table starts with the highest. Low probabilities alone would not do: bones
 that have run together are large, and sure of themselves.
 """
+
 from collections import Counter
 from typing import List, NamedTuple, Sequence, Tuple
 
@@ -33,6 +34,7 @@ class Bone(NamedTuple):
         size (float): area over the median area of this class in the image.
         doubt (float): 1 - confidence + ``SIZE_WEIGHT`` |log2(size)|.
     """
+
     id: int
     bone: str
     side: str
@@ -66,8 +68,9 @@ def body_middle(image: np.ndarray) -> np.ndarray:
     return ndimage.uniform_filter1d(middle, max(len(image) // 20, 1), mode='nearest')
 
 
-def list_bones(mask: np.ndarray, confidence: np.ndarray, image: np.ndarray,
-               classes: Sequence[str]) -> Tuple[List[Bone], np.ndarray]:
+def list_bones(
+    mask: np.ndarray, confidence: np.ndarray, image: np.ndarray, classes: Sequence[str]
+) -> Tuple[List[Bone], np.ndarray]:
     """Lists the connected bones of a predicted mask, the most doubtful first.
 
     Args:
@@ -85,7 +88,8 @@ def list_bones(mask: np.ndarray, confidence: np.ndarray, image: np.ndarray,
     found: List[Bone] = []
     for label, name in list(enumerate(classes))[1:]:
         count, components, boxes, centers = cv2.connectedComponentsWithStats(
-            (mask == label).astype(np.uint8), connectivity=8)
+            (mask == label).astype(np.uint8), connectivity=8
+        )
         inside = components > 0
         instances[inside] = components[inside] + len(found)
         means = ndimage.mean(confidence, components, np.arange(count))
@@ -97,9 +101,20 @@ def list_bones(mask: np.ndarray, confidence: np.ndarray, image: np.ndarray,
             right = left + boxes[i, cv2.CC_STAT_WIDTH]
             at = middle[int(y)]
             side = 'both' if left < at < right else 'left' if x < at else 'right'
-            found.append(Bone(len(found) + 1, name, side, 0, float(x), float(y),
-                              int(areas[i]), float(means[i]), float(sizes[i]),
-                              float(1 - means[i] + SIZE_WEIGHT * abs(np.log2(sizes[i])))))
+            found.append(
+                Bone(
+                    len(found) + 1,
+                    name,
+                    side,
+                    0,
+                    float(x),
+                    float(y),
+                    int(areas[i]),
+                    float(means[i]),
+                    float(sizes[i]),
+                    float(1 - means[i] + SIZE_WEIGHT * abs(np.log2(sizes[i]))),
+                )
+            )
     levels: Counter = Counter()
     ordered = []
     for bone in sorted(found, key=lambda bone: bone.y):

@@ -3,16 +3,15 @@
 The table is a mean of per-image scores, not of pixel counts pooled over the data set
 (mmseg's ``IoUMetric`` pools), so the unit here is one image.
 """
+
 from typing import Tuple
 
 import numpy as np
 
 
-def confusion_counts(pred: np.ndarray,
-                     truth: np.ndarray,
-                     num_classes: int,
-                     ignore_index: int = 255
-                     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def confusion_counts(
+    pred: np.ndarray, truth: np.ndarray, num_classes: int, ignore_index: int = 255
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counts pixels per class; pixels whose truth is ignored do not count.
 
     Args:
@@ -29,8 +28,9 @@ def confusion_counts(pred: np.ndarray,
         ValueError: other shapes, or a label outside the classes.
     """
     if pred.shape != truth.shape:
-        raise ValueError(f'prediction {pred.shape} and truth {truth.shape} differ in '
-                         'shape')
+        raise ValueError(
+            f'prediction {pred.shape} and truth {truth.shape} differ in shape'
+        )
     # One byte a pixel: the counts below are bound by memory.
     pred, truth = np.ravel(pred), np.ravel(truth)
     if truth.max(initial=0) == ignore_index or ignore_index < num_classes:
@@ -38,16 +38,19 @@ def confusion_counts(pred: np.ndarray,
         pred, truth = pred[valid], truth[valid]
     for name, labels in (('prediction', pred), ('truth', truth)):
         if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
-            raise ValueError(f'the {name} has labels outside 0 to {num_classes - 1}: '
-                             f'{labels.min()} to {labels.max()}')
+            raise ValueError(
+                f'the {name} has labels outside 0 to {num_classes - 1}: '
+                f'{labels.min()} to {labels.max()}'
+            )
     joint = np.bincount(
-        truth.astype(np.intp) * num_classes + pred,
-        minlength=num_classes**2).reshape(num_classes, num_classes)
+        truth.astype(np.intp) * num_classes + pred, minlength=num_classes**2
+    ).reshape(num_classes, num_classes)
     return np.diag(joint).copy(), joint.sum(axis=0), joint.sum(axis=1)
 
 
-def dice_jaccard(intersection: np.ndarray, pred_area: np.ndarray,
-                 truth_area: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def dice_jaccard(
+    intersection: np.ndarray, pred_area: np.ndarray, truth_area: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray]:
     """Dice and Jaccard from pixel counts.
 
     Args:

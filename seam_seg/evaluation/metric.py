@@ -1,4 +1,5 @@
 """The paper's Dice/Jaccard table as an mmengine metric."""
+
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -52,14 +53,16 @@ class DiceJaccardMetric(BaseMetric):
         prefix (str, optional): of the keys of the result. Default: None.
     """
 
-    def __init__(self,
-                 ignore_index: int = 255,
-                 surface: bool = False,
-                 summary_dir: Optional[str] = None,
-                 output_dir: Optional[str] = None,
-                 format_only: bool = False,
-                 collect_device: str = 'gpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        surface: bool = False,
+        summary_dir: Optional[str] = None,
+        output_dir: Optional[str] = None,
+        format_only: bool = False,
+        collect_device: str = 'gpu',
+        prefix: Optional[str] = None,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if format_only and output_dir is None:
             raise ValueError('DiceJaccardMetric: format_only needs an output_dir')
@@ -91,10 +94,14 @@ class DiceJaccardMetric(BaseMetric):
                 dict(
                     name=name,
                     counts=np.stack(counts),
-                    distances=np.stack(surface_distances(
-                        pred, truth, num_classes, self.ignore_index))
-                    if self.surface else None,
-                    runtime=sample.get('runtime')))
+                    distances=np.stack(
+                        surface_distances(pred, truth, num_classes, self.ignore_index)
+                    )
+                    if self.surface
+                    else None,
+                    runtime=sample.get('runtime'),
+                )
+            )
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Averages over the images.
@@ -111,9 +118,11 @@ class DiceJaccardMetric(BaseMetric):
         counts = np.stack([result['counts'] for result in results])
         # name -> (images, N): per-image scores, overlaps in %
         scores = {
-            key: 100 * score for key, score in zip(
+            key: 100 * score
+            for key, score in zip(
                 ('Dice', 'Jaccard'),
-                dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2]))
+                dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2]),
+            )
         }
         if self.surface:
             distances = np.stack([result['distances'] for result in results])
@@ -125,12 +134,19 @@ class DiceJaccardMetric(BaseMetric):
         for key, score in scores.items():
             means = {
                 name: float(np.nanmean(score[:, i]))
-                for name, i in index.items() if np.isfinite(score[:, i]).any()
+                for name, i in index.items()
+                if np.isfinite(score[:, i]).any()
             }
-            scored = [name for name in order if np.isfinite(
-                scores['Dice'][:, index[name]]).any()]
-            metrics[f'm{key}'] = float(np.mean(
-                [means.get(name, np.nan) for name in scored])) if scored else np.nan
+            scored = [
+                name
+                for name in order
+                if np.isfinite(scores['Dice'][:, index[name]]).any()
+            ]
+            metrics[f'm{key}'] = (
+                float(np.mean([means.get(name, np.nan) for name in scored]))
+                if scored
+                else np.nan
+            )
             metrics.update({f'{key}.{name}': mean for name, mean in means.items()})
         for name, i in index.items():
             metrics[f'undefined.{name}'] = int(np.isnan(scores['Dice'][:, i]).sum())
@@ -144,19 +160,23 @@ class DiceJaccardMetric(BaseMetric):
         self._print_table(metrics, order, len(results))
         if self.summary_dir is not None:
             columns = {
-                f'{key}.{name}': score[:, i] for key, score in scores.items()
+                f'{key}.{name}': score[:, i]
+                for key, score in scores.items()
                 for name, i in index.items()
             }
             self._write(metrics, results, columns)
         return metrics
 
-    def _print_table(self, metrics: Dict[str, float], order: List[str],
-                     images: int) -> None:
+    def _print_table(
+        self, metrics: Dict[str, float], order: List[str], images: int
+    ) -> None:
         """Logs the row of Table 1, and which images had no score."""
         table = PrettyTable()
         row = []
-        for title, suffix in [*((name.capitalize(), f'.{name}') for name in order),
-                              ('Ave.', None)]:
+        for title, suffix in [
+            *((name.capitalize(), f'.{name}') for name in order),
+            ('Ave.', None),
+        ]:
             for short, key in (('D', 'Dice'), ('J', 'Jaccard')):
                 table.add_column(f'{title} {short} (%)', [])
                 value = metrics.get(f'm{key}' if suffix is None else key + suffix)
@@ -164,29 +184,42 @@ class DiceJaccardMetric(BaseMetric):
         table.add_column('R (s)', [])
         row.append(f'{metrics["R"]:.3f}' if 'R' in metrics else '-')
         table.add_row(row)
-        undefined = ', '.join(
-            f'{name} {metrics[f"undefined.{name}"]}' for name in order)
+        undefined = ', '.join(f'{name} {metrics[f"undefined.{name}"]}' for name in order)
         missing = [name for name in order if f'Dice.{name}' not in metrics]
         if missing:
             undefined += f'; the average leaves {", ".join(missing)} out'
         print_log(
             f'mean of the per-image scores of {images} images; without a score '
             f'(absent from both masks): {undefined}\n{table.get_string()}',
-            logger=MMLogger.get_current_instance())
+            logger=MMLogger.get_current_instance(),
+        )
 
-    def _write(self, metrics: Dict[str, float], results: List[dict],
-               columns: Dict[str, np.ndarray]) -> None:
+    def _write(
+        self,
+        metrics: Dict[str, float],
+        results: List[dict],
+        columns: Dict[str, np.ndarray],
+    ) -> None:
         """Writes the JSON summary and the per-image CSV."""
         folder = Path(self.summary_dir)
         summary = dict(
             images=len(results),
             unit='mean of per-image scores in %, R in seconds per image'
             + (', HD95 and ASSD in pixels' if self.surface else ''),
-            **{key: None if np.isnan(value) else value
-               for key, value in metrics.items()})
+            **{key: None if np.isnan(value) else value for key, value in metrics.items()},
+        )
         write_json(folder / 'dice_jaccard.json', summary)
-        write_csv(folder / 'dice_jaccard.csv', [['name', *columns, 'runtime'], *(
-            [result['name'],
-             *('' if np.isnan(cell) else f'{cell:.6f}' for cell in cells),
-             '' if result['runtime'] is None else f'{result["runtime"]:.6f}']
-            for result, *cells in zip(results, *columns.values()))])
+        write_csv(
+            folder / 'dice_jaccard.csv',
+            [
+                ['name', *columns, 'runtime'],
+                *(
+                    [
+                        result['name'],
+                        *('' if np.isnan(cell) else f'{cell:.6f}' for cell in cells),
+                        '' if result['runtime'] is None else f'{result["runtime"]:.6f}',
+                    ]
+                    for result, *cells in zip(results, *columns.values())
+                ),
+            ],
+        )

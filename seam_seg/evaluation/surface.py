@@ -1,4 +1,5 @@
 """Distances between the outlines of two masks, in pixels, by MONAI."""
+
 import warnings
 from typing import Tuple
 
@@ -6,10 +7,9 @@ import numpy as np
 import torch
 
 
-def surface_distances(pred: np.ndarray,
-                      truth: np.ndarray,
-                      num_classes: int,
-                      ignore_index: int = 255) -> Tuple[np.ndarray, np.ndarray]:
+def surface_distances(
+    pred: np.ndarray, truth: np.ndarray, num_classes: int, ignore_index: int = 255
+) -> Tuple[np.ndarray, np.ndarray]:
     """HD95 and ASSD of each class of one image.
 
     HD95 is the larger of the two directed 95th percentiles of the distances from one
@@ -39,7 +39,9 @@ def surface_distances(pred: np.ndarray,
             continue
         pair = [torch.from_numpy(mask)[None, None] for mask in masks]
         hd95[label] = compute_hausdorff_distance(
-            *pair, include_background=True, percentile=95).item()
+            *pair, include_background=True, percentile=95
+        ).item()
         assd[label] = compute_average_surface_distance(
-            *pair, include_background=True, symmetric=True).item()
+            *pair, include_background=True, symmetric=True
+        ).item()
     return hd95, assd

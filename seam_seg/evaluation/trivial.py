@@ -4,6 +4,7 @@ VPI images are aligned and their bones dark, so that a predictor that does not l
 the image, or at one pixel at a time, scores well above 0. Its scores are the floor of
 every table.
 """
+
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, Sequence, Tuple
 
@@ -26,6 +27,7 @@ class MeanMask:
     Attributes:
         frequency (np.ndarray): (N, h, w) float32 in [0, 1].
     """
+
     frequency: np.ndarray
 
     @classmethod
@@ -40,10 +42,12 @@ class MeanMask:
         Returns:
             MeanMask: 0 where every mask is ignored.
         """
-        counts = np.stack([
-            sum((mask == label).astype(np.float32) for mask in masks)
-            for label in range(num_classes)
-        ])
+        counts = np.stack(
+            [
+                sum((mask == label).astype(np.float32) for mask in masks)
+                for label in range(num_classes)
+            ]
+        )
         return cls(counts / np.maximum(counts.sum(axis=0), 1))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -58,14 +62,17 @@ class Intensity:
     Attributes:
         posterior (np.ndarray): (N, 256) float32 in [0, 1].
     """
+
     posterior: np.ndarray
 
     @classmethod
-    def fit(cls,
-            images: Sequence[np.ndarray],
-            masks: Sequence[np.ndarray],
-            num_classes: int,
-            sigma: float = 2) -> 'Intensity':
+    def fit(
+        cls,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray],
+        num_classes: int,
+        sigma: float = 2,
+    ) -> 'Intensity':
         """Counts the classes at every grey level.
 
         Args:
@@ -82,11 +89,10 @@ class Intensity:
         for image, mask in zip(images, masks):
             valid = mask != IGNORE_INDEX
             joint = mask[valid].astype(np.intp) * GREY_LEVELS + image[valid]
-            counts += np.bincount(
-                joint, minlength=counts.size).reshape(counts.shape)
+            counts += np.bincount(joint, minlength=counts.size).reshape(counts.shape)
         if sigma:
             offsets = np.arange(GREY_LEVELS)
-            kernel = np.exp(-0.5 * ((offsets[:, None] - offsets) / sigma)**2)
+            kernel = np.exp(-0.5 * ((offsets[:, None] - offsets) / sigma) ** 2)
             counts = counts @ kernel
         total = counts.sum(axis=0)
         posterior = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
@@ -115,8 +121,12 @@ def decide(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return np.where(ratio.max(axis=0) > 1, best + 1, 0).astype(np.uint8)
 
 
-def fit_thresholds(predictor: Predictor, images: Sequence[np.ndarray],
-                   masks: Sequence[np.ndarray], num_classes: int) -> np.ndarray:
+def fit_thresholds(
+    predictor: Predictor,
+    images: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    num_classes: int,
+) -> np.ndarray:
     """Finds the thresholds that give the best mean per-image Dice in training.
 
     Each class on its own: pixels above the threshold against all others.
@@ -134,10 +144,12 @@ def fit_thresholds(predictor: Predictor, images: Sequence[np.ndarray],
     tops = np.max([predictor(image).max(axis=(1, 2)) for image in images], axis=0)
     shares = np.arange(1, CANDIDATES + 1) / (CANDIDATES + 1)
     candidates = tops[:, None] * shares.astype(tops.dtype)
-    dice = np.stack([
-        _dice_above(predictor(image), mask, candidates)
-        for image, mask in zip(images, masks)
-    ])
+    dice = np.stack(
+        [
+            _dice_above(predictor(image), mask, candidates)
+            for image, mask in zip(images, masks)
+        ]
+    )
     thresholds = np.full(num_classes, np.inf)
     for label, mean in enumerate(_nanmean(dice)):
         if label and tops[label] > 0:
@@ -145,8 +157,9 @@ def fit_thresholds(predictor: Predictor, images: Sequence[np.ndarray],
     return thresholds
 
 
-def _dice_above(scores: np.ndarray, mask: np.ndarray,
-                candidates: np.ndarray) -> np.ndarray:
+def _dice_above(
+    scores: np.ndarray, mask: np.ndarray, candidates: np.ndarray
+) -> np.ndarray:
     """Dice of the pixels above each candidate threshold, (N, candidates)."""
     valid = mask != IGNORE_INDEX
     dice = np.empty(candidates.shape)
@@ -156,14 +169,18 @@ def _dice_above(scores: np.ndarray, mask: np.ndarray,
         # A pixel that passes k thresholds lies above the first k of them.
         intersection, area = (
             np.bincount(chosen, minlength=len(thresholds) + 1)[:0:-1].cumsum()[::-1]
-            for chosen in (passed[bone], passed))
+            for chosen in (passed[bone], passed)
+        )
         dice[label] = dice_jaccard(intersection, area, bone.sum())[0]
     return dice
 
 
-def per_image_dice(predictor: Predictor, thresholds: np.ndarray,
-                   cases: Iterable[Tuple[np.ndarray, np.ndarray]],
-                   num_classes: int) -> np.ndarray:
+def per_image_dice(
+    predictor: Predictor,
+    thresholds: np.ndarray,
+    cases: Iterable[Tuple[np.ndarray, np.ndarray]],
+    num_classes: int,
+) -> np.ndarray:
     """Scores a predictor at the masks' own resolution.
 
     Args:
@@ -180,15 +197,19 @@ def per_image_dice(predictor: Predictor, thresholds: np.ndarray,
     for image, mask in cases:
         labels = decide(predictor(image), thresholds)
         labels = cv2.resize(
-            labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+        )
         counts = confusion_counts(labels, mask, num_classes, IGNORE_INDEX)
         dice.append(dice_jaccard(*counts)[0])
     return np.stack(dice)
 
 
-def trivial_baselines(images: Sequence[np.ndarray], masks: Sequence[np.ndarray],
-                      cases: Sequence[Tuple[np.ndarray, np.ndarray]],
-                      classes: Sequence[str]) -> Dict[str, Dict[str, float]]:
+def trivial_baselines(
+    images: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    cases: Sequence[Tuple[np.ndarray, np.ndarray]],
+    classes: Sequence[str],
+) -> Dict[str, Dict[str, float]]:
     """Fits both predictors and scores them.
 
     Args:
@@ -205,7 +226,7 @@ def trivial_baselines(images: Sequence[np.ndarray], masks: Sequence[np.ndarray],
     num_classes = len(classes)
     predictors = {
         'mean mask': MeanMask.fit(masks, num_classes),
-        'intensity': Intensity.fit(images, masks, num_classes)
+        'intensity': Intensity.fit(images, masks, num_classes),
     }
     results = {}
     for name, predictor in predictors.items():

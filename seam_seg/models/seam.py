@@ -3,6 +3,7 @@
 Zhao et al., "Structure-Enhanced Attentive Learning for Spine Segmentation from
 Ultrasound Volume Projection Images", ICASSP 2021.
 """
+
 from typing import List, Optional, Tuple
 
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor, nn
 NORMALIZATIONS = (None, 'key_mass', 'hw')
 
 
-def attentive_weights(q: Tensor,
-                      k_prime: Tensor,
-                      normalization: Optional[str] = None) -> Tensor:
+def attentive_weights(
+    q: Tensor, k_prime: Tensor, normalization: Optional[str] = None
+) -> Tensor:
     """Eq. 4: the weights a' with which the keys re-estimate the features.
 
     The product sums over all H * W positions (8,192 for the paper's patch), which is
@@ -43,8 +44,9 @@ def at_least_float32(*tensors: Tensor) -> List[Tensor]:
     return [tensor.to(dtype) for tensor in tensors]
 
 
-def weights_of_energy(energy: Tensor, k_prime: Tensor,
-                      normalization: Optional[str]) -> Tensor:
+def weights_of_energy(
+    energy: Tensor, k_prime: Tensor, normalization: Optional[str]
+) -> Tensor:
     """The softmax of Eq. 4, of q x k'^T (B, C', N) with k' (B, N, HW)."""
     if normalization == 'key_mass':
         # A thousandth of a pixel: keeps the gradient finite for an absent class.
@@ -57,9 +59,13 @@ def weights_of_energy(energy: Tensor, k_prime: Tensor,
 def is_plain(conv: nn.Module) -> bool:
     """Whether a layer is a convolution without stride, dilation or groups, zero-padded
     so that the size stays."""
-    return (type(conv) is nn.Conv2d and conv.stride == conv.dilation == (1, 1)
-            and conv.groups == 1 and conv.padding_mode == 'zeros'
-            and conv.padding == tuple(size // 2 for size in conv.kernel_size))
+    return (
+        type(conv) is nn.Conv2d
+        and conv.stride == conv.dilation == (1, 1)
+        and conv.groups == 1
+        and conv.padding_mode == 'zeros'
+        and conv.padding == tuple(size // 2 for size in conv.kernel_size)
+    )
 
 
 class SEAM(nn.Module):
@@ -94,32 +100,47 @@ class SEAM(nn.Module):
             unknown normalization.
     """
 
-    def __init__(self,
-                 channels: int,
-                 num_classes: int = 4,
-                 reduction: int = 4,
-                 normalization: Optional[str] = None,
-                 conv_cfg: Optional[dict] = None,
-                 norm_cfg: Optional[dict] = dict(type='BN'),
-                 act_cfg: Optional[dict] = dict(type='ReLU')) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int = 4,
+        reduction: int = 4,
+        normalization: Optional[str] = None,
+        conv_cfg: Optional[dict] = None,
+        norm_cfg: Optional[dict] = dict(type='BN'),
+        act_cfg: Optional[dict] = dict(type='ReLU'),
+    ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ValueError(f'SEAM needs num_classes >= 2, got {num_classes}')
         if reduction < 1 or channels % reduction:
-            raise ValueError(f'SEAM: channels={channels} cannot be divided by '
-                             f'reduction={reduction}')
+            raise ValueError(
+                f'SEAM: channels={channels} cannot be divided by reduction={reduction}'
+            )
         if normalization not in NORMALIZATIONS:
-            raise ValueError(f'SEAM: normalization={normalization!r} is none of '
-                             f'{NORMALIZATIONS}')
+            raise ValueError(
+                f'SEAM: normalization={normalization!r} is none of {NORMALIZATIONS}'
+            )
         self.normalization = normalization
         self.phi = nn.Conv2d(channels, channels // reduction, 1)
         self.varphi = nn.Conv2d(channels, num_classes, 1)
         self.theta = ConvModule(
-            channels // reduction, channels, 1,
-            conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=None)
+            channels // reduction,
+            channels,
+            1,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=None,
+        )
         self.rho = ConvModule(
-            2 * channels, channels, 3, padding=1,
-            conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            2 * channels,
+            channels,
+            3,
+            padding=1,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
 
     def forward(self, v: Tensor) -> Tuple[Tensor, Tensor]:
         """Enhances a feature map.
@@ -158,15 +179,23 @@ class SEAM(nn.Module):
         if theta.with_norm:
             norm = theta.norm
             known = nn.BatchNorm2d if norm.training else nn.modules.batchnorm._BatchNorm
-            if not (isinstance(norm, known) and norm.track_running_stats
-                    and norm.momentum is not None):
+            if not (
+                isinstance(norm, known)
+                and norm.track_running_stats
+                and norm.momentum is not None
+            ):
                 return False
-        return (all(map(is_plain, (self.phi, theta.conv, rho.conv)))
-                and self.phi.kernel_size == theta.conv.kernel_size == (1, 1)
-                and rho.conv.kernel_size == (3, 3)
-                and not theta.with_activation and rho.order[0] == 'conv'
-                and not any(module.with_spectral_norm or module.with_explicit_padding
-                            for module in (theta, rho)))
+        return (
+            all(map(is_plain, (self.phi, theta.conv, rho.conv)))
+            and self.phi.kernel_size == theta.conv.kernel_size == (1, 1)
+            and rho.conv.kernel_size == (3, 3)
+            and not theta.with_activation
+            and rho.order[0] == 'conv'
+            and not any(
+                module.with_spectral_norm or module.with_explicit_padding
+                for module in (theta, rho)
+            )
+        )
 
     def associated(self, v: Tensor, k_prime: Tensor) -> Tensor:
         """z of :meth:`direct`, without q and z', at little more than rho's price on v.
@@ -178,11 +207,18 @@ class SEAM(nn.Module):
         """
         with torch.autocast(device_type=v.device.type, enabled=False):
             values, keys = at_least_float32(v.flatten(2), k_prime.flatten(2))
-            w_phi, b_phi, w_theta, b_theta, w_rho = at_least_float32(*(
-                x if x is not None else v.new_zeros(()) for x in (
-                    self.phi.weight.flatten(1), self.phi.bias,
-                    self.theta.conv.weight.flatten(1), self.theta.conv.bias,
-                    self.rho.conv.weight)))
+            w_phi, b_phi, w_theta, b_theta, w_rho = at_least_float32(
+                *(
+                    x if x is not None else v.new_zeros(())
+                    for x in (
+                        self.phi.weight.flatten(1),
+                        self.phi.bias,
+                        self.theta.conv.weight.flatten(1),
+                        self.theta.conv.bias,
+                        self.rho.conv.weight,
+                    )
+                )
+            )
             mixed = values @ keys.transpose(1, 2)  # (B, C, N)
             energy = w_phi @ mixed + b_phi.view(-1, 1) * keys.sum(dim=2).unsqueeze(1)
             weights = weights_of_energy(energy, keys, self.normalization)
@@ -190,13 +226,16 @@ class SEAM(nn.Module):
             if self.theta.with_norm:
                 m = self.normed(m, keys)
             # (B, C, N, 3, 3): what rho's kernels on z' are on k'
-            kernels = torch.einsum('ocij,bcn->bonij', w_rho[:, :v.shape[1]], m)
+            kernels = torch.einsum('ocij,bcn->bonij', w_rho[:, : v.shape[1]], m)
         rho = self.rho
-        z = F.conv2d(v, rho.conv.weight[:, v.shape[1]:], rho.conv.bias, padding=1)
+        z = F.conv2d(v, rho.conv.weight[:, v.shape[1] :], rho.conv.bias, padding=1)
         batch, classes, height, width = k_prime.shape
         z = z + F.conv2d(
             k_prime.reshape(1, batch * classes, height, width),
-            kernels.flatten(0, 1).to(k_prime.dtype), padding=1, groups=batch).view_as(z)
+            kernels.flatten(0, 1).to(k_prime.dtype),
+            padding=1,
+            groups=batch,
+        ).view_as(z)
         for layer in rho.order[1:]:
             if layer == 'norm' and rho.with_norm:
                 z = rho.norm(z)
@@ -224,7 +263,8 @@ class SEAM(nn.Module):
             mean = image_mean.mean(dim=0).squeeze(1)
             # within the images and between them, so that no large numbers cancel
             variance = ((m @ covariance) * m).sum(dim=(0, 2)) + (
-                image_mean.squeeze(2) - mean).square().mean(dim=0)
+                image_mean.squeeze(2) - mean
+            ).square().mean(dim=0)
             with torch.no_grad():
                 unbiased = variance * (count / (count - 1))
                 norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)

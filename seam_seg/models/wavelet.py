@@ -4,6 +4,7 @@ Liu et al., "Remove Appearance Shift for Ultrasound Image Segmentation via Fast 
 Universal Style Transfer", ISBI 2020 (arXiv 2002.05844), on the network of Yoo et al.,
 "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019.
 """
+
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -13,8 +14,14 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 # Rows: LL, LH, HL, HH; columns: the pixels of a 2 x 2 block, row by row.
-HAAR = 0.5 * torch.tensor([[1., 1., 1., 1.], [-1., 1., -1., 1.],
-                           [-1., -1., 1., 1.], [1., -1., -1., 1.]])
+HAAR = 0.5 * torch.tensor(
+    [
+        [1.0, 1.0, 1.0, 1.0],
+        [-1.0, 1.0, -1.0, 1.0],
+        [-1.0, -1.0, 1.0, 1.0],
+        [1.0, -1.0, -1.0, 1.0],
+    ]
+)
 
 
 def haar_pool(x: Tensor) -> Tensor:
@@ -31,10 +38,10 @@ def haar_pool(x: Tensor) -> Tensor:
     """
     batch, channels, height, width = x.shape
     if height % 2 or width % 2:
-        raise ValueError(f'haar_pool: height and width must be even, got {height} x '
-                         f'{width}')
-    blocks = F.pixel_unshuffle(x, 2).view(
-        batch, channels, 4, height // 2, width // 2)
+        raise ValueError(
+            f'haar_pool: height and width must be even, got {height} x {width}'
+        )
+    blocks = F.pixel_unshuffle(x, 2).view(batch, channels, 4, height // 2, width // 2)
     return torch.einsum('kp,bcphw->kbchw', HAAR.to(x), blocks)
 
 
@@ -67,7 +74,8 @@ def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) ->
     """
     mean, style_mean = (x.mean((2, 3), keepdim=True) for x in (content, style))
     variance, style_variance = (
-        x.var((2, 3), keepdim=True, unbiased=False) for x in (content, style))
+        x.var((2, 3), keepdim=True, unbiased=False) for x in (content, style)
+    )
     scale = ((style_variance + eps) / (variance + eps)).sqrt()
     return (content - mean) * scale + style_mean
 
@@ -89,13 +97,13 @@ class WaveletAutoencoder(BaseModule):
             encoder is frozen and the decoder alone is trained, as in the papers.
             Default: None, both are trained on the images at hand.
     """
+
     CONVS = (2, 2, 4, 1)  # of each level of VGG19, up to conv4_1
     MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of VGG's images
 
     def __init__(self, base_channels: int = 64, init_cfg: Optional[dict] = None) -> None:
         # torch's own draw shrinks what passes through ten layers to next to nothing.
-        super().__init__(init_cfg=dict(
-            type='Kaiming', layer='Conv2d', mode='fan_in'))
+        super().__init__(init_cfg=dict(type='Kaiming', layer='Conv2d', mode='fan_in'))
         widths = [base_channels * 2**level for level in range(len(self.CONVS))]
         layers: List[nn.Module] = []
         width = 3
@@ -127,8 +135,10 @@ class WaveletAutoencoder(BaseModule):
     @staticmethod
     def conv(in_channels: int, out_channels: int) -> List[nn.Module]:
         """A 3x3 convolution that continues the image at its border, and ReLU."""
-        return [nn.Conv2d(in_channels, out_channels, 3, padding=1,
-                          padding_mode='reflect'), nn.ReLU(inplace=True)]
+        return [
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode='reflect'),
+            nn.ReLU(inplace=True),
+        ]
 
     def encode(self, image: Tensor) -> Tuple[Tensor, List[Tensor]]:
         """Encodes an image.
@@ -153,8 +163,9 @@ class WaveletAutoencoder(BaseModule):
             start = end
         return x, details
 
-    def decode(self, x: Tensor, details: Sequence[Tensor],
-               style: Sequence[Optional[Tensor]]) -> Tuple[Tensor, List[Tensor]]:
+    def decode(
+        self, x: Tensor, details: Sequence[Tensor], style: Sequence[Optional[Tensor]]
+    ) -> Tuple[Tensor, List[Tensor]]:
         """Decodes an image, with the statistics of a style where there is one.
 
         Args:

@@ -1,4 +1,5 @@
 """The ready weights: a small SEAM model trained on phantoms (README.md: its card)."""
+
 from pathlib import Path
 from typing import Optional
 

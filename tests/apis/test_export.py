@@ -1,4 +1,5 @@
 """ONNX: the exported network, its labels, and prediction without PyTorch's network."""
+
 import json
 
 import cv2
@@ -10,14 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model, predict
-from seam_seg.apis.export import (
-    KEY,
-    Exportable,
-    OnnxModel,
-    compare,
-    export_onnx,
-    rescale,
-)
+from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
 from seam_seg.configs import get_config
 from seam_seg.errors import InputError
 
@@ -38,8 +32,11 @@ def image():
     """A smooth image with structures, of an odd size."""
     rng = np.random.default_rng(0)
     coarse = rng.uniform(0, 255, (20, 8)).astype(np.float32)
-    return cv2.resize(coarse, (301, 777), interpolation=cv2.INTER_CUBIC).clip(
-        0, 255).astype(np.uint8)
+    return (
+        cv2.resize(coarse, (301, 777), interpolation=cv2.INTER_CUBIC)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def test_exportable_is_the_segmentor(image):
@@ -55,7 +52,8 @@ def test_exportable_is_the_segmentor(image):
     assert labels.dtype == torch.uint8 and labels.shape == (1, 1, 512, 128)
     assert (labels[0] == logits[0].argmax(dim=0)).all()
     full = cv2.resize(
-        labels[0, 0].numpy(), image.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        labels[0, 0].numpy(), image.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+    )
     assert (full == prediction.mask).mean() > 0.9999
 
 
@@ -90,7 +88,7 @@ def test_compare_sees_differences(exported, image):
     assert same['pixels'] == 512 * 128 + 384 * 160  # another size, too
     other = init_model(device='cpu')
     with torch.no_grad():
-        other.decode_head.conv_seg.bias += torch.tensor([0., 1, 0, 0])
+        other.decode_head.conv_seg.bias += torch.tensor([0.0, 1, 0, 0])
     found = compare(other, path, [image], rounds=1)
     assert found['max_difference'] == pytest.approx(1, abs=1e-3)
     assert found['differing'] >= found['not_ties'] > 0
@@ -106,15 +104,19 @@ def test_tools(exported, image, tool, tmp_path, capsys):
     assert cv2.imread(str(out / 'case.png'), -1).shape == image.shape
     assert (out / 'bones/case.csv').exists()
     labels = tmp_path / 'labels.onnx'
-    assert tool('export_onnx')([
-        str(labels), '--output', 'mask', '--phantoms', '1']) == 0
+    assert tool('export_onnx')([str(labels), '--output', 'mask', '--phantoms', '1']) == 0
     assert 'max_difference=None' in capsys.readouterr().out
     assert [p.name for p in tmp_path.glob('labels*')] == ['labels.onnx']
     (tmp_path / 'bad.onnx').write_bytes(path.read_bytes()[:1000])
-    for file, words in ((labels, 'labels only'), (tmp_path / 'bad.onnx', 'damaged'),
-                        (tmp_path / 'no.onnx', 'no such file')):
-        assert tool('predict')([
-            case, '--out', str(tmp_path / 'other'), '--onnx', str(file)]) == 2
+    for file, words in (
+        (labels, 'labels only'),
+        (tmp_path / 'bad.onnx', 'damaged'),
+        (tmp_path / 'no.onnx', 'no such file'),
+    ):
+        assert (
+            tool('predict')([case, '--out', str(tmp_path / 'other'), '--onnx', str(file)])
+            == 2
+        )
         assert words in capsys.readouterr().err
     assert not (tmp_path / 'other').exists()
 
@@ -129,8 +131,18 @@ def test_a_file_runs_no_code(exported, image, tool, tmp_path, capsys):
     onnx.helper.set_model_props(content, {KEY: json.dumps(meta, default=str)})
     onnx.save(content, str(tmp_path / 'bad.onnx'))
     cv2.imwrite(str(tmp_path / 'case.png'), image)
-    assert tool('predict')([str(tmp_path / 'case.png'), '--out', str(tmp_path / 'out'),
-                            '--onnx', str(tmp_path / 'bad.onnx')]) == 2
+    assert (
+        tool('predict')(
+            [
+                str(tmp_path / 'case.png'),
+                '--out',
+                str(tmp_path / 'out'),
+                '--onnx',
+                str(tmp_path / 'bad.onnx'),
+            ]
+        )
+        == 2
+    )
     assert "bad.onnx: holds the step 'subprocess.check_call'" in capsys.readouterr().err
     assert not trace.exists()
 
@@ -141,9 +153,20 @@ def test_networks_of_one_size_are_refused(name, tool, tmp_path, capsys):
     config = f'{name}_1xb8-600_phantom-256x128'
     model = MODELS.build(get_config(config).model)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'x.pth')
-    assert tool('export_onnx')([
-        str(tmp_path / 'x.onnx'), '--config', config, '--checkpoint',
-        str(tmp_path / 'x.pth'), '--phantoms', '1']) == 2
+    assert (
+        tool('export_onnx')(
+            [
+                str(tmp_path / 'x.onnx'),
+                '--config',
+                config,
+                '--checkpoint',
+                str(tmp_path / 'x.pth'),
+                '--phantoms',
+                '1',
+            ]
+        )
+        == 2
+    )
     assert 'free height and width' in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ['x.pth']
 

@@ -1,4 +1,5 @@
 """Figures: the centers they show are right, and the cases are those of the rule."""
+
 import cv2
 import numpy as np
 import pytest
@@ -34,18 +35,22 @@ def test_centers_against_loops(tmp_path):
     assert sorted(keys.classes) == [2, 2, 3]
     boxes = {2: [(40, 80, 20, 50), (40, 80, 80, 110)], 3: [(300, 360, 30, 100)]}
     for label, center, estimate in zip(keys.classes, keys.centers, keys.estimates):
-        middles = [((top + bottom) / 2 / 512, (left + right) / 2 / 128)
-                   for top, bottom, left, right in boxes[label]]
+        middles = [
+            ((top + bottom) / 2 / 512, (left + right) / 2 / 128)
+            for top, bottom, left, right in boxes[label]
+        ]
         mine = min(range(len(middles)), key=lambda i: abs(middles[i][1] - center[1]))
         assert center == pytest.approx(middles[mine], abs=1e-2)
         total, moment = 0.0, np.zeros(2)
         for row in range(128):
             for col in range(32):
+
                 def distance(box, row=row, col=col):
-                    top, bottom, left, right = (np.array(box) // 4)
+                    top, bottom, left, right = np.array(box) // 4
                     down = max(top - row, row - (bottom - 1), 0)
                     across = max(left - col, col - (right - 1), 0)
                     return np.hypot(down, across)
+
                 nearest = [distance(box) for box in boxes[label]]
                 if nearest[mine] == min(nearest):
                     weight = keys.k_prime[label, row, col]
@@ -57,8 +62,10 @@ def test_centers_against_loops(tmp_path):
 
 def test_draws_keys(tool, phantom, tmp_path, capsys):
     name = (phantom / 'test.txt').read_text().split()[0]
-    pair = [str(phantom / f'dataset/test/{name}.png'),
-            str(phantom / f'groundtruth/test/{name}_bone_3.png')]
+    pair = [
+        str(phantom / f'dataset/test/{name}.png'),
+        str(phantom / f'groundtruth/test/{name}_bone_3.png'),
+    ]
     save_random(DEMO, tmp_path / 'model.pth')
     own = ['--config', DEMO, '--checkpoint', str(tmp_path / 'model.pth')]
     assert tool('draw_keys')([*pair, str(tmp_path / 'keys.png'), *own]) == 0
@@ -67,8 +74,19 @@ def test_draws_keys(tool, phantom, tmp_path, capsys):
     for other in ('fpn_r18', 'danet_r18-fpn'):
         config, weights = f'{other}_1xb8-600_phantom-256x128', tmp_path / f'{other}.pth'
         save_random(config, weights)
-        assert tool('draw_keys')([*pair, str(tmp_path / 'no.png'), '--config', config,
-                                  '--checkpoint', str(weights)]) == 2
+        assert (
+            tool('draw_keys')(
+                [
+                    *pair,
+                    str(tmp_path / 'no.png'),
+                    '--config',
+                    config,
+                    '--checkpoint',
+                    str(weights),
+                ]
+            )
+            == 2
+        )
         assert 'has no key' in capsys.readouterr().err
     assert tool('draw_keys')([pair[0], str(tmp_path / 'none.png'), 'x.png', *own]) == 2
     assert 'none.png' in capsys.readouterr().err
@@ -76,9 +94,14 @@ def test_draws_keys(tool, phantom, tmp_path, capsys):
 
 def test_cases_by_rule():
     def run(seed, scores):
-        return dict(seed=seed, per_image={
-            name: {f'Dice.{bone}': score for bone in ('lumbar', 'thoracic', 'rib')}
-            for name, score in zip('abcd', scores)})
+        return dict(
+            seed=seed,
+            per_image={
+                name: {f'Dice.{bone}': score for bone in ('lumbar', 'thoracic', 'rib')}
+                for name, score in zip('abcd', scores)
+            },
+        )
+
     # means over the seeds: 50, 80, 70, 60
     runs = [run(0, [40, 90, 70, 60]), run(1, [60, 70, 70, 60])]
     assert choose_cases(runs) == dict(best='b', median='d', worst='a')
@@ -86,5 +109,6 @@ def test_cases_by_rule():
 
 def test_a_case_of_other_data(phantom):
     from seam_seg.apis.figures import draw_methods
+
     with pytest.raises(InputError, match='nobody: not in the test split'):
         draw_methods([], dict(best='nobody'), str(phantom))

@@ -1,4 +1,5 @@
 """Which code made a result."""
+
 import subprocess
 
 from seam_seg.apis import identity
@@ -10,8 +11,20 @@ def test_code_version(tmp_path, monkeypatch):
 
     def git(*words):
         return subprocess.run(
-            ['git', '-C', str(tmp_path), '-c', 'user.name=x', '-c', 'user.email=x@x',
-             *words], check=True, capture_output=True, text=True).stdout.strip()
+            [
+                'git',
+                '-C',
+                str(tmp_path),
+                '-c',
+                'user.name=x',
+                '-c',
+                'user.email=x@x',
+                *words,
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     git('init')
     assert identity.code_version() is None  # nothing committed

@@ -1,4 +1,5 @@
 """init_model, load_weights and predict_mask."""
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 def checkpoint(tmp_path_factory):
     """Random weights of the demo's model."""
     from mmseg.registry import MODELS
+
     torch.manual_seed(0)
     model = MODELS.build(get_config(DEMO).model)
     torch.nn.init.normal_(model.decode_head.conv_seg.weight)
@@ -52,7 +54,8 @@ def test_is_the_network_by_hand(checkpoint):
     with torch.no_grad():
         logits = model.decode_head(model.extract_feat(x))
     logits = torch.nn.functional.interpolate(
-        logits, (512, 128), mode='bilinear', align_corners=False)
+        logits, (512, 128), mode='bilinear', align_corners=False
+    )
     classes = logits[0].argmax(0).byte().numpy()
     expected = cv2.resize(classes, (70, 90), interpolation=cv2.INTER_NEAREST_EXACT)
     result = predict(model, pixels)
@@ -60,7 +63,8 @@ def test_is_the_network_by_hand(checkpoint):
     assert (result.image == pixels).all()
     probability = logits[0].softmax(0).amax(0).numpy()
     np.testing.assert_allclose(
-        result.confidence, cv2.resize(probability, (70, 90)), atol=1e-5)
+        result.confidence, cv2.resize(probability, (70, 90)), atol=1e-5
+    )
 
 
 def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
@@ -75,9 +79,14 @@ def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
         model = init_model(DEMO, file, 'cpu')
         with torch.no_grad():
             x = (torch.from_numpy(pixels).float().expand(1, 3, -1, -1) - 75.99) / 84.15
-            probabilities.append(torch.nn.functional.interpolate(
-                model.decode_head(model.extract_feat(x)), (512, 128), mode='bilinear',
-                align_corners=False)[0].softmax(dim=0))
+            probabilities.append(
+                torch.nn.functional.interpolate(
+                    model.decode_head(model.extract_feat(x)),
+                    (512, 128),
+                    mode='bilinear',
+                    align_corners=False,
+                )[0].softmax(dim=0)
+            )
     mean = (probabilities[0] + probabilities[1]) / 2
     result = predict(init_model(DEMO, files, 'cpu'), pixels)
     assert (result.mask == mean.argmax(dim=0).numpy()).mean() > 0.999
@@ -86,9 +95,10 @@ def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
     assert all((result.mask != mask).mean() > 0.01 for mask in alone)
 
 
-@pytest.mark.parametrize('array', [
-    np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros(4, np.uint8)
-])
+@pytest.mark.parametrize(
+    'array',
+    [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros(4, np.uint8)],
+)
 def test_refuses_other_arrays(checkpoint, array):
     model = init_model(DEMO, checkpoint, 'cpu')
     with pytest.raises(ValueError, match='image must be'):

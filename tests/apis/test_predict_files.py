@@ -1,4 +1,5 @@
 """Which files tools/predict.py takes, and which it refuses."""
+
 import pytest
 
 from seam_seg.apis.predict_files import find_images, prepare_out
@@ -25,8 +26,11 @@ def test_refuses_what_would_be_lost(folder, tmp_path):
         find_images([str(folder / 'b.png'), str(folder / 'list.txt')])
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty.txt').touch()
-    for name, match in (('empty', 'holds no image'), ('empty.txt', 'no image is listed'),
-                        ('none.txt', 'no such list')):
+    for name, match in (
+        ('empty', 'holds no image'),
+        ('empty.txt', 'no image is listed'),
+        ('none.txt', 'no such list'),
+    ):
         with pytest.raises(InputError, match=match):
             find_images([str(tmp_path / name)])
     with pytest.raises(InputError, match='could overwrite images'):

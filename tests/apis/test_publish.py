@@ -1,4 +1,5 @@
 """Checkpoints as they are handed on."""
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -16,8 +17,11 @@ def save(model, path):
     """As mmengine saves: an optimizer beside the weights, and a meta."""
     meta = dict(iter=600, seed=0, dataset_meta=VPIDataset.METAINFO, cfg='secret path')
     torch.save(
-        dict(state_dict=model.state_dict(), optimizer=dict(x=torch.ones(10**6)),
-             meta=meta), path)
+        dict(
+            state_dict=model.state_dict(), optimizer=dict(x=torch.ones(10**6)), meta=meta
+        ),
+        path,
+    )
 
 
 def test_publish(tmp_path, tool):
@@ -33,8 +37,7 @@ def test_publish(tmp_path, tool):
     loaded = init_model(CONFIG, out, 'cpu')
     assert loaded.dataset_meta['classes'] == VPIDataset.METAINFO['classes']
     for name, value in model.state_dict().items():
-        torch.testing.assert_close(
-            loaded.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
 
 def test_refuses_what_half_precision_cannot_hold(tmp_path):

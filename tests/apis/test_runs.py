@@ -1,4 +1,5 @@
 """Options of the tools, and how bad ones are refused."""
+
 from urllib.error import URLError
 
 import pytest
@@ -18,7 +19,8 @@ def test_load_config(tmp_path):
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         assert cfg[loader].dataset.data_root == str(tmp_path)
     paper = load_config(
-        'seam_r50-fpn_1xb12-80k_vpi-512x256', None, str(tmp_path), 'elsewhere')
+        'seam_r50-fpn_1xb12-80k_vpi-512x256', None, str(tmp_path), 'elsewhere'
+    )
     assert paper.work_dir == 'elsewhere' and paper.val_dataloader is None
 
 
@@ -44,21 +46,43 @@ def test_options_on_this_machine(monkeypatch):
     assert cfg.sync_bn == 'torch'
 
 
-@pytest.mark.parametrize('name,argv,words', [
-    ('train', ['no-such-config'], ['no-such-config', 'neither']),
-    ('train', [DEMO, '--data-root', 'nowhere'], ['--data-root nowhere']),
-    ('train', [DEMO, '--amp'], ['--amp', 'CUDA']),
-    ('train', [DEMO, '--work-dir', 'w', '--data-root', '.'], ['train.txt']),
-    ('train', [DEMO, '--cfg-options', 'train_dataloader.dataset.data_root=gone'],
-     ['data root gone', '--data-root']),
-    ('test', [DEMO, 'none.pth', '--out', 'o', '--work-dir', 'w'], ['none.pth']),
-    ('test', [DEMO, 'none.pth', '--cfg-options', 'test_evaluator.type=IoUMetric',
-              '--out', 'o'], ['--out', 'DiceJaccardMetric']),
-    ('test', [DEMO, 'none.pth', '--cfg-options', 'custom_hooks=[]', '--show-dir', 's'],
-     ['--show-dir', 'OverlayHook']),
-    ('predict', ['none.png', '--out', 'o', '--config', DEMO, '--checkpoint', 'none.pth'],
-     ['none.pth', 'no such file'])
-])
+@pytest.mark.parametrize(
+    'name,argv,words',
+    [
+        ('train', ['no-such-config'], ['no-such-config', 'neither']),
+        ('train', [DEMO, '--data-root', 'nowhere'], ['--data-root nowhere']),
+        ('train', [DEMO, '--amp'], ['--amp', 'CUDA']),
+        ('train', [DEMO, '--work-dir', 'w', '--data-root', '.'], ['train.txt']),
+        (
+            'train',
+            [DEMO, '--cfg-options', 'train_dataloader.dataset.data_root=gone'],
+            ['data root gone', '--data-root'],
+        ),
+        ('test', [DEMO, 'none.pth', '--out', 'o', '--work-dir', 'w'], ['none.pth']),
+        (
+            'test',
+            [
+                DEMO,
+                'none.pth',
+                '--cfg-options',
+                'test_evaluator.type=IoUMetric',
+                '--out',
+                'o',
+            ],
+            ['--out', 'DiceJaccardMetric'],
+        ),
+        (
+            'test',
+            [DEMO, 'none.pth', '--cfg-options', 'custom_hooks=[]', '--show-dir', 's'],
+            ['--show-dir', 'OverlayHook'],
+        ),
+        (
+            'predict',
+            ['none.png', '--out', 'o', '--config', DEMO, '--checkpoint', 'none.pth'],
+            ['none.pth', 'no such file'],
+        ),
+    ],
+)
 def test_tools_refuse_in_one_line(name, argv, words, tool, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert tool(name)(argv) == 2
@@ -67,10 +91,14 @@ def test_tools_refuse_in_one_line(name, argv, words, tool, tmp_path, monkeypatch
     assert not (tmp_path / 'o').exists() and not (tmp_path / 's').exists()
 
 
-@pytest.mark.parametrize('error', [
-    URLError('no route to host'),
-    ModuleNotFoundError("No module named 'torchvision'", name='torchvision')
-], ids=['offline', 'no torchvision'])
+@pytest.mark.parametrize(
+    'error',
+    [
+        URLError('no route to host'),
+        ModuleNotFoundError("No module named 'torchvision'", name='torchvision'),
+    ],
+    ids=['offline', 'no torchvision'],
+)
 def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monkeypatch):
     """The message names the switch that trains from scratch."""
     from mmengine.runner import Runner
@@ -79,10 +107,21 @@ def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monk
         raise error
 
     monkeypatch.setattr(Runner, '_init_model_weights', offline)
-    assert tool('train')([
-        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--cfg-options',
-        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False'
-    ]) == 2
+    assert (
+        tool('train')(
+            [
+                DEMO,
+                '--data-root',
+                str(phantom),
+                '--work-dir',
+                str(tmp_path),
+                '--cfg-options',
+                'train_dataloader.num_workers=0',
+                'train_dataloader.persistent_workers=False',
+            ]
+        )
+        == 2
+    )
     assert 'model.backbone.init_cfg=None' in capsys.readouterr().err
 
 
@@ -90,10 +129,13 @@ def test_report_errors(capsys):
     def fail(error):
         def main(argv=None):
             raise error
+
         return cli.report_errors(main)([])
 
-    worker = ('Caught InputError in DataLoader worker process 0.\nTraceback ...\n'
-              'seam_seg.errors.InputError: a.png: damaged.')
+    worker = (
+        'Caught InputError in DataLoader worker process 0.\nTraceback ...\n'
+        'seam_seg.errors.InputError: a.png: damaged.'
+    )
     assert fail(InputError(worker)) == 2
     assert capsys.readouterr().err == 'error: a.png: damaged.\n'
     assert fail(PermissionError(13, 'Permission denied', 'out/x')) == 2

@@ -1,4 +1,5 @@
 """The speed benchmark: what its numbers mean, not how large they are."""
+
 import functools
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_training_step_changes_the_weights(phantom):
 def quick_compile(monkeypatch):
     """torch.compile without the minutes that a C++ compiler would take."""
     monkeypatch.setattr(
-        torch, 'compile', functools.partial(torch.compile, backend='eager'))
+        torch, 'compile', functools.partial(torch.compile, backend='eager')
+    )
 
 
 @pytest.mark.parametrize('name', speed.FORMATS)
@@ -68,10 +70,12 @@ def test_formats_compute_the_same(name, quick_compile):
     expected = model.test_step(batch)[0].seg_logits.data.clone()
     speed.set_format(model, name)
     torch.testing.assert_close(
-        model.test_step(batch)[0].seg_logits.data, expected, rtol=1e-4, atol=1e-4)
+        model.test_step(batch)[0].seg_logits.data, expected, rtol=1e-4, atol=1e-4
+    )
     weight = model.backbone.layer1[0].conv1.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) == (
-        name == 'channels last')
+        name == 'channels last'
+    )
 
 
 def test_formats_take_turns(phantom, quick_compile):
@@ -102,15 +106,20 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
     """A part that is there is measured again only when it is named."""
     tool = tool_module('benchmark_speed')
     cost = dict(
-        seconds=[1.0, 1.2], R=1.1, parameters=10**6, flops=10**9, peak_bytes=2**20)
+        seconds=[1.0, 1.2], R=1.1, parameters=10**6, flops=10**9, peak_bytes=2**20
+    )
     points = [dict(positions=n, seconds=n / 100, bytes=n) for n in (10, 100)]
     answers = dict(
         inference=dict(FPN=cost, SEAM=dict(cost, seconds=[1.1, 1.2], flops=11 * 10**8)),
-        training={name: dict(seconds=[t, t], peak_bytes=2**21)
-                  for name, t in (('FPN', 2.0), ('SEAM', 3.0))}, growth=dict(SEAM=points),
+        training={
+            name: dict(seconds=[t, t], peak_bytes=2**21)
+            for name, t in (('FPN', 2.0), ('SEAM', 3.0))
+        },
+        growth=dict(SEAM=points),
         formats=dict(inference={'as built': [1.0, 1.0], 'channels last': [0.8, 0.8]}),
         data=dict(patches_per_second=100.0, waiting=0.01),
-        scoring=dict(case_seconds=0.01, images=12, outside=0.05))
+        scoring=dict(case_seconds=0.01, images=12, outside=0.05),
+    )
     measured = []
 
     def measure(part, args):
@@ -125,7 +134,14 @@ def test_tool_keeps_what_it_has(tool_module, tmp_path, monkeypatch, capsys):
     assert tool.main(out) == 0
     assert tool.main([*out, '--only', 'data']) == 0
     assert measured == [
-        'training', 'inference', 'formats', 'growth', 'data', 'scoring', 'data']
+        'training',
+        'inference',
+        'formats',
+        'growth',
+        'data',
+        'scoring',
+        'data',
+    ]
     page = (tmp_path / 'README.md').read_text()
     assert '| SEAM | 1.100 | 1.150 | 1.100 | 1.050 [1.000, 1.100] | 1.100 |' in page
     assert '| SEAM | 3.000 | 3.000 | 1.500 | 1.500 [1.500, 1.500] | 0.67 | 2 |' in page

@@ -21,17 +21,23 @@ DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 def scored(dice):
     """Scores of images around ``dice``."""
     return dict(
-        scores=dict(mDice=dice), per_image={
+        scores=dict(mDice=dice),
+        per_image={
             f'case{i}': {f'Dice.{bone}': dice + i for bone in study.BONES}
             for i in range(8)
-        })
+        },
+    )
 
 
 def result(variant, seed, dice, weight=0.5, ratio=None):
     """A run, 10 points worse on the held-out data."""
     return dict(
-        variant=variant, seed=seed, **scored(dice), held_out=scored(dice - 10),
-        probe=dict(largest_weight=weight, gradient_ratio=ratio))
+        variant=variant,
+        seed=seed,
+        **scored(dice),
+        held_out=scored(dice - 10),
+        probe=dict(largest_weight=weight, gradient_ratio=ratio),
+    )
 
 
 def write(folder, *runs):
@@ -143,7 +149,7 @@ def test_nothing_is_taken_for_what_it_is_not(tmp_path, monkeypatch, phantom):
     # data that were not drawn: their content counts
     recipe.unlink()
     start([done], out='clinical')
-    mask, = (copied / 'groundtruth/train').glob('*0000*.png')
+    (mask,) = (copied / 'groundtruth/train').glob('*0000*.png')
     pixels = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
     pixels[0, 0] = 1
     cv2.imwrite(str(mask), pixels)
@@ -163,30 +169,53 @@ def test_a_damaged_result_is_named_before_any_run(content, tmp_path, phantom):
 def test_table(tmp_path):
     mixed = result('mixed', 0, 75.0, ratio=0.01)
     mixed['held_out'] = scored(58.0)  # better on one, worse on the other
-    write(tmp_path, result('ref', 0, 70.0), result('ref', 1, 72.0), mixed,
-          result('same', 1, 72.0))
+    write(
+        tmp_path,
+        result('ref', 0, 70.0),
+        result('ref', 1, 72.0),
+        mixed,
+        result('same', 1, 72.0),
+    )
     table = study.study_table(study.read_results(tmp_path), 'ref').splitlines()
     assert table[2] == (
-        '| ref | 2 | 61.00 +- 1.41 | reference | 71.00 +- 1.41 | reference | 0.5 | - |')
+        '| ref | 2 | 61.00 +- 1.41 | reference | 71.00 +- 1.41 | reference | 0.5 | - |'
+    )
     # paired with the seed that both have; the interval is over equal differences
     assert table[3] == (
         '| mixed | 1 | 58.00 | -2.00 [-2.00, -2.00]; -2.00 | 75.00 | '
-        '+5.00 [+5.00, +5.00]; +5.00 | 0.5 | 0.01 |')
+        '+5.00 [+5.00, +5.00]; +5.00 | 0.5 | 0.01 |'
+    )
     assert '+0.00 [+0.00, +0.00], indistinguishable; +0.00' in table[4]
 
 
 def test_folds_are_one_test_of_all_images():
     """Means over all images, not over folds of different size."""
+
     def fold(number, seed, dice, surfaces):
         return dict(
-            variant='a', seed=seed, fold=number,
-            scores={'mDice': 1.0, 'R': 0.1, **{
-                key: 1.0 for bone in study.BONES for key in (
-                    f'Dice.{bone}', f'HD95.{bone}')}, 'no_surface.rib': surfaces},
-            per_image={f'{number}-{i}': {
-                'Dice.rib': value, 'Dice.lumbar': 2 * value, 'Dice.thoracic': 0.0,
-                **({'HD95.rib': 4.0 + i} if i else {})}
-                for i, value in enumerate(dice)})
+            variant='a',
+            seed=seed,
+            fold=number,
+            scores={
+                'mDice': 1.0,
+                'R': 0.1,
+                **{
+                    key: 1.0
+                    for bone in study.BONES
+                    for key in (f'Dice.{bone}', f'HD95.{bone}')
+                },
+                'no_surface.rib': surfaces,
+            },
+            per_image={
+                f'{number}-{i}': {
+                    'Dice.rib': value,
+                    'Dice.lumbar': 2 * value,
+                    'Dice.thoracic': 0.0,
+                    **({'HD95.rib': 4.0 + i} if i else {}),
+                }
+                for i, value in enumerate(dice)
+            },
+        )
 
     runs = [fold(0, 5, [10, 20], 2), fold(1, 5, [60], 1), fold(0, 6, [30], 0)]
     first, second = study.pool_folds(runs)
@@ -225,12 +254,20 @@ def test_bad_results(tmp_path):
         study.read_results(tmp_path)
 
 
-@pytest.mark.parametrize('name, keys', [
-    ('fpn_r18_1xb8-600_phantom-256x128', set()),
-    ('seam-wo-al_r18-fpn_1xb8-600_phantom-256x128', {'largest_weight', 'gradient_ratio'}),
-    ('danet_r18-fpn_1xb8-600_phantom-256x128', {
-        'added', 'added_pam', 'added_cam', 'gamma_pam', 'gamma_cam'})
-])
+@pytest.mark.parametrize(
+    'name, keys',
+    [
+        ('fpn_r18_1xb8-600_phantom-256x128', set()),
+        (
+            'seam-wo-al_r18-fpn_1xb8-600_phantom-256x128',
+            {'largest_weight', 'gradient_ratio'},
+        ),
+        (
+            'danet_r18-fpn_1xb8-600_phantom-256x128',
+            {'added', 'added_pam', 'added_cam', 'gamma_pam', 'gamma_cam'},
+        ),
+    ],
+)
 def test_probe_finds_what_the_head_has(name, keys, phantom, tmp_path):
     cfg = load_config(name, None, str(phantom))
     torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'x.pth')
@@ -246,15 +283,24 @@ def test_a_real_run(tmp_path, phantom, monkeypatch):
     held_out = tmp_path / 'scanner'
     write_phantom(held_out, 0, 2, HELD_OUT_SEEDS['val'], find_params('scanner'))
     options = dict(
-        train_cfg=dict(max_iters=1), train_dataloader=dict(
-            batch_size=2, num_workers=0, persistent_workers=False),
-        model=dict(decode_head=dict(
-            loss_center=dict(type='CenterRegressionLoss', mode='offset'))))
+        train_cfg=dict(max_iters=1),
+        train_dataloader=dict(batch_size=2, num_workers=0, persistent_workers=False),
+        model=dict(
+            decode_head=dict(loss_center=dict(type='CenterRegressionLoss', mode='offset'))
+        ),
+    )
     runs = [study.Run('offset', 3, DEMO, options)]
-    list(study.run_study(
-        runs, str(phantom), tmp_path / 'out', tmp_path / 'work', look_inside=True,
-        held_out=str(held_out)))
-    run, = study.read_results(tmp_path / 'out')['offset']
+    list(
+        study.run_study(
+            runs,
+            str(phantom),
+            tmp_path / 'out',
+            tmp_path / 'work',
+            look_inside=True,
+            held_out=str(held_out),
+        )
+    )
+    (run,) = study.read_results(tmp_path / 'out')['offset']
     assert run['seed'] == 3 and 'randomness.seed=3' in run['command']
     assert len(run['per_image']) == 1  # the validation split of five cases
     assert run['versions']['code'] == 'before'
@@ -266,19 +312,30 @@ def test_a_real_run(tmp_path, phantom, monkeypatch):
     # weights as they are, on another split
     trained = tmp_path / 'work/offset_seed3/iter_1.pth'
     scored, checkpoint = study.train_and_score(
-        study.Run('again', 3, DEMO, options, trained), str(phantom),
-        tmp_path / 'again', 'test')
+        study.Run('again', 3, DEMO, options, trained),
+        str(phantom),
+        tmp_path / 'again',
+        'test',
+    )
     assert len(scored['per_image']) == 3 and checkpoint == trained
     assert scored['versions']['code'] == 'after'
     assert scored['command'].startswith('tools/test.py ')
     # the result is that of these held-out cases, and of no others
     with pytest.raises(InputError, match='offset_seed3.json: comes from other data'):
         next(study.run_study(runs, str(phantom), tmp_path / 'out', tmp_path / 'work'))
-    write_phantom(held_out, 0, 2, HELD_OUT_SEEDS['test'], find_params('scanner'),
-                  overwrite=True)
+    write_phantom(
+        held_out, 0, 2, HELD_OUT_SEEDS['test'], find_params('scanner'), overwrite=True
+    )
     with pytest.raises(InputError, match='offset_seed3.json: comes from other data'):
-        next(study.run_study(runs, str(phantom), tmp_path / 'out', tmp_path / 'work',
-                             held_out=str(held_out)))
+        next(
+            study.run_study(
+                runs,
+                str(phantom),
+                tmp_path / 'out',
+                tmp_path / 'work',
+                held_out=str(held_out),
+            )
+        )
     wrong = study.Run('bad', 0, DEMO, dict(model=dict(decode_head=dict(beta=-1))))
     with pytest.raises(InputError, match='log.txt'):
         study.train_and_score(wrong, str(phantom), tmp_path / 'bad')

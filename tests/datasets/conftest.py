@@ -1,4 +1,5 @@
 """A tiny data set in the layout on disk, and a way to run the tools."""
+
 import pytest
 from vpi_files import write_contract
 
@@ -28,7 +29,8 @@ def snapshot():
     def take(root):
         return {
             str(path.relative_to(root)): path.read_bytes()
-            for path in sorted(root.rglob('*')) if path.is_file()
+            for path in sorted(root.rglob('*'))
+            if path.is_file()
         }
 
     return take

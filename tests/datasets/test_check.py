@@ -1,4 +1,5 @@
 """check_dataset finds every planted fault, and describes good data truly."""
+
 import json
 
 import cv2
@@ -21,7 +22,14 @@ def test_good_data(contract):
     report = check_dataset(str(contract))
     assert report.errors == report.warnings == []
     assert [case.name for case in report.cases] == [
-        'a0', 'a1', 'a2', 'a3', 'a4', 't0', 't1']
+        'a0',
+        'a1',
+        'a2',
+        'a3',
+        'a4',
+        't0',
+        't1',
+    ]
     pixels = np.stack([draw_case([ord('a'), i])[0] for i in range(5)]).astype(float)
     assert report.mean == pytest.approx(pixels.mean())
     assert report.std == pytest.approx(pixels.std())
@@ -105,8 +113,7 @@ def test_the_same_image_twice(contract):
 def test_missing_bones_are_warnings(contract):
     mask = draw_case(0)[1]
     write_image(contract / 'groundtruth/test/t0_bone_3.png', np.zeros_like(mask))
-    write_image(
-        contract / 'groundtruth/test/t1_bone_3.png', np.where(mask == 2, 0, mask))
+    write_image(contract / 'groundtruth/test/t1_bone_3.png', np.where(mask == 2, 0, mask))
     report = check_dataset(str(contract))
     assert report.errors == []
     only(report.warnings, 't0_bone_3.png', 'no bone')
@@ -121,7 +128,8 @@ def test_bit_depth_and_channels_are_reported(contract):
     report = check_dataset(str(contract))
     assert report.errors == []
     assert f'16-bit grey, levels up to {int(grey.max()) * 20} (1 images)' in describe(
-        report)
+        report
+    )
     assert '8-bit grey in 3 channels' in describe(report)
 
 
@@ -149,8 +157,7 @@ def test_tool(contract, tmp_path, run_tool, monkeypatch):
     # Outlines in the palette's colours, BGR.
     for colour in ([0, 0, 255], [0, 255, 0], [255, 0, 0]):
         assert (np.abs(sheet.astype(int) - colour).max(axis=2) < 40).any()
-    report = json.loads(
-        (tmp_path / 'work_dirs/check_dataset/report.json').read_text())
+    report = json.loads((tmp_path / 'work_dirs/check_dataset/report.json').read_text())
     assert len(report['cases']) == 7
 
     (contract / 'dataset/test/t1.png').unlink()

@@ -1,4 +1,5 @@
 """Folds: every case once, subjects never torn apart, and the data set finds them."""
+
 import pytest
 
 from seam_seg import get_config
@@ -25,11 +26,17 @@ def test_seeded():
     assert [sorted(fold) for fold in other] == [sorted(fold) for fold in ours]
 
 
-@pytest.mark.parametrize('count, pattern, words', [
-    (1, None, 'must be 2 to 33'), (34, None, 'must be 2 to 33'),
-    (12, r'^(p\d+)_', 'must be 2 to 11'), (2, '(', 'no regular expression'),
-    (2, 'scan', 'has no group'), (2, '(x)', 'not found in case p00_scan0')
-])
+@pytest.mark.parametrize(
+    'count, pattern, words',
+    [
+        (1, None, 'must be 2 to 33'),
+        (34, None, 'must be 2 to 33'),
+        (12, r'^(p\d+)_', 'must be 2 to 11'),
+        (2, '(', 'no regular expression'),
+        (2, 'scan', 'has no group'),
+        (2, '(x)', 'not found in case p00_scan0'),
+    ],
+)
 def test_refused(count, pattern, words):
     with pytest.raises(InputError, match=words):
         draw_folds(SCANS, count, 0, pattern)
@@ -45,8 +52,12 @@ def test_tool_and_dataset(phantom, tool, capsys):
     seen = []
     for option in options:
         parts = {
-            split: VPIDataset(str(phantom), split, **option[f'{loader}_dataloader'][
-                'dataset'], pipeline=[])
+            split: VPIDataset(
+                str(phantom),
+                split,
+                **option[f'{loader}_dataloader']['dataset'],
+                pipeline=[],
+            )
             for split, loader in (('trainval', 'train'), ('val', 'val'), ('test', 'test'))
         }
         names = {split: part.split_names() for split, part in parts.items()}
@@ -66,8 +77,9 @@ def test_tool_and_dataset(phantom, tool, capsys):
 def test_loaders_that_are_not_there_stay_so(phantom):
     folder = write_folds(phantom, 2, 5)
     cfg = get_config('fpn_r50_1xb12-80k_vpi-512x256')  # validates on nothing
-    assert all('val_dataloader' not in option
-               for option in fold_options(cfg, folder, phantom))
+    assert all(
+        'val_dataloader' not in option for option in fold_options(cfg, folder, phantom)
+    )
 
 
 def test_folder_of_folds(phantom, tmp_path):

@@ -1,4 +1,5 @@
 """Every faulty file is an error that names it; every good one reads as it is."""
+
 import cv2
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ def test_grey_image_saved_as_rgb_is_accepted(tmp_path, dtype):
     grey = GREY.astype(dtype)
     rgb = save(tmp_path / 'rgb.png', np.repeat(grey[..., None], 3, axis=2))
     np.testing.assert_array_equal(
-        read_image(rgb), read_image(save(tmp_path / 'grey.png', grey)))
+        read_image(rgb), read_image(save(tmp_path / 'grey.png', grey))
+    )
 
 
 def test_16_bit_image_without_window_spans_0_to_its_999th_permille(tmp_path):
@@ -47,13 +49,13 @@ def test_16_bit_image_of_zeros_stays_black(tmp_path):
 
 def test_window_maps_its_ends_to_0_and_255():
     image = np.array([[0, 1000, 2000, 3000, 9000]], np.uint16)
-    np.testing.assert_array_equal(
-        to_uint8(image, (1000, 3000)), [[0, 0, 128, 255, 255]])
+    np.testing.assert_array_equal(to_uint8(image, (1000, 3000)), [[0, 0, 128, 255, 255]])
 
 
 def test_window_applies_to_8_bits_too():
     np.testing.assert_array_equal(
-        to_uint8(np.array([[50, 100, 150]], np.uint8), (50, 150)), [[0, 128, 255]])
+        to_uint8(np.array([[50, 100, 150]], np.uint8), (50, 150)), [[0, 128, 255]]
+    )
 
 
 def test_name_that_is_not_ascii(tmp_path):
@@ -67,13 +69,16 @@ def truncated(path):
     path.write_bytes(data[:20])
 
 
-@pytest.mark.parametrize('write, message', [
-    (lambda path: None, 'no such image'),
-    (lambda path: path.mkdir(), 'no such image'),
-    (lambda path: path.write_bytes(b''), 'empty'),
-    (lambda path: path.write_bytes(b'hello'), 'damaged'),
-    (truncated, 'damaged'),
-])
+@pytest.mark.parametrize(
+    'write, message',
+    [
+        (lambda path: None, 'no such image'),
+        (lambda path: path.mkdir(), 'no such image'),
+        (lambda path: path.write_bytes(b''), 'empty'),
+        (lambda path: path.write_bytes(b'hello'), 'damaged'),
+        (truncated, 'damaged'),
+    ],
+)
 def test_unreadable_image(tmp_path, write, message):
     path = tmp_path / 'case_7.png'
     write(path)
@@ -92,12 +97,15 @@ def test_file_that_the_system_refuses(tmp_path, monkeypatch):
         read_image(path)
 
 
-@pytest.mark.parametrize('suffix, pixels, message', [
-    ('.png', np.dstack([GREY, GREY, GREY + 1]).astype(np.uint8), 'colour'),
-    ('.png', np.dstack([GREY, GREY, GREY, GREY]).astype(np.uint8), 'transparent'),
-    ('.tif', GREY.astype(np.float32), 'float32'),
-    ('.tif', np.dstack([GREY] * 3).astype(np.float32), 'float32'),
-])
+@pytest.mark.parametrize(
+    'suffix, pixels, message',
+    [
+        ('.png', np.dstack([GREY, GREY, GREY + 1]).astype(np.uint8), 'colour'),
+        ('.png', np.dstack([GREY, GREY, GREY, GREY]).astype(np.uint8), 'transparent'),
+        ('.tif', GREY.astype(np.float32), 'float32'),
+        ('.tif', np.dstack([GREY] * 3).astype(np.float32), 'float32'),
+    ],
+)
 def test_unsuitable_image(tmp_path, suffix, pixels, message):
     path = save(tmp_path / f'case_7{suffix}', pixels)
     with pytest.raises(InputError, match=f'case_7{suffix}: .*{message}'):
@@ -118,15 +126,18 @@ def test_mask_is_read_unchanged(tmp_path):
         np.testing.assert_array_equal(read, mask)
 
 
-@pytest.mark.parametrize('suffix, mask, message', [
-    ('.png', np.zeros((4, 4, 3), np.uint8), 'RGB mask of 3 channels'),
-    ('.png', np.full((4, 4), 7, np.uint8), 'label 7'),
-    ('.png', np.full((4, 4), 257, np.uint16), 'label 257'),
-    ('.png', np.array([[0, 128, 254]], np.uint8), 'label 128, 254'),
-    ('.png', np.array([[0, 255]], np.uint8), 'binary mask of 0 and 255'),
-    ('.tif', np.array([[0, -1]], np.int16), 'label -1'),
-    ('.tif', np.array([[0, 0.5]], np.float32), 'label 0.5'),
-])
+@pytest.mark.parametrize(
+    'suffix, mask, message',
+    [
+        ('.png', np.zeros((4, 4, 3), np.uint8), 'RGB mask of 3 channels'),
+        ('.png', np.full((4, 4), 7, np.uint8), 'label 7'),
+        ('.png', np.full((4, 4), 257, np.uint16), 'label 257'),
+        ('.png', np.array([[0, 128, 254]], np.uint8), 'label 128, 254'),
+        ('.png', np.array([[0, 255]], np.uint8), 'binary mask of 0 and 255'),
+        ('.tif', np.array([[0, -1]], np.int16), 'label -1'),
+        ('.tif', np.array([[0, 0.5]], np.float32), 'label 0.5'),
+    ],
+)
 def test_unsuitable_mask(tmp_path, suffix, mask, message):
     path = save(tmp_path / f'case_7_bone_3{suffix}', mask)
     with pytest.raises(InputError, match=f'case_7_bone_3{suffix}: .*{message}'):

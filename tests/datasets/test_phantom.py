@@ -208,10 +208,7 @@ def test_levels_are_counted_and_spaced_as_published(geometries):
             [f'T{i}' for i in range(1, 13)],
             [f'T{i}' for i in range(2, 13)],
         )
-        assert lumbar in (
-            [f'L{i}' for i in range(1, 6)],
-            [f'L{i}' for i in range(1, 7)],
-        )
+        assert lumbar in ([f'L{i}' for i in range(1, 6)], [f'L{i}' for i in range(1, 7)])
         gaps = np.diff([vertebra['y'] for vertebra in geometry['vertebrae']])
         assert gaps.min() > 84.9 and gaps.max() < 180.1
     upper = [g['vertebrae'][1]['y'] - g['vertebrae'][0]['y'] for g in geometries]
@@ -288,9 +285,7 @@ def test_mask_has_each_bone_where_the_geometry_says(cases):
         for bone in case.geometry['bones']:
             x, y = int(round(bone['x'])), int(round(bone['y']))
             inside = 0 <= x < case.mask.shape[1] and 0 <= y < case.mask.shape[0]
-            found[bone['name']].append(
-                inside and case.mask[y, x] == labels[bone['name']]
-            )
+            found[bone['name']].append(inside and case.mask[y, x] == labels[bone['name']])
             distance = np.hypot(
                 bone['x'] - at[bone['level']][0], bone['y'] - at[bone['level']][1]
             )
@@ -652,18 +647,30 @@ def test_params_are_checked():
     with pytest.raises(ValueError, match='too small'):
         PhantomParams(height=(512, 512))
     for options in (
-            dict(gamma=(0, 1)), dict(shadow_blur=(-1, 2)), dict(rib_depth=(0.5, 1.1)),
-            dict(num_lumbar=(4.5, 6)), dict(num_thoracic=(0, 3)), dict(lean=(0, np.inf)),
-            dict(lean=(0, np.nan)), dict(gap_jitter=-0.1), dict(level_gap=(1, 2, 3)),
-            dict(curve_shares=(0.5, 0.5, 0, 0.1)), dict(lumbar_shares=(0.5, 0.5))):
+        dict(gamma=(0, 1)),
+        dict(shadow_blur=(-1, 2)),
+        dict(rib_depth=(0.5, 1.1)),
+        dict(num_lumbar=(4.5, 6)),
+        dict(num_thoracic=(0, 3)),
+        dict(lean=(0, np.inf)),
+        dict(lean=(0, np.nan)),
+        dict(gap_jitter=-0.1),
+        dict(level_gap=(1, 2, 3)),
+        dict(curve_shares=(0.5, 0.5, 0, 0.1)),
+        dict(lumbar_shares=(0.5, 0.5)),
+    ):
         with pytest.raises(ValueError, match=f'{next(iter(options))} must be'):
             PhantomParams(**options)
 
 
 def test_a_spine_cropped_away_is_an_error():
     params = PhantomParams(
-        num_thoracic=(1, 1), num_lumbar=(0, 0), level_gap=(40, 40),
-        crop_top_chance=1, crop_top=(0.5, 0.5))
+        num_thoracic=(1, 1),
+        num_lumbar=(0, 0),
+        level_gap=(40, 40),
+        crop_top_chance=1,
+        crop_top=(0.5, 0.5),
+    )
     with pytest.raises(ValueError, match='no vertebra'):
         make_case(0, params)
 
@@ -707,8 +714,23 @@ def test_tool_takes_a_preset_and_records_it(main, tmp_path, capsys, name):
 
 
 def test_presets_take_turns(main, tmp_path):
-    assert main([str(tmp_path), '--preset', 'easy', 'hard', '--num-train', '3',
-                 '--num-test', '0', '--workers', '1']) == 0
+    assert (
+        main(
+            [
+                str(tmp_path),
+                '--preset',
+                'easy',
+                'hard',
+                '--num-train',
+                '3',
+                '--num-test',
+                '0',
+                '--workers',
+                '1',
+            ]
+        )
+        == 0
+    )
     recipe = json.loads((tmp_path / 'phantom.json').read_text())
     assert recipe['preset'] == ['easy', 'hard'] and len(recipe['params']) == 2
     for i, name in enumerate(('easy', 'hard', 'easy')):

@@ -1,4 +1,5 @@
 """prepare_vpi writes what the dataset reads, or nothing at all."""
+
 from pathlib import Path
 
 import cv2
@@ -49,7 +50,8 @@ def test_result_is_what_the_dataset_reads(raw, tmp_path):
     assert found == [6, 2, 4]
     assert prepared.subjects == dict(train=4, val=1, test=2)
     assert sorted(prepared.train + prepared.test) == [
-        f'p{i // 2:02d}_{i % 2}' for i in range(12)]
+        f'p{i // 2:02d}_{i % 2}' for i in range(12)
+    ]
     assert not list((tmp_path / 'out').glob('.*'))  # the stage is gone
 
 
@@ -57,8 +59,12 @@ def test_no_subject_is_on_two_sides(raw, tmp_path):
     for seed in range(8):
         prepared = run(raw, tmp_path / f'out{seed}', seed=seed)
         sides = [
-            {name[:3] for name in names} for names in (
-                prepared.test, prepared.val, set(prepared.train) - set(prepared.val))
+            {name[:3] for name in names}
+            for names in (
+                prepared.test,
+                prepared.val,
+                set(prepared.train) - set(prepared.val),
+            )
         ]
         assert sum(map(len, sides)) == len(set.union(*sides)) == 6
 
@@ -94,8 +100,7 @@ def test_16_bit_images_are_windowed(raw, tmp_path):
     name = prepared.test[0]
     image = cv2.imread(str(tmp_path / f'out/dataset/test/{name}.png'), -1)
     assert image.dtype == np.uint8
-    np.testing.assert_array_equal(
-        image, draw_case(2 * int(name[1:3]) + int(name[-1]))[0])
+    np.testing.assert_array_equal(image, draw_case(2 * int(name[1:3]) + int(name[-1]))[0])
 
 
 def test_class_indices_in_another_order(tmp_path):
@@ -104,7 +109,8 @@ def test_class_indices_in_another_order(tmp_path):
     write_image(tmp_path / 'm.png', stored)
     order = ['background', 'lumbar', 'sacrum', 'thoracic', 'rib']
     np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png', order), [[0, 3, 255], [2, 1, 255]])
+        read_annotation(tmp_path / 'm.png', order), [[0, 3, 255], [2, 1, 255]]
+    )
 
 
 @pytest.mark.parametrize('channels', [1, 3])
@@ -115,11 +121,20 @@ def test_class_indices_saved_grey_or_as_rgb(tmp_path, channels):
 
 
 def test_blue_wins_over_green_over_red(tmp_path):
-    colours = [(0, 0, 0), RED, GREEN, (0, 255, 255), BLUE, (255, 0, 255), (255, 255, 0),
-               (255, 255, 255)]
+    colours = [
+        (0, 0, 0),
+        RED,
+        GREEN,
+        (0, 255, 255),
+        BLUE,
+        (255, 0, 255),
+        (255, 255, 0),
+        (255, 255, 255),
+    ]
     write_image(tmp_path / 'm.png', np.array([colours], np.uint8).repeat(9, axis=0))
     np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png')[0], [0, 1, 2, 2, 3, 3, 3, 3])
+        read_annotation(tmp_path / 'm.png')[0], [0, 1, 2, 2, 3, 3, 3, 3]
+    )
 
 
 def test_nearly_pure_colours_and_antialiased_edges_pass(tmp_path):
@@ -138,7 +153,8 @@ def test_transparent_pixels_are_background(tmp_path):
     mask[:, 4:, 3] = 0  # white, but invisible
     write_image(tmp_path / 'm.png', mask)
     np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png')[0], [1] * 4 + [0] * 4)
+        read_annotation(tmp_path / 'm.png')[0], [1] * 4 + [0] * 4
+    )
 
 
 def test_overwriting_replaces_the_data_set_and_nothing_else(raw, tmp_path, snapshot):
@@ -170,8 +186,9 @@ def shrink_mask(raw):
 
 
 def orange_mask(raw):
-    write_image(raw / 'masks/p05_1_mask.png',
-                to_rgb(draw_case(0)[1]) // 255 * (255, 128, 255))
+    write_image(
+        raw / 'masks/p05_1_mask.png', to_rgb(draw_case(0)[1]) // 255 * (255, 128, 255)
+    )
 
 
 def colour_image(raw):
@@ -191,38 +208,45 @@ def binary_mask(raw):
 
 
 def deep_rgb(raw):
-    write_image(raw / 'masks/p05_1_mask.png',
-                to_rgb(draw_case(0)[1]).astype(np.uint16) * 257)
+    write_image(
+        raw / 'masks/p05_1_mask.png', to_rgb(draw_case(0)[1]).astype(np.uint16) * 257
+    )
 
 
 def nothing(raw):
     pass
 
 
-@pytest.mark.parametrize('spoil, options, message', [
-    (remove_mask, {}, 'images without mask: p01_0'),
-    (remove_image, {}, 'masks without image: p01_0'),
-    (same_name_twice, {}, 'p01_0.*same name'),
-    (shrink_mask, {}, 'p05_1_mask.png: .*32 x 32.*64 x 32'),
-    (orange_mask, {}, r'p05_1_mask.png: colour \(0, 128, 0\)'),
-    (colour_image, {}, 'p05_1.png: a colour image'),
-    (damage_image, {}, 'p05_1.png: .*damaged'),
-    (unknown_label, {}, 'p05_1_mask.png: .*label 4'),
-    (binary_mask, {}, 'p05_1_mask.png: .*label 255'),
-    (deep_rgb, {}, 'p05_1_mask.png: .*uint16'),
-    (nothing, dict(mask_suffix='_seg.png'), 'images without mask: .*and 2 more'),
-    (nothing, dict(mask_classes=['background', 'rib', 'thoracic', 'lumbar']),
-     'p00_0_mask.png: an RGB mask'),
-    (nothing, dict(subject_pattern='^(q[0-9]+)'), 'p00_0: .*no subject'),
-    (nothing, dict(subject_pattern='^p[0-9]+'), 'no group'),
-    (nothing, dict(subject_pattern='(p'), 'no regular expression'),
-    (nothing, dict(subject_pattern='^(p)'), r'1 subject \(p\)'),
-    (nothing, dict(test_fraction=0.99), '--val-fraction 0'),
-    (nothing, dict(test_fraction=0), '--test-fraction 0'),
-    (nothing, dict(val_fraction=1), '--val-fraction 1'),
-    (nothing, dict(window=(9, 9)), '--window 9 9'),
-    (nothing, dict(threshold=255), '--threshold 255'),
-])
+@pytest.mark.parametrize(
+    'spoil, options, message',
+    [
+        (remove_mask, {}, 'images without mask: p01_0'),
+        (remove_image, {}, 'masks without image: p01_0'),
+        (same_name_twice, {}, 'p01_0.*same name'),
+        (shrink_mask, {}, 'p05_1_mask.png: .*32 x 32.*64 x 32'),
+        (orange_mask, {}, r'p05_1_mask.png: colour \(0, 128, 0\)'),
+        (colour_image, {}, 'p05_1.png: a colour image'),
+        (damage_image, {}, 'p05_1.png: .*damaged'),
+        (unknown_label, {}, 'p05_1_mask.png: .*label 4'),
+        (binary_mask, {}, 'p05_1_mask.png: .*label 255'),
+        (deep_rgb, {}, 'p05_1_mask.png: .*uint16'),
+        (nothing, dict(mask_suffix='_seg.png'), 'images without mask: .*and 2 more'),
+        (
+            nothing,
+            dict(mask_classes=['background', 'rib', 'thoracic', 'lumbar']),
+            'p00_0_mask.png: an RGB mask',
+        ),
+        (nothing, dict(subject_pattern='^(q[0-9]+)'), 'p00_0: .*no subject'),
+        (nothing, dict(subject_pattern='^p[0-9]+'), 'no group'),
+        (nothing, dict(subject_pattern='(p'), 'no regular expression'),
+        (nothing, dict(subject_pattern='^(p)'), r'1 subject \(p\)'),
+        (nothing, dict(test_fraction=0.99), '--val-fraction 0'),
+        (nothing, dict(test_fraction=0), '--test-fraction 0'),
+        (nothing, dict(val_fraction=1), '--val-fraction 1'),
+        (nothing, dict(window=(9, 9)), '--window 9 9'),
+        (nothing, dict(threshold=255), '--threshold 255'),
+    ],
+)
 def test_refusals_write_nothing(raw, tmp_path, snapshot, spoil, options, message):
     spoil(raw)
     before = snapshot(tmp_path)
@@ -270,7 +294,8 @@ def test_a_full_disk_leaves_nothing_behind(raw, tmp_path, snapshot, monkeypatch)
 
 @pytest.mark.parametrize('number', range(1, 11))
 def test_a_move_that_fails_brings_the_old_data_back(
-        number, raw, tmp_path, snapshot, monkeypatch):
+    number, raw, tmp_path, snapshot, monkeypatch
+):
     """As of an entry that is a mount point: at each of the renames."""
     out = tmp_path / 'out'
     run(raw, out)
@@ -295,8 +320,16 @@ def test_a_move_that_fails_brings_the_old_data_back(
 
 def test_tool(raw, tmp_path, run_tool, snapshot):
     out = tmp_path / 'out'
-    argv = ['prepare_vpi', raw / 'images', raw / 'masks', out, '--mask-suffix',
-            '_mask.png', '--subject-pattern', '^(p[0-9]+)_']
+    argv = [
+        'prepare_vpi',
+        raw / 'images',
+        raw / 'masks',
+        out,
+        '--mask-suffix',
+        '_mask.png',
+        '--subject-pattern',
+        '^(p[0-9]+)_',
+    ]
     status, text, _ = run_tool(*argv)
     assert status == 0
     assert 'train.txt    8 cases of 4 subjects' in text

@@ -1,4 +1,5 @@
 """Augmentations follow from the seed and the position in the stream."""
+
 import random
 
 import numpy as np
@@ -51,11 +52,14 @@ def test_sampler_counts_the_stream():
 
 
 def test_dataset_draws_from_the_position(phantom):
-    cfg = load_config(
-        'seam-keymass_r18-fpn_1xb8-600_phantom-256x128', None, str(phantom))
-    dataset = VPIDataset(**{
-        key: value for key, value in cfg.train_dataloader.dataset.items()
-        if key != 'type'})
+    cfg = load_config('seam-keymass_r18-fpn_1xb8-600_phantom-256x128', None, str(phantom))
+    dataset = VPIDataset(
+        **{
+            key: value
+            for key, value in cfg.train_dataloader.dataset.items()
+            if key != 'type'
+        }
+    )
 
     def image(*sample):
         return dataset[Sample(*sample)]['inputs']

@@ -1,4 +1,5 @@
 """The pipeline steps: what they load, and that image and mask stay together."""
+
 import cv2
 import numpy as np
 import pytest
@@ -22,8 +23,13 @@ def centroid(pixels):
 
 
 def test_steps_are_registered():
-    names = ('CacheTransforms', 'CropPatch', 'LoadVPIAnnotations', 'LoadVPIImage',
-             'ResizeVPI')
+    names = (
+        'CacheTransforms',
+        'CropPatch',
+        'LoadVPIAnnotations',
+        'LoadVPIImage',
+        'ResizeVPI',
+    )
     assert all(name in TRANSFORMS for name in names)
 
 
@@ -33,19 +39,20 @@ def test_image_and_mask_are_loaded(contract):
     results = LoadVPIImage()(dict(img_path=str(path)))
     assert results['img_shape'] == results['ori_shape'] == (64, 32)
     np.testing.assert_array_equal(results['img'], cv2.imread(str(path), -1))
-    results.update(seg_map_path=str(mask_path), num_labels=4, label_map=None,
-        ignore_index=255)
+    results.update(
+        seg_map_path=str(mask_path), num_labels=4, label_map=None, ignore_index=255
+    )
     results = LoadVPIAnnotations()(results)
     assert results['seg_fields'] == ['gt_seg_map']
-    np.testing.assert_array_equal(
-        results['gt_seg_map'], cv2.imread(str(mask_path), -1))
+    np.testing.assert_array_equal(results['gt_seg_map'], cv2.imread(str(mask_path), -1))
 
 
 def test_loading_stops_at_a_mask_of_another_size(contract):
     path = contract / 'groundtruth/train/a0_bone_3.png'
     cv2.imwrite(str(path), np.zeros((8, 8), np.uint8))
     dataset = VPIDataset(
-        str(contract), 'trainval', pipeline=[LoadVPIImage(), LoadVPIAnnotations()])
+        str(contract), 'trainval', pipeline=[LoadVPIImage(), LoadVPIAnnotations()]
+    )
     with pytest.raises(InputError, match='a0_bone_3.png'):
         dataset[0]
 
@@ -62,7 +69,8 @@ def test_resizing_does_not_shift_the_mask_against_the_image(scale):
     rows, columns = np.indices((2574, 640))
     disc = (np.hypot(rows - 1201.3, columns - 305.6) <= 80).astype(np.uint8)
     results = ResizeVPI(scale)(
-        dict(img=255 * disc, gt_seg_map=disc, seg_fields=['gt_seg_map']))
+        dict(img=255 * disc, gt_seg_map=disc, seg_fields=['gt_seg_map'])
+    )
     assert results['img'].shape == results['gt_seg_map'].shape == scale[::-1]
     assert set(np.unique(results['gt_seg_map'])) == {0, 1}
     # Pixel centres: (x + 0.5) * factor - 0.5.
@@ -74,8 +82,10 @@ def test_resizing_does_not_shift_the_mask_against_the_image(scale):
 
 def test_resizing_leaves_a_mask_that_is_loaded_later_alone(contract):
     dataset = VPIDataset(
-        str(contract), 'test',
-        pipeline=[LoadVPIImage(), ResizeVPI((16, 16)), LoadVPIAnnotations()])
+        str(contract),
+        'test',
+        pipeline=[LoadVPIImage(), ResizeVPI((16, 16)), LoadVPIAnnotations()],
+    )
     assert dataset[0]['img'].shape == (16, 16)
     assert dataset[0]['gt_seg_map'].shape == dataset[0]['ori_shape'] == (64, 32)
 
@@ -83,8 +93,10 @@ def test_resizing_leaves_a_mask_that_is_loaded_later_alone(contract):
 def test_crop_cuts_image_and_mask_alike():
     image = np.arange(48).reshape(8, 6)
     results = CropPatch()(
-        dict(img=image, gt_seg_map=image + 1, seg_fields=['gt_seg_map'],
-             patch=(2, 1, 4, 5)))
+        dict(
+            img=image, gt_seg_map=image + 1, seg_fields=['gt_seg_map'], patch=(2, 1, 4, 5)
+        )
+    )
     np.testing.assert_array_equal(results['img'], image[2:6, 1:6])
     np.testing.assert_array_equal(results['gt_seg_map'], image[2:6, 1:6] + 1)
     assert results['img_shape'] == (4, 5)
@@ -94,19 +106,26 @@ def test_cached_patches_equal_uncached_ones_and_load_once(contract, monkeypatch)
     patches = dict(image_size=(48, 32), size=(16, 32), stride=(10, 32))
     load = [LoadVPIImage(), LoadVPIAnnotations(), ResizeVPI((32, 48))]
     plain = VPIDataset(
-        str(contract), 'trainval', patches=patches, pipeline=[*load, CropPatch()])
+        str(contract), 'trainval', patches=patches, pipeline=[*load, CropPatch()]
+    )
     expected = [plain[i] for i in range(len(plain))]
     assert len(expected) == 5 * 5  # images x offsets 0, 10, 20, 30, 32
 
     loads = []
     original = LoadVPIImage.transform
     monkeypatch.setattr(
-        LoadVPIImage, 'transform',
-        lambda self, results: loads.append(results['img_path']) or original(
-            self, results))
+        LoadVPIImage,
+        'transform',
+        lambda self, results: (
+            loads.append(results['img_path']) or original(self, results)
+        ),
+    )
     cached = VPIDataset(
-        str(contract), 'trainval', patches=patches,
-        pipeline=[CacheTransforms(load), CropPatch()])
+        str(contract),
+        'trainval',
+        patches=patches,
+        pipeline=[CacheTransforms(load), CropPatch()],
+    )
     for i in [*np.random.default_rng(0).permutation(len(cached)), 3, 3]:
         sample = cached[int(i)]
         assert sample.keys() == expected[i].keys()

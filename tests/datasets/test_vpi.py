@@ -1,4 +1,5 @@
 """The data set: splits, patches, labels, and errors that name the file."""
+
 import shutil
 
 import numpy as np
@@ -44,8 +45,12 @@ def test_paths_and_metainfo(contract):
     assert info['img_path'] == str(contract / 'dataset/test/t1.png')
     assert info['seg_map_path'] == str(contract / 'groundtruth/test/t1_bone_3.png')
     assert dataset.metainfo['classes'] == ('background', 'rib', 'thoracic', 'lumbar')
-    assert dataset.metainfo['palette'] == [[0, 0, 0], [255, 0, 0], [0, 255, 0],
-                                           [0, 0, 255]]
+    assert dataset.metainfo['palette'] == [
+        [0, 0, 0],
+        [255, 0, 0],
+        [0, 255, 0],
+        [0, 0, 255],
+    ]
 
 
 def test_other_folders_and_suffixes(contract):
@@ -54,8 +59,11 @@ def test_other_folders_and_suffixes(contract):
     for i in range(2):
         shutil.move(contract / f'labels/t{i}_bone_3.png', contract / f'labels/t{i}.png')
     assert names(
-        contract, 'test', seg_map_suffix='.png',
-        folders=dict(img_path='images', seg_map_path='labels')) == ['t0', 't1']
+        contract,
+        'test',
+        seg_map_suffix='.png',
+        folders=dict(img_path='images', seg_map_path='labels'),
+    ) == ['t0', 't1']
 
 
 def test_data_root_relative_to_the_current_folder(contract, monkeypatch):
@@ -80,12 +88,10 @@ def test_missing_data_root_says_where_it_was_looked_for(tmp_path, monkeypatch):
         resolve_root('/nowhere')
 
 
-@pytest.mark.parametrize('image, patch, stride, expected', [
-    (10, 4, 3, [0, 3, 6]),
-    (10, 4, 4, [0, 4, 6]),
-    (10, 10, 4, [0]),
-    (10, 1, 9, [0, 9]),
-])
+@pytest.mark.parametrize(
+    'image, patch, stride, expected',
+    [(10, 4, 3, [0, 3, 6]), (10, 4, 4, [0, 4, 6]), (10, 10, 4, [0]), (10, 1, 9, [0, 9])],
+)
 def test_patch_offsets(image, patch, stride, expected):
     assert patch_offsets(image, patch, stride) == expected
 
@@ -105,7 +111,8 @@ def test_patches_cover_every_pixel_of_every_image(contract):
         top, left, height, width = info['patch']
         assert (height, width) == (16, 8)
         seen.setdefault(info['img_path'], np.zeros((50, 21), int))[
-            top:top + height, left:left + width] += 1
+            top : top + height, left : left + width
+        ] += 1
     assert len(seen) == 5
     assert all(cover.min() > 0 for cover in seen.values())
     # 4 rows (0, 16, 32, 34) x 4 columns (0, 5, 10, 13), image after image
@@ -115,8 +122,7 @@ def test_patches_cover_every_pixel_of_every_image(contract):
         info = dataset.get_data_info(i)
         assert info == again.get_data_info(i)
         assert info['img_path'].endswith(f'a{i // 16}.png')
-        assert info['patch'][:2] == ((0, 16, 32, 34)[i % 16 // 4],
-                                     (0, 5, 10, 13)[i % 4])
+        assert info['patch'][:2] == ((0, 16, 32, 34)[i % 16 // 4], (0, 5, 10, 13)[i % 4])
 
 
 def test_mask_classes_remap_the_labels(contract):
@@ -125,18 +131,23 @@ def test_mask_classes_remap_the_labels(contract):
     write_image(contract / 'dataset/test/t0.png', mask)
     write_image(contract / 'groundtruth/test/t0_bone_3.png', mask)
     dataset = VPIDataset(
-        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
-        mask_classes=('background', 'lumbar', 'sacrum', 'rib', 'thoracic'))
+        str(contract),
+        'test',
+        pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
+        mask_classes=('background', 'lumbar', 'sacrum', 'rib', 'thoracic'),
+    )
     label = dataset[0]['gt_seg_map']
     np.testing.assert_array_equal(label[::2, 0], [0, 3, 255, 1, 2, 255])
 
 
 def test_other_classes(contract):
     dataset = VPIDataset(
-        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
+        str(contract),
+        'test',
+        pipeline=[LoadVPIImage(), LoadVPIAnnotations()],
         mask_classes=('background', 'rib', 'thoracic', 'lumbar'),
-        metainfo=dict(classes=('background', 'lumbar'),
-                      palette=[[0, 0, 0], [0, 0, 255]]))
+        metainfo=dict(classes=('background', 'lumbar'), palette=[[0, 0, 0], [0, 0, 255]]),
+    )
     assert dataset.metainfo['classes'] == ('background', 'lumbar')
     mask = draw_case([ord('t'), 0])[1]
     expected = np.array([0, 255, 255, 1])[mask]
@@ -152,7 +163,8 @@ def test_a_label_outside_the_classes(contract):
     path = contract / 'groundtruth/test/t0_bone_3.png'
     write_image(path, np.full((64, 32), 4, np.uint8))
     dataset = VPIDataset(
-        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()])
+        str(contract), 'test', pipeline=[LoadVPIImage(), LoadVPIAnnotations()]
+    )
     with pytest.raises(InputError, match='t0_bone_3.png: .*label 4'):
         dataset[0]
 
@@ -163,13 +175,16 @@ def test_split_file_with_a_mark_blank_lines_and_crlf(tmp_path):
     assert read_split(path) == ['a0', 'a 1']
 
 
-@pytest.mark.parametrize('content, message', [
-    (None, 'no such split file'),
-    (b'', 'empty'),
-    (b'\n \n', 'empty'),
-    (b'a0\na1\na0\na1\n', 'a0, a1 listed more than once'),
-    ('a0\n'.encode('utf-16'), 'not UTF-8'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (None, 'no such split file'),
+        (b'', 'empty'),
+        (b'\n \n', 'empty'),
+        (b'a0\na1\na0\na1\n', 'a0, a1 listed more than once'),
+        ('a0\n'.encode('utf-16'), 'not UTF-8'),
+    ],
+)
 @pytest.mark.parametrize('split', ['train', 'test', 'val'])
 def test_faulty_split_file(contract, split, content, message):
     path = contract / f'{split}.txt'
@@ -195,10 +210,10 @@ def test_a_case_in_train_and_test(contract, split):
         VPIDataset(str(contract), split)
 
 
-@pytest.mark.parametrize('listed, message', [
-    ('a0\nt0\n', 't0 is not among them'),
-    ('a0\na1\na2\na3\na4\n', 'not all'),
-])
+@pytest.mark.parametrize(
+    'listed, message',
+    [('a0\nt0\n', 't0 is not among them'), ('a0\na1\na2\na3\na4\n', 'not all')],
+)
 def test_val_txt_that_does_not_fit_train_txt(contract, listed, message):
     (contract / 'val.txt').write_text(listed)
     with pytest.raises(InputError, match=f'val.txt.*{message}'):
@@ -218,8 +233,10 @@ def test_one_case_cannot_be_split(tmp_path):
     assert names(root, 'trainval') == ['a0']
 
 
-@pytest.mark.parametrize('file, kind', [
-    ('dataset/test/t1.png', 'image'), ('groundtruth/test/t1_bone_3.png', 'mask')])
+@pytest.mark.parametrize(
+    'file, kind',
+    [('dataset/test/t1.png', 'image'), ('groundtruth/test/t1_bone_3.png', 'mask')],
+)
 def test_missing_file(contract, file, kind):
     (contract / file).unlink()
     with pytest.raises(InputError, match=f'{file}: no such {kind}.*t1'):
@@ -242,11 +259,17 @@ def test_other_split_files(contract):
 
 def test_palette_follows_the_names(contract):
     classes = ['background', 'lumbar', 'rib']
-    dataset = VPIDataset(str(contract), lazy_init=True, metainfo=dict(classes=classes),
-                         mask_classes=VPIDataset.METAINFO['classes'])
+    dataset = VPIDataset(
+        str(contract),
+        lazy_init=True,
+        metainfo=dict(classes=classes),
+        mask_classes=VPIDataset.METAINFO['classes'],
+    )
     assert dataset.metainfo['palette'] == [[0, 0, 0], [0, 0, 255], [255, 0, 0]]
-    for metainfo in (dict(classes=['background', 'hip']),
-                     dict(classes=classes, palette=[[0, 0, 0]])):
+    for metainfo in (
+        dict(classes=['background', 'hip']),
+        dict(classes=classes, palette=[[0, 0, 0]]),
+    ):
         with pytest.raises(InputError, match='palette'):
             VPIDataset(str(contract), lazy_init=True, metainfo=metainfo)
 

@@ -1,4 +1,5 @@
 """Killed at any write, a training goes on to the bits it would have ended with."""
+
 import os
 import signal
 import subprocess
@@ -21,17 +22,26 @@ from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 OPTIONS = {
-    'train_cfg.max_iters': 4, 'train_cfg.val_interval': 2,
-    'default_hooks.checkpoint.interval': 2, 'default_hooks.logger.interval': 1,
-    'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-    'train_dataloader.batch_size': 2, 'val_dataloader.num_workers': 0,
-    'val_dataloader.persistent_workers': False, 'custom_hooks': [],
+    'train_cfg.max_iters': 4,
+    'train_cfg.val_interval': 2,
+    'default_hooks.checkpoint.interval': 2,
+    'default_hooks.logger.interval': 1,
+    'train_dataloader.num_workers': 0,
+    'train_dataloader.persistent_workers': False,
+    'train_dataloader.batch_size': 2,
+    'val_dataloader.num_workers': 0,
+    'val_dataloader.persistent_workers': False,
+    'custom_hooks': [],
     # so that the scores move, and the best one is replaced on the way
     'model.decode_head.loss_decode.class_weight': [0.02, 1.0, 1.0, 1.0],
-    'model.backbone.base_channels': 8, 'model.backbone.stem_channels': 8,
-    'model.neck.in_channels': [8, 16, 32, 64], 'model.neck.out_channels': 8,
-    'model.decode_head.in_channels': [8] * 4, 'model.decode_head.channels': 8,
-    'model.decode_head.norm_cfg': dict(type='BN'), 'optim_wrapper.optimizer.lr': 0.02,
+    'model.backbone.base_channels': 8,
+    'model.backbone.stem_channels': 8,
+    'model.neck.in_channels': [8, 16, 32, 64],
+    'model.neck.out_channels': 8,
+    'model.decode_head.in_channels': [8] * 4,
+    'model.decode_head.channels': 8,
+    'model.decode_head.norm_cfg': dict(type='BN'),
+    'optim_wrapper.optimizer.lr': 0.02,
 }
 
 
@@ -48,14 +58,21 @@ def start(root, work_dir, **options):
 def content(work_dir):
     """Everything that a later training or test depends on."""
     last = torch.load(last_checkpoint(work_dir), weights_only=True)
-    best = {path.name: torch.load(path, weights_only=True)['state_dict']
-            for path in sorted(work_dir.glob('best_*.pth'))}
+    best = {
+        path.name: torch.load(path, weights_only=True)['state_dict']
+        for path in sorted(work_dir.glob('best_*.pth'))
+    }
     info = last['message_hub']['runtime_info']
     return dict(
-        weights=last['state_dict'], optimizer=last['optimizer'], best=best,
-        schedule=last['param_schedulers'], iter=last['meta']['iter'],
-        score=info['best_score'], kept=info['keep_ckpt_ids'],
-        files=sorted(path.name for path in work_dir.glob('*.pth*')))
+        weights=last['state_dict'],
+        optimizer=last['optimizer'],
+        best=best,
+        schedule=last['param_schedulers'],
+        iter=last['meta']['iter'],
+        score=info['best_score'],
+        kept=info['keep_ckpt_ids'],
+        files=sorted(path.name for path in work_dir.glob('*.pth*')),
+    )
 
 
 def same(a, b):
@@ -79,6 +96,7 @@ def whole(phantom, tmp_path_factory):
         def patched(path, *arguments):
             calls[name] += str(path).startswith(str(work_dir))
             return plain(path, *arguments)
+
         return patched
 
     with pytest.MonkeyPatch.context() as patch:
@@ -107,9 +125,15 @@ def killing(monkeypatch, work_dir, name, when, number):
     monkeypatch.setattr(os, name, patched)
 
 
-@pytest.mark.parametrize('name, when', [
-    ('replace', 'before'), ('replace', 'after'), ('remove', 'before'),
-    ('remove', 'after')])
+@pytest.mark.parametrize(
+    'name, when',
+    [
+        ('replace', 'before'),
+        ('replace', 'after'),
+        ('remove', 'before'),
+        ('remove', 'after'),
+    ],
+)
 def test_killed_at_every_write(name, when, whole, phantom, tmp_path, monkeypatch):
     expected, calls = whole
     # each of two checkpoints twice, with its best one between; the first of each goes
@@ -140,6 +164,7 @@ def test_killed_in_the_last_validation(phantom, tmp_path, monkeypatch):
     options = {'train_cfg.max_iters': 3, 'default_hooks.checkpoint.interval': 3}
     start(phantom, tmp_path / 'whole', **options)
     validated = []
+
     def dying(loop):
         validated.append(loop.runner.iter)
         if loop.runner.iter == 3:
@@ -169,11 +194,15 @@ def test_a_real_kill(whole, phantom, tmp_path):
         '        os.kill(os.getpid(), signal.SIGKILL)\n'
         'os.fsync = fsync\n'
         f'train(load_config({DEMO!r}, {OPTIONS!r}, {str(phantom)!r}, '
-        f'{str(tmp_path / "work")!r}))\n')
+        f'{str(tmp_path / "work")!r}))\n'
+    )
     killed = subprocess.run(
-        [sys.executable, str(script)], cwd=project_root(), capture_output=True,
-        check=False, env=dict(os.environ, PYTHONPATH=str(project_root()),
-                              OMP_NUM_THREADS='1'))
+        [sys.executable, str(script)],
+        cwd=project_root(),
+        capture_output=True,
+        check=False,
+        env=dict(os.environ, PYTHONPATH=str(project_root()), OMP_NUM_THREADS='1'),
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert list((tmp_path / 'work').glob('*.partial'))
     start(phantom, tmp_path / 'work')
@@ -196,8 +225,13 @@ def test_another_seed_is_another_training(whole, phantom, tmp_path):
 
 def test_last_checkpoint(tmp_path):
     assert last_checkpoint(tmp_path) is None
-    for name in ('iter_90.pth', 'iter_100.pth', 'best_mDice_iter_200.pth',
-                 'iter_300.pth.partial', 'iter_x.pth'):
+    for name in (
+        'iter_90.pth',
+        'iter_100.pth',
+        'best_mDice_iter_200.pth',
+        'iter_300.pth.partial',
+        'iter_x.pth',
+    ):
         (tmp_path / name).touch()
     assert last_checkpoint(tmp_path).name == 'iter_100.pth'
 
@@ -231,10 +265,22 @@ def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, c
     (resumed / 'iter_2.pth').write_bytes(path.read_bytes())
     calls = [
         ('test', [DEMO, str(path), *work]),
-        ('predict', [str(image), '--config', DEMO, '--checkpoint', str(path), '--out',
-                     str(tmp_path / 'out')]),
-        ('export_onnx', [str(tmp_path / 'x.onnx'), '--config', DEMO, '--checkpoint',
-                         str(path)]),
+        (
+            'predict',
+            [
+                str(image),
+                '--config',
+                DEMO,
+                '--checkpoint',
+                str(path),
+                '--out',
+                str(tmp_path / 'out'),
+            ],
+        ),
+        (
+            'export_onnx',
+            [str(tmp_path / 'x.onnx'), '--config', DEMO, '--checkpoint', str(path)],
+        ),
         ('train', [DEMO, *work, '--cfg-options', f'load_from={path}']),
         ('train', [DEMO, *work[:3], str(resumed), '--resume']),
     ]
@@ -250,10 +296,18 @@ def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, c
 def test_code_in_the_text_of_a_checkpoint_does_not_run(tool, phantom, tmp_path):
     """mmengine would execute the text of its old configs when a training goes on."""
     arguments = [
-        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--cfg-options',
-        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-        'train_dataloader.batch_size=1', 'train_cfg.max_iters=1',
-        'default_hooks.checkpoint.interval=1']
+        DEMO,
+        '--data-root',
+        str(phantom),
+        '--work-dir',
+        str(tmp_path),
+        '--cfg-options',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'train_dataloader.batch_size=1',
+        'train_cfg.max_iters=1',
+        'default_hooks.checkpoint.interval=1',
+    ]
     assert tool('train')(arguments) == 0
     last = torch.load(tmp_path / 'iter_1.pth', weights_only=True)
     assert 'config' not in last['meta']
@@ -297,37 +351,68 @@ def test_what_mmengine_allows_is_not_allowed(tmp_path):
     assert torch.load.__module__ == 'torch.serialization'  # as it was
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda content: content['state_dict'].pop('decode_head.conv_seg.bias'),
-     'conv_seg.bias is missing'),
-    (lambda content: content['state_dict'].update(
-        {'decode_head.conv_seg.bias': torch.zeros(7)}), 'has shape (7,), not (4,)'),
-    (lambda content: content.pop('state_dict'), 'holds no weights'),
-    (lambda content: content['state_dict'].update(x=1.5), 'holds no weights'),
-    (lambda content: content.update(meta=None), 'holds no weights'),
-], ids=['missing', 'classes', 'nothing', 'number', 'no meta'])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (
+            lambda content: content['state_dict'].pop('decode_head.conv_seg.bias'),
+            'conv_seg.bias is missing',
+        ),
+        (
+            lambda content: content['state_dict'].update(
+                {'decode_head.conv_seg.bias': torch.zeros(7)}
+            ),
+            'has shape (7,), not (4,)',
+        ),
+        (lambda content: content.pop('state_dict'), 'holds no weights'),
+        (lambda content: content['state_dict'].update(x=1.5), 'holds no weights'),
+        (lambda content: content.update(meta=None), 'holds no weights'),
+    ],
+    ids=['missing', 'classes', 'nothing', 'number', 'no meta'],
+)
 def test_partial_loads_are_errors(change, words, tool, phantom, tmp_path, capsys):
     """Of load_from too, where mmengine would warn."""
     content = dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict())
     change(content)
     torch.save(content, tmp_path / 'partial.pth')
-    assert tool('train')([
-        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path / 'work'),
-        '--cfg-options', f'load_from={tmp_path / "partial.pth"}',
-        'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False']) == 2
+    assert (
+        tool('train')(
+            [
+                DEMO,
+                '--data-root',
+                str(phantom),
+                '--work-dir',
+                str(tmp_path / 'work'),
+                '--cfg-options',
+                f'load_from={tmp_path / "partial.pth"}',
+                'train_dataloader.num_workers=0',
+                'train_dataloader.persistent_workers=False',
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert words in error and 'partial.pth' in error
 
 
 def test_damaged_resume(tool, phantom, tmp_path, capsys):
     (tmp_path / 'iter_2.pth').write_bytes(b'PK\x03\x04 cut off')
-    assert tool('train')([
-        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']) == 2
+    assert (
+        tool('train')(
+            [DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']
+        )
+        == 2
+    )
     assert 'iter_2.pth: cannot be read' in capsys.readouterr().err
     # weights alone, as of a published file
-    torch.save(dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict()),
-               tmp_path / 'iter_2.pth')
-    assert tool('train')([
-        DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']) == 2
+    torch.save(
+        dict(state_dict=MODELS.build(load_config(DEMO).model).state_dict()),
+        tmp_path / 'iter_2.pth',
+    )
+    assert (
+        tool('train')(
+            [DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path), '--resume']
+        )
+        == 2
+    )
     assert 'iter_2.pth: holds no epoch' in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """RuntimeHook: what is timed, and what is left out."""
+
 import types
 
 from mmseg.registry import HOOKS

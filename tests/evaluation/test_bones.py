@@ -1,4 +1,5 @@
 """The table of bones: sides, levels, confidence, and the Dice of one bone."""
+
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ def case():
     image = np.zeros((100, 60), np.uint8)
     for row in range(10, 95):
         middle = 20 + row // 5
-        image[row, middle - 15:middle + 15] = 200
+        image[row, middle - 15 : middle + 15] = 200
     mask = np.zeros_like(image)
     mask[20:26, 12:18] = 2  # left, upper
     mask[21:27, 30:36] = 2  # right, upper
@@ -40,8 +41,10 @@ def test_table(case):
     assert rows[1] == ('lumbar', 'both', 1, 160)
     assert set(rows[2:]) == {('thoracic', 'left', 1, 36), ('thoracic', 'right', 1, 36)}
     assert [round(bone.confidence, 6) for bone in bones] == [0.6, 0.7, 0.9, 0.9]
-    assert all(bone.size == 1 and bone.doubt == pytest.approx(1 - bone.confidence)
-               for bone in bones)
+    assert all(
+        bone.size == 1 and bone.doubt == pytest.approx(1 - bone.confidence)
+        for bone in bones
+    )
     assert (bones[1].x, bones[1].y) == (34.5, 83.5)
     assert ((instances > 0) == (mask > 0)).all()
     for bone in bones:

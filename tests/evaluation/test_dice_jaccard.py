@@ -1,4 +1,5 @@
 """Counts and scores against plain loops and hand-made cases."""
+
 import numpy as np
 import pytest
 
@@ -40,7 +41,9 @@ def test_by_hand():
     truth = np.array([[1, 0, 0], [1, 3, 255]])
     counts = confusion_counts(pred, truth, 5)
     assert [part.tolist() for part in counts] == [
-        [1, 1, 0, 0, 0], [2, 2, 1, 0, 0], [2, 2, 0, 1, 0]
+        [1, 1, 0, 0, 0],
+        [2, 2, 1, 0, 0],
+        [2, 2, 0, 1, 0],
     ]
     dice, jaccard = dice_jaccard(*counts)
     assert dice[:4].tolist() == [0.5, 0.5, 0, 0]

@@ -1,4 +1,5 @@
 """DiceJaccardMetric: the mean of per-image scores, its table and its files."""
+
 import csv
 import json
 
@@ -20,13 +21,17 @@ def run(pairs, runtimes=None, **options):
     metric = METRICS.build(dict(type='DiceJaccardMetric', **options))
     metric.dataset_meta = VPIDataset.METAINFO
     for i, (pred, truth) in enumerate(pairs):
-        metric.process({}, [
-            dict(
-                img_path=f'folder/case {i}.png',
-                pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
-                gt_sem_seg=dict(data=torch.from_numpy(truth)[None]),
-                **({} if runtimes is None else dict(runtime=runtimes[i])))
-        ])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_path=f'folder/case {i}.png',
+                    pred_sem_seg=dict(data=torch.from_numpy(pred)[None]),
+                    gt_sem_seg=dict(data=torch.from_numpy(truth)[None]),
+                    **({} if runtimes is None else dict(runtime=runtimes[i])),
+                )
+            ],
+        )
     return metric.evaluate(len(pairs))
 
 
@@ -51,7 +56,8 @@ def test_mean_of_per_image_scores(pairs):
             assert metrics[f'{key}.{name}'] == pytest.approx(means[name])
         assert f'{key}.background' not in metrics
         assert metrics[f'm{key}'] == pytest.approx(
-            np.mean([means[name] for name in CLASSES[1:]]))
+            np.mean([means[name] for name in CLASSES[1:]])
+        )
     undefined = [metrics[f'undefined.{name}'] for name in CLASSES[1:]]
     assert undefined == [0, 0, 1]
     assert slow_scores(*pairs[1], 2)[0] == 0
@@ -83,8 +89,11 @@ def test_nothing_but_background_has_no_score(tmp_path):
 
 def test_files(pairs, tmp_path):
     metrics = run(
-        pairs, runtimes=[None, 0.2, 0.4], summary_dir=str(tmp_path / 'summary'),
-        output_dir=str(tmp_path / 'labels'))
+        pairs,
+        runtimes=[None, 0.2, 0.4],
+        summary_dir=str(tmp_path / 'summary'),
+        output_dir=str(tmp_path / 'labels'),
+    )
     assert metrics['R'] == pytest.approx(0.3)
     summary = json.loads((tmp_path / 'summary/dice_jaccard.json').read_text())
     assert summary['images'] == 3
@@ -97,8 +106,7 @@ def test_files(pairs, tmp_path):
         expected = 100 * slow_scores(*pair, 1)[1]
         assert float(row['Jaccard.rib']) == pytest.approx(expected, abs=1e-5)
     for i, (pred, _) in enumerate(pairs):
-        written = cv2.imread(
-            str(tmp_path / f'labels/case {i}.png'), cv2.IMREAD_UNCHANGED)
+        written = cv2.imread(str(tmp_path / f'labels/case {i}.png'), cv2.IMREAD_UNCHANGED)
         assert written.dtype == np.uint8 and (written == pred).all()
 
 
@@ -113,14 +121,16 @@ def test_surface_distances(pairs, tmp_path):
             values = [scores[row][label] for scores in expected]
             assert metrics[f'{key}.{name}'] == pytest.approx(np.nanmean(values))
         assert metrics[f'm{key}'] == pytest.approx(
-            np.mean([metrics[f'{key}.{name}'] for name in CLASSES[1:]]))
+            np.mean([metrics[f'{key}.{name}'] for name in CLASSES[1:]])
+        )
     assert [metrics[f'no_surface.{name}'] for name in CLASSES[1:]] == [0, 1, 1]
     with (tmp_path / 'dice_jaccard.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert rows[1]['HD95.thoracic'] == '' and float(rows[1]['ASSD.rib']) > 0
     # a class that is never found must not leave the average the better for it
-    lost = run([(np.where(pred == 1, 0, pred), truth) for pred, truth in pairs],
-               surface=True)
+    lost = run(
+        [(np.where(pred == 1, 0, pred), truth) for pred, truth in pairs], surface=True
+    )
     assert lost['Dice.rib'] == 0 and np.isfinite(lost['mDice'])
     assert np.isnan(lost['mHD95']) and np.isnan(lost['mASSD'])
 

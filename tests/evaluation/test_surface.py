@@ -1,4 +1,5 @@
 """HD95 and ASSD against plain loops over all pairs of outline pixels."""
+
 import math
 
 import numpy as np
@@ -15,7 +16,8 @@ def outline(mask):
         for x in range(cols):
             around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
             if mask[y, x] and not all(
-                    0 <= r < rows and 0 <= c < cols and mask[r, c] for r, c in around):
+                0 <= r < rows and 0 <= c < cols and mask[r, c] for r, c in around
+            ):
                 points.append((y, x))
     return points
 
@@ -35,7 +37,7 @@ def blobs(seed):
     mask = np.zeros((37, 23), np.uint8)
     for label in (1, 2, 3, 1):
         top, left = rng.integers(1, 25), rng.integers(1, 14)
-        mask[top:top + rng.integers(3, 10), left:left + rng.integers(2, 8)] = label
+        mask[top : top + rng.integers(3, 10), left : left + rng.integers(2, 8)] = label
     return mask
 
 

@@ -1,4 +1,5 @@
 """SEAM against Eq. 2 to 5 written as plain loops in float64."""
+
 import copy
 import math
 
@@ -31,10 +32,19 @@ def slow_conv(x, weight, bias, padding):
 
 def slow_norm(x, norm):
     """Batch norm in evaluation mode."""
-    return [[[(value - norm.running_mean[c].item())
-              / math.sqrt(norm.running_var[c].item() + norm.eps)
-              * norm.weight[c].item() + norm.bias[c].item() for value in row]
-             for row in plane] for c, plane in enumerate(x)]
+    return [
+        [
+            [
+                (value - norm.running_mean[c].item())
+                / math.sqrt(norm.running_var[c].item() + norm.eps)
+                * norm.weight[c].item()
+                + norm.bias[c].item()
+                for value in row
+            ]
+            for row in plane
+        ]
+        for c, plane in enumerate(x)
+    ]
 
 
 def slow_softmax(values):
@@ -66,12 +76,19 @@ def slow_seam(seam, v, normalization):
                 energy /= height * width
             row.append(energy)
         a.append(slow_softmax(row))
-    attended = [[[sum(row[n] * k_prime[n][i][j] for n in range(len(k)))
-                  for j in range(width)] for i in range(height)] for row in a]
+    attended = [
+        [
+            [sum(row[n] * k_prime[n][i][j] for n in range(len(k))) for j in range(width)]
+            for i in range(height)
+        ]
+        for row in a
+    ]
     z_prime = slow_norm(
-        slow_conv(attended, seam.theta.conv.weight.tolist(), None, 0), seam.theta.bn)
+        slow_conv(attended, seam.theta.conv.weight.tolist(), None, 0), seam.theta.bn
+    )
     z = slow_norm(
-        slow_conv(z_prime + v, seam.rho.conv.weight.tolist(), None, 1), seam.rho.bn)
+        slow_conv(z_prime + v, seam.rho.conv.weight.tolist(), None, 1), seam.rho.bn
+    )
     return [[[max(value, 0.0) for value in row] for row in plane] for plane in z], k
 
 
@@ -110,7 +127,7 @@ FORMS = {
     'batch of 3': dict(size=(3, 8, 6)),
     'one row': dict(size=(2, 1, 5)),
     'seven classes': dict(num_classes=7),
-    'two classes, C = C\'': dict(num_classes=2, reduction=1),
+    "two classes, C = C'": dict(num_classes=2, reduction=1),
     'no norm': dict(norm_cfg=None),
     'norm without weights': dict(norm_cfg=dict(type='BN', affine=False)),
     'no activation': dict(act_cfg=None),
@@ -143,16 +160,18 @@ def test_association_is_the_same_function(form, training):
         assert seam.can_associate() == (seam is ours)
         x = v.clone().requires_grad_()
         z, k = seam(x)
-        loss = (z * probe[0]).sum() + (k * probe[1, :, :k.shape[1]]).sum()
+        loss = (z * probe[0]).sum() + (k * probe[1, :, : k.shape[1]]).sum()
         gradients = torch.autograd.grad(loss, [x, *seam.parameters()])
         found.append([z, k, *gradients, *seam.buffers()])
     for a, b in zip(*found):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize('options', [
-    dict(norm_cfg=dict(type='GN', num_groups=2)), dict(conv_cfg=dict(type='ConvWS')),
-], ids=['group norm', 'weight standardisation'])
+@pytest.mark.parametrize(
+    'options',
+    [dict(norm_cfg=dict(type='GN', num_groups=2)), dict(conv_cfg=dict(type='ConvWS'))],
+    ids=['group norm', 'weight standardisation'],
+)
 def test_other_layers_take_the_direct_form(options):
     seam = SEAM(8, **options).double()
     assert not seam.can_associate()
@@ -211,7 +230,8 @@ def test_fusion_takes_z_prime_first():
     with torch.no_grad():
         seam.rho.conv.weight[:, :8] = 0  # drops z', the first half
     plain = seam.rho.bn(
-        torch.nn.functional.conv2d(v, seam.rho.conv.weight[:, 8:], padding=1)).relu()
+        torch.nn.functional.conv2d(v, seam.rho.conv.weight[:, 8:], padding=1)
+    ).relu()
     torch.testing.assert_close(seam(v)[0], plain)
     assert not torch.allclose(before, plain)
 
@@ -224,7 +244,8 @@ def test_scale_free_normalizations():
     for normalization in ('key_mass', 'hw'):
         torch.testing.assert_close(
             attentive_weights(q, k, normalization),
-            attentive_weights(*twice, normalization))
+            attentive_weights(*twice, normalization),
+        )
     assert not torch.allclose(attentive_weights(q, k), attentive_weights(*twice))
 
 
@@ -251,10 +272,15 @@ def test_bfloat16_autocast_forward_and_backward():
     assert torch.isfinite(v.grad).all() and v.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize('options', [
-    dict(num_classes=1), dict(reduction=3), dict(reduction=0),
-    dict(normalization='sum')
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(num_classes=1),
+        dict(reduction=3),
+        dict(reduction=0),
+        dict(normalization='sum'),
+    ],
+)
 def test_bad_arguments(options):
     with pytest.raises(ValueError):
         SEAM(16, **options)
@@ -272,7 +298,8 @@ def test_unscaled_eq4_saturates_at_the_papers_size():
         v = torch.randn(1, 128, 128, 64).relu()
         with torch.no_grad():
             weights = attentive_weights(
-                seam.phi(v), seam.varphi(v).softmax(dim=1), normalization)
+                seam.phi(v), seam.varphi(v).softmax(dim=1), normalization
+            )
         largest[normalization] = weights.amax(dim=2).mean().item()
     assert largest[None] > 0.95
     assert largest['key_mass'] < 0.5 and largest['hw'] < 0.5

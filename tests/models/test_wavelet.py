@@ -1,4 +1,5 @@
 """Haar pooling and AdaIN against plain loops; the autoencoder and its weights."""
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ def test_haar_against_loops():
     low, lh, hl, hh = haar_pool(x).numpy()
     for index in np.ndindex(2, 3, 2, 3):
         b, ch, i, j = index
-        block = x[b, ch, 2 * i:2 * i + 2, 2 * j:2 * j + 2].numpy()
+        block = x[b, ch, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].numpy()
         (p, q), (r, s) = block
         assert low[index] == pytest.approx((p + q + r + s) / 2)
         assert lh[index] == pytest.approx((q - p + s - r) / 2)
@@ -45,14 +46,15 @@ def test_adain_statistics():
     out = adaptive_instance_norm(content, style)
     assert torch.allclose(out.mean((2, 3)), style.mean((2, 3)).expand(2, 4))
     assert torch.allclose(
-        out.std((2, 3), correction=0), style.std((2, 3), correction=0).expand(2, 4),
-        rtol=1e-4)
+        out.std((2, 3), correction=0),
+        style.std((2, 3), correction=0).expand(2, 4),
+        rtol=1e-4,
+    )
     # and nothing but a shift and a scale of each channel
     for b, ch in np.ndindex(2, 4):
         pair = torch.stack([out[b, ch].flatten(), content[b, ch].flatten()])
         assert torch.corrcoef(pair)[0, 1] == pytest.approx(1)
-    assert torch.allclose(
-        adaptive_instance_norm(content, content), content, rtol=1e-4)
+    assert torch.allclose(adaptive_instance_norm(content, content), content, rtol=1e-4)
 
 
 def test_constant_channel_stays_finite():
@@ -69,23 +71,38 @@ def test_gradients():
 
 def test_encoder_is_vgg19s():
     """Numbered as torchvision's, up to conv4_1."""
-    convs = {name: tuple(layer.weight.shape) for name, layer in
-             WaveletAutoencoder().encoder.named_children()
-             if isinstance(layer, nn.Conv2d)}
-    channels = {'0': (3, 64), '2': (64, 64), '5': (64, 128), '7': (128, 128),
-                '10': (128, 256), '12': (256, 256), '14': (256, 256), '16': (256, 256),
-                '19': (256, 512)}
+    convs = {
+        name: tuple(layer.weight.shape)
+        for name, layer in WaveletAutoencoder().encoder.named_children()
+        if isinstance(layer, nn.Conv2d)
+    }
+    channels = {
+        '0': (3, 64),
+        '2': (64, 64),
+        '5': (64, 128),
+        '7': (128, 128),
+        '10': (128, 256),
+        '12': (256, 256),
+        '14': (256, 256),
+        '16': (256, 256),
+        '19': (256, 512),
+    }
     assert convs == {name: (out, into, 3, 3) for name, (into, out) in channels.items()}
 
 
 def test_given_weights_are_frozen(tmp_path):
     """As in the papers: with a trained encoder, the decoder alone learns."""
     source = WaveletAutoencoder(base_channels=2)
-    torch.save({f'features.{key}': value
-                for key, value in source.encoder.state_dict().items()},
-               tmp_path / 'vgg.pth')
-    model = WaveletAutoencoder(base_channels=2, init_cfg=dict(
-        type='Pretrained', checkpoint=str(tmp_path / 'vgg.pth'), prefix='features.'))
+    torch.save(
+        {f'features.{key}': value for key, value in source.encoder.state_dict().items()},
+        tmp_path / 'vgg.pth',
+    )
+    model = WaveletAutoencoder(
+        base_channels=2,
+        init_cfg=dict(
+            type='Pretrained', checkpoint=str(tmp_path / 'vgg.pth'), prefix='features.'
+        ),
+    )
     model.init_weights()
     for key, value in source.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[key], value)
@@ -102,7 +119,11 @@ def test_style_sets_the_statistics_of_the_decoders_maps():
     of_style = model.decode(*model.encode(style), none)[1]
     maps = model.decode(*model.encode(image), of_style)[1]
     assert [tuple(m.shape) for m in maps] == [
-        (2, 32, 4, 2), (2, 16, 4, 2), (2, 8, 8, 4), (2, 4, 16, 8)]
+        (2, 32, 4, 2),
+        (2, 16, 4, 2),
+        (2, 8, 8, 4),
+        (2, 4, 16, 8),
+    ]
     for ours, theirs in zip(maps, of_style):
         assert torch.allclose(ours.mean((2, 3)), theirs.mean((2, 3)))
     assert not torch.allclose(model(image, style), model(image))

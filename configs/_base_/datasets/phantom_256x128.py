@@ -7,7 +7,7 @@ patches = dict(image_size=image_size, size=(256, 128), stride=(32, 128))
 load_pipeline = [
     dict(type='LoadVPIImage'),
     dict(type='LoadVPIAnnotations'),
-    dict(type='ResizeVPI', scale=image_size[::-1])
+    dict(type='ResizeVPI', scale=image_size[::-1]),
 ]
 train_pipeline = [
     dict(type='CacheTransforms', transforms=load_pipeline),
@@ -16,14 +16,14 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     # Outside the patch is black like the exterior, but what lies there is unknown.
     dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 # The truth stays at the original resolution, where scores are taken.
 test_pipeline = [
     dict(type='LoadVPIImage'),
     dict(type='ResizeVPI', scale=image_size[::-1]),
     dict(type='LoadVPIAnnotations'),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 tta_model = dict(type='VPITTAModel')
 tta_pipeline = [
@@ -33,12 +33,13 @@ tta_pipeline = [
         type='TestTimeAug',
         transforms=[
             [
-                dict(type='RandomFlip', prob=0., direction='horizontal'),
-                dict(type='RandomFlip', prob=1., direction='horizontal')
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
             ],
             [dict(type='LoadVPIAnnotations')],
             [dict(type='PackSegInputs')],
-        ])
+        ],
+    ),
 ]
 
 train_dataloader = dict(
@@ -51,7 +52,9 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         patches=patches,
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
@@ -62,7 +65,9 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=1,
@@ -73,7 +78,9 @@ test_dataloader = dict(
         data_root=data_root,
         split='test',
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 val_evaluator = dict(type='DiceJaccardMetric')
 test_evaluator = dict(type='DiceJaccardMetric')
 val_cfg = dict(type='ValLoop')

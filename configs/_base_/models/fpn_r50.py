@@ -9,7 +9,8 @@ model = dict(
         std=[84.15, 84.15, 84.15],
         pad_val=0,
         seg_pad_val=255,
-        size_divisor=32),
+        size_divisor=32,
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=50,
@@ -19,12 +20,11 @@ model = dict(
         norm_eval=False,
         style='pytorch',
         # Offline: --cfg-options model.backbone.init_cfg=None
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c')),
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet50_v1c'),
+    ),
     neck=dict(
-        type='FPN',
-        in_channels=[256, 512, 1024, 2048],
-        out_channels=256,
-        num_outs=4),
+        type='FPN', in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=4
+    ),
     decode_head=dict(
         type='FPNHead',
         in_channels=[256, 256, 256, 256],
@@ -35,6 +35,8 @@ model = dict(
         num_classes=4,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='SyncCrossEntropyLoss')),
+        loss_decode=dict(type='SyncCrossEntropyLoss'),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole', resize='mask'))
+    test_cfg=dict(mode='whole', resize='mask'),
+)

@@ -2,4 +2,5 @@
 _base_ = 'ppmu.py'
 model = dict(
     backbone=dict(base_channels=16, init_cfg=None),
-    decode_head=dict(in_channels=8, channels=8))
+    decode_head=dict(in_channels=8, channels=8),
+)

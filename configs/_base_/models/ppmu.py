@@ -11,7 +11,9 @@ model = dict(
         # Wants torchvision, for the address. Without: --cfg-options
         # model.backbone.init_cfg=None
         init_cfg=dict(
-            type='Pretrained', checkpoint='torchvision://vgg11_bn', prefix='features.')),
+            type='Pretrained', checkpoint='torchvision://vgg11_bn', prefix='features.'
+        ),
+    ),
     neck=None,
     decode_head=dict(
         _delete_=True,
@@ -25,4 +27,6 @@ model = dict(
         num_classes=4,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='SyncCrossEntropyLoss')))
+        loss_decode=dict(type='SyncCrossEntropyLoss'),
+    ),
+)

@@ -3,4 +3,5 @@
 _base_ = 'unet_s5-d16.py'
 model = dict(
     backbone=dict(base_channels=24, strides=(2, 1, 1, 1, 1)),
-    decode_head=dict(in_channels=[24], channels=24))
+    decode_head=dict(in_channels=[24], channels=24),
+)

@@ -12,7 +12,8 @@ model = dict(
         enc_num_convs=(2, 2, 2, 2, 2),
         dec_num_convs=(2, 2, 2, 2),
         downsamples=(True, True, True, True),
-        norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
     neck=None,
-    decode_head=dict(
-        in_channels=[64], in_index=[4], feature_strides=[1], channels=64))
+    decode_head=dict(in_channels=[64], in_index=[4], feature_strides=[1], channels=64),
+)

@@ -1,7 +1,8 @@
 # Adam, 1e-4 to 5e-6 by cosine annealing (paper, Sec. 3.2). The paper gives no number of
 # iterations; 80,000 fit the 7 hours that it reports.
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4), clip_grad=None)
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4), clip_grad=None
+)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=80000, eta_min=5e-6, by_epoch=False)
 ]
@@ -12,9 +13,15 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The best is chosen on the validation split; without one, the last is kept.
     checkpoint=dict(
-        type='SafeCheckpointHook', by_epoch=False, interval=4000, max_keep_ckpts=2,
-        save_best='mDice', rule='greater'),
+        type='SafeCheckpointHook',
+        by_epoch=False,
+        interval=4000,
+        max_keep_ckpts=2,
+        save_best='mDice',
+        rule='greater',
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    iteration_seed=dict(type='IterationSeedHook'))
+    iteration_seed=dict(type='IterationSeedHook'),
+)
 # --cfg-options auto_scale_lr.enable=True scales the rate with the total batch, linearly.
 auto_scale_lr = dict(enable=False, base_batch_size=12)

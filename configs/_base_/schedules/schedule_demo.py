@@ -1,6 +1,7 @@
 # Minutes on two CPU cores: a small network from scratch takes a higher rate.
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-3), clip_grad=None)
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-3), clip_grad=None
+)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=600, eta_min=2e-5, by_epoch=False)
 ]
@@ -11,7 +12,13 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The best is chosen on the validation split; without one, the last is kept.
     checkpoint=dict(
-        type='SafeCheckpointHook', by_epoch=False, interval=100, max_keep_ckpts=1,
-        save_best='mDice', rule='greater'),
+        type='SafeCheckpointHook',
+        by_epoch=False,
+        interval=100,
+        max_keep_ckpts=1,
+        save_best='mDice',
+        rule='greater',
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    iteration_seed=dict(type='IterationSeedHook'))
+    iteration_seed=dict(type='IterationSeedHook'),
+)

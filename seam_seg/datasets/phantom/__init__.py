@@ -33,8 +33,24 @@ from .rendering import PhantomCase, make_case
 from .writing import SPLITS, write_phantom
 
 __all__ = [
-    'BACKGROUND', 'Body', 'Bone', 'CLASS_NAMES', 'CURVE_TYPES', 'Geometry', 'HELD_OUT',
-    'HELD_OUT_SEEDS', 'LUMBAR', 'PRESETS', 'PhantomCase', 'PhantomParams', 'RIB',
-    'SPLITS', 'THORACIC', 'draw_geometry', 'find_params', 'make_case', 'preset_name',
-    'write_phantom'
+    'BACKGROUND',
+    'Body',
+    'Bone',
+    'CLASS_NAMES',
+    'CURVE_TYPES',
+    'Geometry',
+    'HELD_OUT',
+    'HELD_OUT_SEEDS',
+    'LUMBAR',
+    'PRESETS',
+    'PhantomCase',
+    'PhantomParams',
+    'RIB',
+    'SPLITS',
+    'THORACIC',
+    'draw_geometry',
+    'find_params',
+    'make_case',
+    'preset_name',
+    'write_phantom',
 ]

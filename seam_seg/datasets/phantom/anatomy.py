@@ -351,9 +351,7 @@ def _draw_lumbar(rng, params, vertebra, shape, rotation, flatness, gap):
     """
     half_width = rng.uniform(*params.lumbar_width) / 2 * (1 + 0.3 * (1 - flatness))
     half_height = min(rng.uniform(*params.lumbar_height), 1.02 * gap) / 2 * flatness
-    half_size = (
-        half_width * (1 + rotation), half_width * (1 - rotation), half_height
-    )
+    half_size = (half_width * (1 + rotation), half_width * (1 - rotation), half_height)
     outline = LUMBAR_MODELS[params.lumbar_model](rng, params, shape, half_size)
     outline = _to_frame(vertebra, outline)
     return Bone(LUMBAR, vertebra['level'], 0, (vertebra['x'], vertebra['y']), outline)
@@ -423,9 +421,11 @@ def _crop(rng, params, geometry):
     ]
     vertebrae = [v for v in vertebrae if body.top < v['y'] < body.bottom]
     if not vertebrae:
-        raise InputError('the phantom has no vertebra on the scan: give it more levels '
-                         '(num_thoracic, num_lumbar), or crop less (crop_top, '
-                         'crop_bottom)')
+        raise InputError(
+            'the phantom has no vertebra on the scan: give it more levels '
+            '(num_thoracic, num_lumbar), or crop less (crop_top, '
+            'crop_bottom)'
+        )
     levels = {vertebra['level'] for vertebra in vertebrae}
     bones = []
     for bone in geometry.bones:
@@ -480,9 +480,7 @@ def _merge(rng, params, geometry):
         if j is None or bones[i].merged_with or rng.random() >= chances[label]:
             continue
         outline = _bridge(bones[i], bones[j])
-        bridges.append(
-            Bone(label, level, side, tuple(outline.mean(0).tolist()), outline)
-        )
+        bridges.append(Bone(label, level, side, tuple(outline.mean(0).tolist()), outline))
         bones[i] = replace(bones[i], merged_with=bones[j].level)
         bones[j] = replace(bones[j], merged_with=level)
     return replace(geometry, bones=bones, bridges=tuple(bridges))

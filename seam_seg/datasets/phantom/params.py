@@ -37,8 +37,7 @@ Chance = float  # in [0, 1]
 
 def _is_range(value):
     """(low, high), two numbers with low <= high"""
-    return (len(value) == 2 and all(map(math.isfinite, value))
-            and value[0] <= value[1])
+    return len(value) == 2 and all(map(math.isfinite, value)) and value[0] <= value[1]
 
 
 def _is_amount(value):
@@ -71,8 +70,15 @@ def _is_deviation(value):
     return 0 <= value < math.inf
 
 
-_RULES = dict(Range=_is_range, Amount=_is_amount, Size=_is_size, Share=_is_share,
-              Count=_is_count, Chance=_is_chance, float=_is_deviation)
+_RULES = dict(
+    Range=_is_range,
+    Amount=_is_amount,
+    Size=_is_size,
+    Share=_is_share,
+    Count=_is_count,
+    Chance=_is_chance,
+    float=_is_deviation,
+)
 
 
 @dataclass(frozen=True)
@@ -186,14 +192,22 @@ class PhantomParams:
             value = getattr(self, field.name)
             if field.type in _RULES and not _RULES[field.type](value):
                 raise InputError(
-                    f'{field.name} must be {_RULES[field.type].__doc__}, got {value}')
-        for name, options in (('curve_shares', CURVE_TYPES),
-                              ('lumbar_shares', LUMBAR_SHAPES)):
+                    f'{field.name} must be {_RULES[field.type].__doc__}, got {value}'
+                )
+        for name, options in (
+            ('curve_shares', CURVE_TYPES),
+            ('lumbar_shares', LUMBAR_SHAPES),
+        ):
             shares = getattr(self, name)
-            if (len(shares) != len(options) or min(shares) < 0
-                    or not math.isclose(sum(shares), 1)):
-                raise InputError(f'{name} must be the shares of {", ".join(options)}, '
-                                 f'which make 1 together, got {shares}')
+            if (
+                len(shares) != len(options)
+                or min(shares) < 0
+                or not math.isclose(sum(shares), 1)
+            ):
+                raise InputError(
+                    f'{name} must be the shares of {", ".join(options)}, '
+                    f'which make 1 together, got {shares}'
+                )
         for name, models in MODELS.items():
             if getattr(self, name) not in models:
                 raise InputError(

@@ -62,7 +62,8 @@ def _prepare_root(root, recipe, overwrite):
         if not recipe_path.exists():
             raise InputError(
                 f'{root} already holds a data set that is no phantom; choose another '
-                'folder')
+                'folder'
+            )
         try:
             same = json.loads(recipe_path.read_text(encoding='utf-8')) == recipe
         except (OSError, ValueError):

@@ -3,6 +3,7 @@
 Shahin, Amer, Elattar, "Deep Convolutional Encoder-Decoders with Aggregated
 Multi-Resolution Skip Connections for Skin Lesion Segmentation", ISBI 2019.
 """
+
 from typing import List, Optional, Sequence
 
 import torch
@@ -14,7 +15,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 # VGG11's stages, as multiples of the first one's channels: a pooling ends each.
-STAGES = ((1, ), (2, ), (4, 4), (8, 8), (8, 8))
+STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 # (input without the skip, middle, output) of the decoder's blocks, the deepest first.
 BLOCKS = ((8, 16, 8), (8, 8, 4), (4, 8, 2), (2, 4, 1), (1, 2, 0.5))
 PYRAMIDS = 3  # blocks that begin with pyramid pooling, from the deepest on
@@ -32,22 +33,50 @@ class PPMUBlock(BaseModule):
         norm_cfg (dict): config of the norm.
     """
 
-    def __init__(self, in_channels: int, mid_channels: int, out_channels: int,
-                 pyramid: bool, norm_cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        pyramid: bool,
+        norm_cfg: dict,
+    ) -> None:
         super().__init__()
         act_cfg = dict(type='ReLU')
-        self.pyramid = PPM(
-            (1, 2, 3, 6), in_channels, in_channels // 4, conv_cfg=None,
-            norm_cfg=norm_cfg, act_cfg=act_cfg, align_corners=False) if pyramid else None
+        self.pyramid = (
+            PPM(
+                (1, 2, 3, 6),
+                in_channels,
+                in_channels // 4,
+                conv_cfg=None,
+                norm_cfg=norm_cfg,
+                act_cfg=act_cfg,
+                align_corners=False,
+            )
+            if pyramid
+            else None
+        )
         width = 2 * in_channels if pyramid else in_channels
-        self.convs = nn.Sequential(*(
-            ConvModule(channels, mid_channels, 3, padding=2, dilation=2,
-                       norm_cfg=norm_cfg, act_cfg=act_cfg)
-            for channels in (width, mid_channels)))
+        self.convs = nn.Sequential(
+            *(
+                ConvModule(
+                    channels,
+                    mid_channels,
+                    3,
+                    padding=2,
+                    dilation=2,
+                    norm_cfg=norm_cfg,
+                    act_cfg=act_cfg,
+                )
+                for channels in (width, mid_channels)
+            )
+        )
         self.up = nn.Sequential(
             nn.ConvTranspose2d(
-                mid_channels, out_channels, 3, stride=2, padding=1, output_padding=1),
-            nn.ReLU(inplace=True))
+                mid_channels, out_channels, 3, stride=2, padding=1, output_padding=1
+            ),
+            nn.ReLU(inplace=True),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in, h, w) to (B, out, 2 h, 2 w)."""
@@ -82,23 +111,31 @@ class PPMU(BaseModule):
         ValueError: base_channels is no multiple of 4.
     """
 
-    def __init__(self,
-                 in_channels: int = 3,
-                 base_channels: int = 64,
-                 norm_cfg: dict = dict(type='BN'),
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        norm_cfg: dict = dict(type='BN'),
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__()
         if base_channels < 4 or base_channels % 4:
-            raise ValueError(f'PPMU: base_channels={base_channels} must be a positive '
-                             'multiple of 4')
+            raise ValueError(
+                f'PPMU: base_channels={base_channels} must be a positive multiple of 4'
+            )
         layers: List[nn.Module] = []
         skips = []
         width = in_channels
         for stage in STAGES:
             for factor in stage:
                 plain = ConvModule(
-                    width, factor * base_channels, 3, padding=1, bias=True,
-                    norm_cfg=norm_cfg)
+                    width,
+                    factor * base_channels,
+                    3,
+                    padding=1,
+                    bias=True,
+                    norm_cfg=norm_cfg,
+                )
                 layers += [plain.conv, plain.norm, plain.activate]
                 width = factor * base_channels
             skips.append(width)
@@ -108,11 +145,16 @@ class PPMU(BaseModule):
         # The deepest block has no skip: it gets what the last pooling leaves.
         for i, (block, skip) in enumerate(zip(BLOCKS, [0, *skips[:0:-1]])):
             below, middle, above = (int(factor * base_channels) for factor in block)
-            self.blocks.append(PPMUBlock(
-                below + skip, middle, above, i < PYRAMIDS, norm_cfg))
+            self.blocks.append(
+                PPMUBlock(below + skip, middle, above, i < PYRAMIDS, norm_cfg)
+            )
         self.last = ConvModule(
-            int(BLOCKS[-1][2] * base_channels) + skips[0], base_channels // 2, 3,
-            padding=1, norm_cfg=None)
+            int(BLOCKS[-1][2] * base_channels) + skips[0],
+            base_channels // 2,
+            3,
+            padding=1,
+            norm_cfg=None,
+        )
 
     def forward(self, x: Tensor) -> Sequence[Tensor]:
         """Decodes the image to a feature map of its own size.
@@ -133,4 +175,4 @@ class PPMU(BaseModule):
             if x.shape[2:] != skip.shape[2:]:  # a pooling dropped an odd row or column
                 x = resize(x, size=skip.shape[2:], mode='bilinear', align_corners=False)
             x = torch.cat([x, skip], dim=1)
-        return (self.last(x), )
+        return (self.last(x),)

@@ -15,6 +15,7 @@ per patch until the backward pass and then holds it three times (itself, its gra
 the gradient before the softmax), some 9 GiB for a batch of 12 patches. EMANet holds
 H * W times the number of bases instead, a few MiB.
 """
+
 from typing import Dict, Sequence, Tuple
 
 import torch
@@ -47,14 +48,23 @@ class FPNAttentionHead(MergedFPNHead):
         **kwargs: of mmseg's ``BaseDecodeHead``.
     """
 
-    def __init__(self,
-                 feature_strides: Sequence[int],
-                 concat_input: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self, feature_strides: Sequence[int], concat_input: bool = False, **kwargs
+    ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
-        self.conv_cat = ConvModule(
-            2 * self.channels, self.channels, 3, padding=1, conv_cfg=self.conv_cfg,
-            norm_cfg=self.norm_cfg, act_cfg=self.act_cfg) if concat_input else None
+        self.conv_cat = (
+            ConvModule(
+                2 * self.channels,
+                self.channels,
+                3,
+                padding=1,
+                conv_cfg=self.conv_cfg,
+                norm_cfg=self.norm_cfg,
+                act_cfg=self.act_cfg,
+            )
+            if concat_input
+            else None
+        )
 
     def attend(self, v: Tensor) -> Tensor:
         """The attention, with its own residual connection; keeps the shape of v."""
@@ -86,8 +96,10 @@ class FPNAttentionHead(MergedFPNHead):
             RuntimeError: in training mode, where the pass would change statistics.
         """
         if self.training:
-            raise RuntimeError(f'{type(self).__name__}.gates: call eval() first, a pass '
-                               'in training mode changes the statistics of the head')
+            raise RuntimeError(
+                f'{type(self).__name__}.gates: call eval() first, a pass '
+                'in training mode changes the statistics of the head'
+            )
         return self.gates_of(self.merge(inputs))
 
     def gates_of(self, v: Tensor) -> Dict[str, float]:
@@ -115,8 +127,9 @@ class FPNDAHead(FPNAttentionHead):
         **kwargs: of :class:`FPNAttentionHead`.
     """
 
-    def __init__(self, feature_strides: Sequence[int], pam_channels: int,
-                 **kwargs) -> None:
+    def __init__(
+        self, feature_strides: Sequence[int], pam_channels: int, **kwargs
+    ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.pam = PAM(self.channels, pam_channels)
         self.cam = CAM()
@@ -139,11 +152,15 @@ class FPNDAHead(FPNAttentionHead):
         v = self.merge(inputs)
         pam, cam = self.branches(v)
         dropout = nn.Identity() if self.dropout is None else self.dropout
-        return (self.cls_seg(self.fuse((pam + cam) / 2, v)),
-                self.pam_conv_seg(dropout(pam)), self.cam_conv_seg(dropout(cam)))
+        return (
+            self.cls_seg(self.fuse((pam + cam) / 2, v)),
+            self.pam_conv_seg(dropout(pam)),
+            self.cam_conv_seg(dropout(cam)),
+        )
 
-    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list,
-             train_cfg: dict) -> dict:
+    def loss(
+        self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict
+    ) -> dict:
         """The loss of the sum and of each branch.
 
         Args:
@@ -157,8 +174,7 @@ class FPNDAHead(FPNAttentionHead):
         """
         losses = dict()
         for name, logits in zip(('pam_cam', 'pam', 'cam'), self.forward_train(inputs)):
-            losses.update(
-                add_prefix(self.loss_by_feat(logits, batch_data_samples), name))
+            losses.update(add_prefix(self.loss_by_feat(logits, batch_data_samples), name))
         return losses
 
     def gates_of(self, v: Tensor) -> Dict[str, float]:
@@ -169,7 +185,8 @@ class FPNDAHead(FPNAttentionHead):
             added_pam=added(v, pam),
             added_cam=added(v, cam),
             gamma_pam=self.pam.gamma.scale.item(),
-            gamma_cam=self.cam.gamma.scale.item())
+            gamma_cam=self.cam.gamma.scale.item(),
+        )
 
 
 @MODELS.register_module()
@@ -193,22 +210,34 @@ class FPNEMAHead(FPNAttentionHead):
         **kwargs: of :class:`FPNAttentionHead`.
     """
 
-    def __init__(self,
-                 feature_strides: Sequence[int],
-                 num_bases: int = 64,
-                 num_stages: int = 3,
-                 momentum: float = 0.1,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        feature_strides: Sequence[int],
+        num_bases: int = 64,
+        num_stages: int = 3,
+        momentum: float = 0.1,
+        **kwargs,
+    ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         # v is a sum of activations, not negative; the attention wants both signs.
         self.ema_mid_conv = ConvModule(
-            self.channels, self.channels, 1,
-            conv_cfg=self.conv_cfg, norm_cfg=None, act_cfg=None)
+            self.channels,
+            self.channels,
+            1,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=None,
+            act_cfg=None,
+        )
         self.ema_mid_conv.requires_grad_(False)
         self.ema_module = EMAModule(self.channels, num_bases, num_stages, momentum)
         self.ema_out_conv = ConvModule(
-            self.channels, self.channels, 1,
-            conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=None)
+            self.channels,
+            self.channels,
+            1,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=None,
+        )
 
     def attend(self, v: Tensor) -> Tensor:
         """v with its reconstruction from the bases, (B, C, H, W)."""
@@ -233,16 +262,23 @@ class FPNNonLocalHead(FPNAttentionHead):
         **kwargs: of :class:`FPNAttentionHead`.
     """
 
-    def __init__(self,
-                 feature_strides: Sequence[int],
-                 reduction: int = 2,
-                 use_scale: bool = True,
-                 mode: str = 'embedded_gaussian',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        feature_strides: Sequence[int],
+        reduction: int = 2,
+        use_scale: bool = True,
+        mode: str = 'embedded_gaussian',
+        **kwargs,
+    ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.nl_block = NonLocal2d(
-            self.channels, reduction=reduction, use_scale=use_scale, mode=mode,
-            conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+            self.channels,
+            reduction=reduction,
+            use_scale=use_scale,
+            mode=mode,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+        )
 
     def attend(self, v: Tensor) -> Tensor:
         """v with what the block adds to it, (B, C, H, W)."""

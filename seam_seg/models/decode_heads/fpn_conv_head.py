@@ -1,4 +1,5 @@
 """The control of SEAM: as many weights as rho, and no attention."""
+
 from typing import Sequence
 
 from mmcv.cnn import ConvModule
@@ -23,8 +24,14 @@ class FPNConvHead(FPNHead):
     def __init__(self, feature_strides: Sequence[int], **kwargs) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.conv = ConvModule(
-            self.channels, 2 * self.channels, 3, padding=1,
-            conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+            self.channels,
+            2 * self.channels,
+            3,
+            padding=1,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg,
+        )
         self.conv_seg = nn.Conv2d(2 * self.channels, self.out_channels, 1)
 
     def cls_seg(self, feat: Tensor) -> Tensor:

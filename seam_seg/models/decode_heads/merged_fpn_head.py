@@ -1,4 +1,5 @@
 """mmseg's ``FPNHead`` with its merged feature map v as a step of its own."""
+
 from typing import Sequence
 
 from mmseg.models.decode_heads import FPNHead
@@ -30,5 +31,6 @@ class MergedFPNHead(FPNHead):
                 scale_head(level),
                 size=v.shape[2:],
                 mode='bilinear',
-                align_corners=self.align_corners)
+                align_corners=self.align_corners,
+            )
         return v

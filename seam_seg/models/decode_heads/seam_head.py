@@ -1,4 +1,5 @@
 """SEAM as a decode head that takes the place of mmseg's ``FPNHead``."""
+
 from typing import List, Optional, Sequence, Tuple, Union
 
 from mmseg.models.losses import accuracy
@@ -46,57 +47,78 @@ class SEAMHead(MergedFPNHead):
             not match.
     """
 
-    def __init__(self,
-                 in_channels: Union[int, Sequence[int]],
-                 *,
-                 in_index: Union[int, Sequence[int]] = -1,
-                 feature_strides: Sequence[int] = (1, ),
-                 reduction: int = 4,
-                 normalization: Optional[str] = None,
-                 attention: bool = True,
-                 lambda_: float = 0.4,
-                 beta: float = 0.5,
-                 loss_key: dict = dict(type='SyncCrossEntropyLoss'),
-                 loss_center: dict = dict(type='CenterRegressionLoss'),
-                 loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: Union[int, Sequence[int]],
+        *,
+        in_index: Union[int, Sequence[int]] = -1,
+        feature_strides: Sequence[int] = (1,),
+        reduction: int = 4,
+        normalization: Optional[str] = None,
+        attention: bool = True,
+        lambda_: float = 0.4,
+        beta: float = 0.5,
+        loss_key: dict = dict(type='SyncCrossEntropyLoss'),
+        loss_center: dict = dict(type='CenterRegressionLoss'),
+        loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
+        **kwargs,
+    ) -> None:
         if lambda_ < 0 or beta < 0:
-            raise ValueError('SEAMHead: lambda_ and beta must not be negative, got '
-                             f'{lambda_} and {beta}')
+            raise ValueError(
+                'SEAMHead: lambda_ and beta must not be negative, got '
+                f'{lambda_} and {beta}'
+            )
         in_channels, in_index = (
             [value] if isinstance(value, int) else list(value)
-            for value in (in_channels, in_index))
+            for value in (in_channels, in_index)
+        )
         if not len(in_channels) == len(in_index) == len(feature_strides):
             raise ValueError(
                 'SEAMHead needs as many in_channels as in_index and feature_strides, got '
-                f'{in_channels}, {in_index} and {list(feature_strides)}')
+                f'{in_channels}, {in_index} and {list(feature_strides)}'
+            )
         super().__init__(
             feature_strides=feature_strides,
             in_channels=in_channels,
             in_index=in_index,
             loss_decode=loss_decode,
-            **kwargs)
+            **kwargs,
+        )
         if self.num_classes < 2 or self.out_channels != self.num_classes:
-            raise ValueError('SEAMHead needs num_classes >= 2 with one output channel '
-                             f'each, got num_classes={self.num_classes}, '
-                             f'out_channels={self.out_channels}')
+            raise ValueError(
+                'SEAMHead needs num_classes >= 2 with one output channel '
+                f'each, got num_classes={self.num_classes}, '
+                f'out_channels={self.out_channels}'
+            )
         self.lambda_ = lambda_
         self.beta = beta
         if attention:
             self.seam = SEAM(
-                self.channels, self.num_classes, reduction, normalization,
-                conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+                self.channels,
+                self.num_classes,
+                reduction,
+                normalization,
+                conv_cfg=self.conv_cfg,
+                norm_cfg=self.norm_cfg,
+                act_cfg=self.act_cfg,
+            )
             self.varphi = None
         else:
             self.seam = None
             self.varphi = nn.Conv2d(self.channels, self.num_classes, 1)
         self.loss_key = MODELS.build(loss_key)
         # Not built when unused: a layer of the loss without a gradient stalls DDP.
-        self.loss_center = MODELS.build({
-            'num_classes': self.num_classes,
-            'ignore_index': self.ignore_index,
-            **loss_center
-        }) if lambda_ * beta > 0 else None
+        self.loss_center = (
+            MODELS.build(
+                {
+                    'num_classes': self.num_classes,
+                    'ignore_index': self.ignore_index,
+                    **loss_center,
+                }
+            )
+            if lambda_ * beta > 0
+            else None
+        )
 
     def forward_train(self, inputs: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
         """Class logits and key logits, both (B, N, H, W), of the merged map."""
@@ -109,8 +131,9 @@ class SEAMHead(MergedFPNHead):
         v = self.merge(inputs)
         return self.cls_seg(v if self.seam is None else self.seam(v)[0])
 
-    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list,
-             train_cfg: dict) -> dict:
+    def loss(
+        self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict
+    ) -> dict:
         """Eq. 9, term by term.
 
         Args:
@@ -127,9 +150,11 @@ class SEAMHead(MergedFPNHead):
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         # The key is compared at the resolution of the label, as the logits are.
         k_full = resize(
-            k, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners)
+            k, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners
+        )
         losses['loss_key'] = self.lambda_ * self.loss_key(
-            k_full, label, ignore_index=self.ignore_index)
+            k_full, label, ignore_index=self.ignore_index
+        )
         losses['acc_key'] = accuracy(k_full, label, ignore_index=self.ignore_index)
         if self.loss_center is not None:
             losses['loss_center'] = self.lambda_ * self.beta * self.loss_center(k, label)

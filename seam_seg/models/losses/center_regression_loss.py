@@ -1,4 +1,5 @@
 """The center regression of the key, Eq. 7 of the paper."""
+
 from typing import NamedTuple, Optional, Tuple
 
 import cv2
@@ -27,6 +28,7 @@ class SegmentMaps(NamedTuple):
             row is a placeholder for 'no segment'.
         sizes (Tensor): (S + 1,) numbers of true pixels; the last is 0.
     """
+
     members: Tensor
     own: Tensor
     centers: Tensor
@@ -53,15 +55,19 @@ def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
     # Labels every pixel with its nearest zero pixel's index; that pixel's component
     # is then looked up, since OpenCV numbers the two label maps differently.
     _, nearest = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5,
-        labelType=cv2.DIST_LABEL_PIXEL)
+        (~mask).astype(np.uint8),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
     component_of = np.zeros(nearest.max() + 1, np.int32)
     component_of[nearest[mask]] = components[mask]
     return component_of[nearest] - 1, count - 1
 
 
-def segment_maps(label: Tensor, num_classes: int, segments: str,
-                 ignore_index: int) -> SegmentMaps:
+def segment_maps(
+    label: Tensor, num_classes: int, segments: str, ignore_index: int
+) -> SegmentMaps:
     """Finds the true segments of a batch (on the CPU, by OpenCV).
 
     Args:
@@ -91,10 +97,17 @@ def segment_maps(label: Tensor, num_classes: int, segments: str,
             at_row, at_col = np.nonzero(mask)
             segment = region[mask]
             size = np.bincount(segment, minlength=count).astype(np.float64)
-            centers.append(np.stack([
-                np.bincount(segment, weights=rows[at_row], minlength=count) / size,
-                np.bincount(segment, weights=cols[at_col], minlength=count) / size
-            ], axis=1))
+            centers.append(
+                np.stack(
+                    [
+                        np.bincount(segment, weights=rows[at_row], minlength=count)
+                        / size,
+                        np.bincount(segment, weights=cols[at_col], minlength=count)
+                        / size,
+                    ],
+                    axis=1,
+                )
+            )
             sizes.append(size)
             own[image][mask] = segment + total
             members[image, channel] = np.where(valid[image], region + total, -1)
@@ -104,8 +117,11 @@ def segment_maps(label: Tensor, num_classes: int, segments: str,
     centers.append(np.zeros((1, 2)))
     sizes.append(np.zeros(1))
     return SegmentMaps(
-        *(torch.from_numpy(part).to(label.device)
-          for part in (members, own, np.concatenate(centers), np.concatenate(sizes))))
+        *(
+            torch.from_numpy(part).to(label.device)
+            for part in (members, own, np.concatenate(centers), np.concatenate(sizes))
+        )
+    )
 
 
 @MODELS.register_module()
@@ -144,27 +160,33 @@ class CenterRegressionLoss(nn.Module):
         ValueError: an unknown mode or kind of segments, or a number out of range.
     """
 
-    def __init__(self,
-                 mode: str = 'centroid',
-                 segments: str = 'instance',
-                 num_classes: int = 4,
-                 smooth_l1_beta: Optional[float] = None,
-                 loss_weight: float = 1.0,
-                 ignore_index: int = 255) -> None:
+    def __init__(
+        self,
+        mode: str = 'centroid',
+        segments: str = 'instance',
+        num_classes: int = 4,
+        smooth_l1_beta: Optional[float] = None,
+        loss_weight: float = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
         super().__init__()
         if mode not in MODES:
             raise ValueError(f'CenterRegressionLoss: mode={mode!r} is none of {MODES}')
         if segments not in SEGMENTS:
             raise ValueError(
-                f'CenterRegressionLoss: segments={segments!r} is none of {SEGMENTS}')
+                f'CenterRegressionLoss: segments={segments!r} is none of {SEGMENTS}'
+            )
         if num_classes < 2:
             raise ValueError(
-                f'CenterRegressionLoss needs num_classes >= 2, got {num_classes}')
+                f'CenterRegressionLoss needs num_classes >= 2, got {num_classes}'
+            )
         if smooth_l1_beta is None:
             smooth_l1_beta = 1.0 if mode == 'centroid' else 1 / 9
         if smooth_l1_beta <= 0:
-            raise ValueError('CenterRegressionLoss: smooth_l1_beta must be positive, '
-                             f'got {smooth_l1_beta}')
+            raise ValueError(
+                'CenterRegressionLoss: smooth_l1_beta must be positive, '
+                f'got {smooth_l1_beta}'
+            )
         self.mode = mode
         self.segments = segments
         self.num_classes = num_classes
@@ -190,16 +212,20 @@ class CenterRegressionLoss(nn.Module):
         Raises:
             ValueError: the shapes do not fit.
         """
-        if (key_logits.dim() != 4 or label.dim() != 3
-                or key_logits.shape[1] != self.num_classes
-                or key_logits.shape[0] != label.shape[0]):
+        if (
+            key_logits.dim() != 4
+            or label.dim() != 3
+            or key_logits.shape[1] != self.num_classes
+            or key_logits.shape[0] != label.shape[0]
+        ):
             raise ValueError(
                 f'CenterRegressionLoss: key_logits must be (B, {self.num_classes}, h, '
                 f'w) and label (B, H, W), got {tuple(key_logits.shape)} and '
-                f'{tuple(label.shape)}')
+                f'{tuple(label.shape)}'
+            )
         label = F.interpolate(
-            label[:, None].float(), size=key_logits.shape[2:],
-            mode='nearest-exact')[:, 0].long()
+            label[:, None].float(), size=key_logits.shape[2:], mode='nearest-exact'
+        )[:, 0].long()
         maps = segment_maps(label, self.num_classes, self.segments, self.ignore_index)
         dtype = torch.promote_types(key_logits.dtype, torch.float32)
         with torch.autocast(device_type=key_logits.device.type, enabled=False):
@@ -212,15 +238,17 @@ class CenterRegressionLoss(nn.Module):
     def _positions(self, like: Tensor) -> Tensor:
         """Normalised (row, column) of the pixel centers, shape (2, h, w)."""
         height, width = like.shape[-2:]
-        rows = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5)
-        cols = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5)
-        return torch.stack(
-            torch.meshgrid(rows / height, cols / width, indexing='ij'))
+        rows = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
+        cols = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
+        return torch.stack(torch.meshgrid(rows / height, cols / width, indexing='ij'))
 
     def _smooth_l1(self, difference: Tensor) -> Tensor:
         return F.smooth_l1_loss(
-            difference, torch.zeros_like(difference), reduction='none',
-            beta=self.smooth_l1_beta)
+            difference,
+            torch.zeros_like(difference),
+            reduction='none',
+            beta=self.smooth_l1_beta,
+        )
 
     def _centroid(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
         """Sum over the foreground pixels, with the estimated centers of mass."""
@@ -233,23 +261,28 @@ class CenterRegressionLoss(nn.Module):
         # where the estimate is good, and an absent mass leaves it at zero.
         shift = [
             weights.new_zeros(len(centers)).index_add(
-                0, members,
-                weights * (axis.expand_as(k_prime).flatten() - centers[members, i]))
+                0,
+                members,
+                weights * (axis.expand_as(k_prime).flatten() - centers[members, i]),
+            )
             for i, axis in enumerate(positions)
         ]
         mass = weights.new_zeros(len(centers)).index_add(0, members, weights)
         # Below a thousandth of a pixel the estimate fades to the true center: where
         # the key is empty there is no center to correct, and its cross entropy acts.
         difference = torch.stack(shift, dim=1) / mass.clamp(min=1e-3)[:, None]
-        return (self._smooth_l1(difference).sum(dim=1)
-                * maps.sizes.to(weights.dtype)).sum()
+        return (
+            self._smooth_l1(difference).sum(dim=1) * maps.sizes.to(weights.dtype)
+        ).sum()
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
         """Sum over the foreground pixels, with the predicted offsets."""
         layer = self.offset_layer
         predicted = F.conv2d(
-            key_logits[:, 1:], layer.weight.to(key_logits.dtype),
-            layer.bias.to(key_logits.dtype))
+            key_logits[:, 1:],
+            layer.weight.to(key_logits.dtype),
+            layer.bias.to(key_logits.dtype),
+        )
         centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
         true = self._positions(key_logits) - centers
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]

@@ -1,4 +1,5 @@
 """Cross entropy that is the same however a batch is spread over processes."""
+
 from typing import Optional, Sequence, Union
 
 import torch
@@ -39,18 +40,29 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
         loss_name (str): key in mmseg's losses. Default: ``'loss_ce'``.
     """
 
-    def __init__(self,
-                 class_weight: Optional[Union[Sequence[float], str]] = None,
-                 loss_weight: float = 1.0,
-                 loss_name: str = 'loss_ce') -> None:
+    def __init__(
+        self,
+        class_weight: Optional[Union[Sequence[float], str]] = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
         super().__init__(
-            class_weight=class_weight, loss_weight=loss_weight, loss_name=loss_name,
-            avg_non_ignore=True)
+            class_weight=class_weight,
+            loss_weight=loss_weight,
+            loss_name=loss_name,
+            avg_non_ignore=True,
+        )
 
-    def forward(self, cls_score: Tensor, label: Tensor, *args,
-                avg_factor: Optional[float] = None,
-                reduction_override: Optional[str] = None,
-                ignore_index: int = 255, **kwargs) -> Tensor:
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        *args,
+        avg_factor: Optional[float] = None,
+        reduction_override: Optional[str] = None,
+        ignore_index: int = 255,
+        **kwargs,
+    ) -> Tensor:
         """Takes the loss of a batch.
 
         Args:
@@ -75,5 +87,11 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
                 count = cls_score.new_tensor(self.class_weight)[labelled].sum()
             avg_factor = mean_over_processes(count).item()
         return super().forward(
-            cls_score, label, *args, avg_factor=avg_factor,
-            reduction_override=reduction_override, ignore_index=ignore_index, **kwargs)
+            cls_score,
+            label,
+            *args,
+            avg_factor=avg_factor,
+            reduction_override=reduction_override,
+            ignore_index=ignore_index,
+            **kwargs,
+        )

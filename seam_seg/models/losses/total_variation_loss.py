@@ -1,4 +1,5 @@
 """Total variation of the predicted probabilities (row 'RSNU' of Table 1)."""
+
 from typing import Optional
 
 import torch
@@ -31,12 +32,14 @@ class TotalVariationLoss(nn.Module):
         self.loss_weight = loss_weight
         self.loss_name = loss_name  # mmseg reads it
 
-    def forward(self,
-                pred: Tensor,
-                target: Tensor,
-                weight: Optional[Tensor] = None,
-                ignore_index: int = 255,
-                **kwargs) -> Tensor:
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Optional[Tensor] = None,
+        ignore_index: int = 255,
+        **kwargs,
+    ) -> Tensor:
         """Takes the loss of a batch; the true classes do not matter to it.
 
         Args:
@@ -52,13 +55,15 @@ class TotalVariationLoss(nn.Module):
         """
         height, width = pred.shape[2:]
         with torch.autocast(device_type=pred.device.type, enabled=False):
-            probability = pred.to(
-                torch.promote_types(pred.dtype, torch.float32)).softmax(dim=1)
+            probability = pred.to(torch.promote_types(pred.dtype, torch.float32)).softmax(
+                dim=1
+            )
             valid = (target != ignore_index)[:, None]
             total = probability.new_zeros(())
             for axis, length in ((2, width), (3, height)):
-                counts = (valid.narrow(axis, 1, valid.shape[axis] - 1)
-                          & valid.narrow(axis, 0, valid.shape[axis] - 1))
+                counts = valid.narrow(axis, 1, valid.shape[axis] - 1) & valid.narrow(
+                    axis, 0, valid.shape[axis] - 1
+                )
                 steps = probability.diff(dim=axis).abs()
                 total = total + (steps * counts).sum() / length
             return self.loss_weight * total / (pred.shape[0] * pred.shape[1])

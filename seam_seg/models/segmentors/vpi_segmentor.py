@@ -1,4 +1,5 @@
 """Brings predictions back to the original resolution as the paper does."""
+
 from typing import List, Optional, Sequence
 
 import torch.nn.functional as F
@@ -23,8 +24,9 @@ def resize_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
     """
     if tuple(mask.shape[1:]) == tuple(shape[:2]):
         return mask.long()
-    return F.interpolate(
-        mask[None].byte(), size=tuple(shape[:2]), mode='nearest-exact')[0].long()
+    return F.interpolate(mask[None].byte(), size=tuple(shape[:2]), mode='nearest-exact')[
+        0
+    ].long()
 
 
 @MODELS.register_module()
@@ -49,13 +51,12 @@ class VPISegmentor(EncoderDecoder):
         super().__init__(**kwargs)
         self.resize = (self.test_cfg or {}).get('resize', 'mask')
         if self.resize not in RESIZE:
-            raise ValueError(f'VPISegmentor: test_cfg.resize={self.resize!r} is none '
-                             f'of {RESIZE}')
+            raise ValueError(
+                f'VPISegmentor: test_cfg.resize={self.resize!r} is none of {RESIZE}'
+            )
 
     def postprocess_result(
-            self,
-            seg_logits: Tensor,
-            data_samples: Optional[List[SegDataSample]] = None
+        self, seg_logits: Tensor, data_samples: Optional[List[SegDataSample]] = None
     ) -> List[SegDataSample]:
         """Turns logits into label maps at the original resolution.
 
@@ -72,16 +73,20 @@ class VPISegmentor(EncoderDecoder):
         for sample, logits in zip(data_samples, seg_logits):
             meta = sample.metainfo
             left, right, top, bottom = meta.get(
-                'img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
+                'img_padding_size', meta.get('padding_size', (0, 0, 0, 0))
+            )
             height, width = logits.shape[1:]
-            logits = logits[:, top:height - bottom, left:width - right]
+            logits = logits[:, top : height - bottom, left : width - right]
             if meta.get('flip'):
                 horizontal = meta['flip_direction'] == 'horizontal'
-                logits = logits.flip(dims=(2 if horizontal else 1, ))
+                logits = logits.flip(dims=(2 if horizontal else 1,))
             mask = logits.argmax(dim=0, keepdim=True)
-            sample.set_data(dict(
-                seg_logits=PixelData(data=logits),
-                pred_sem_seg=PixelData(data=resize_mask(mask, meta['ori_shape']))))
+            sample.set_data(
+                dict(
+                    seg_logits=PixelData(data=logits),
+                    pred_sem_seg=PixelData(data=resize_mask(mask, meta['ori_shape'])),
+                )
+            )
         return data_samples
 
 
@@ -94,8 +99,8 @@ class VPITTAModel(SegTTAModel):
     """
 
     def merge_preds(
-            self,
-            data_samples_list: List[List[SegDataSample]]) -> List[SegDataSample]:
+        self, data_samples_list: List[List[SegDataSample]]
+    ) -> List[SegDataSample]:
         """Merges the augmented predictions of each image into one.
 
         Args:
@@ -107,7 +112,9 @@ class VPITTAModel(SegTTAModel):
         merged = super().merge_preds(data_samples_list)
         for sample in merged:
             mask = sample.pred_sem_seg.data.reshape(
-                1, *sample.pred_sem_seg.data.shape[-2:])
+                1, *sample.pred_sem_seg.data.shape[-2:]
+            )
             sample.pred_sem_seg = PixelData(
-                data=resize_mask(mask, sample.metainfo['ori_shape']))
+                data=resize_mask(mask, sample.metainfo['ori_shape'])
+            )
         return merged

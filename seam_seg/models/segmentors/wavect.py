@@ -1,4 +1,5 @@
 """The vanilla FPN behind the style transfer of WaveCT (row 'WaveCT' of Table 1)."""
+
 from typing import List, Optional, Sequence
 
 import torch
@@ -39,20 +40,29 @@ class WaveCTSegmentor(VPISegmentor):
     Raises:
         ValueError: another ``transfer``.
     """
+
     GRID = (32, 8)  # cells of 16 pixels in a 512 x 128 image, finer than a bone
 
-    def __init__(self, autoencoder: dict, style_size: Sequence[int],
-                 num_styles: int = 8, num_reconstructed: Optional[int] = None,
-                 transfer: str = 'style', **kwargs) -> None:
+    def __init__(
+        self,
+        autoencoder: dict,
+        style_size: Sequence[int],
+        num_styles: int = 8,
+        num_reconstructed: Optional[int] = None,
+        transfer: str = 'style',
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         if transfer not in ('style', 'reconstruction', 'none'):
-            raise ValueError(f"transfer={transfer!r}: must be 'style', 'reconstruction' "
-                             "or 'none'.")
+            raise ValueError(
+                f"transfer={transfer!r}: must be 'style', 'reconstruction' or 'none'."
+            )
         self.transfer = transfer
         self.num_reconstructed = num_reconstructed
         self.autoencoder = MODELS.build(autoencoder)
         self.register_buffer(
-            'styles', torch.zeros(num_styles, 1, *style_size, dtype=torch.uint8))
+            'styles', torch.zeros(num_styles, 1, *style_size, dtype=torch.uint8)
+        )
 
     def grey_levels(self, inputs: Tensor) -> Tensor:
         """Undoes the normalisation: (B, 1 or 3, H, W) to (B, 1, H, W) in [0, 1]."""
@@ -70,9 +80,11 @@ class WaveCTSegmentor(VPISegmentor):
         """
         styles = self.styles.to(image) / 255
         coarse, coarse_styles = (
-            F.adaptive_avg_pool2d(x, self.GRID).flatten(1) for x in (image, styles))
+            F.adaptive_avg_pool2d(x, self.GRID).flatten(1) for x in (image, styles)
+        )
         coarse, coarse_styles = (
-            F.normalize(x - x.mean(dim=1, keepdim=True)) for x in (coarse, coarse_styles))
+            F.normalize(x - x.mean(dim=1, keepdim=True)) for x in (coarse, coarse_styles)
+        )
         return styles[(coarse @ coarse_styles.T).argmax(dim=1)]
 
     def restyle(self, inputs: Tensor) -> Tensor:
@@ -105,7 +117,8 @@ class WaveCTSegmentor(VPISegmentor):
         if not self.styles.any():
             raise RuntimeError(
                 'WaveCTSegmentor: there are no style images. Training with '
-                "dict(type='StyleImagesHook') in custom_hooks puts them in.")
+                "dict(type='StyleImagesHook') in custom_hooks puts them in."
+            )
         return super().encode_decode(self.restyle(inputs), batch_img_metas)
 
     def _forward(self, inputs: Tensor, data_samples: Optional[list] = None) -> Tensor:
@@ -123,6 +136,6 @@ class WaveCTSegmentor(VPISegmentor):
             dict[str, Tensor]: with ``loss_style`` beside the usual ones.
         """
         losses = super().loss(inputs, data_samples)
-        image = self.grey_levels(inputs[:self.num_reconstructed])
+        image = self.grey_levels(inputs[: self.num_reconstructed])
         losses['loss_style'] = F.mse_loss(self.autoencoder(image), image)
         return losses

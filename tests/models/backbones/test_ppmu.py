@@ -1,4 +1,5 @@
 """PPMU: the published channels, sizes, and gradients."""
+
 import pytest
 import torch
 from mmseg.registry import MODELS
@@ -19,12 +20,22 @@ def test_published_channels():
         assert first.conv.out_channels == second.conv.in_channels
         assert first.conv.dilation == second.conv.dilation == (2, 2)
         found.append((width, second.conv.out_channels, block.up[0].out_channels))
-    assert found == [(512, 1024, 512), (1024, 512, 256), (768, 512, 128),
-                     (384, 256, 64), (192, 128, 32)]
+    assert found == [
+        (512, 1024, 512),
+        (1024, 512, 256),
+        (768, 512, 128),
+        (384, 256, 64),
+        (192, 128, 32),
+    ]
     last = model.last.conv
     assert (last.in_channels, last.out_channels) == (96, 32)
     assert [block.pyramid is not None for block in model.blocks] == [
-        True, True, True, False, False]
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     # four bins, each a quarter of the channels
     assert [step[1].conv.out_channels for step in model.blocks[0].pyramid] == [128] * 4
 
@@ -37,23 +48,39 @@ def test_encoder_is_vgg11_bn_layer_by_layer():
         if channels == 'M':
             expected.append(('MaxPool2d', None))
             continue
-        expected += [('Conv2d', (channels, width, 3, 3)), ('BatchNorm2d', (channels, )),
-                     ('ReLU', None)]
+        expected += [
+            ('Conv2d', (channels, width, 3, 3)),
+            ('BatchNorm2d', (channels,)),
+            ('ReLU', None),
+        ]
         width = channels
-    found = [(type(layer).__name__, tuple(layer.weight.shape)
-              if hasattr(layer, 'weight') else None) for layer in build().encoder]
+    found = [
+        (
+            type(layer).__name__,
+            tuple(layer.weight.shape) if hasattr(layer, 'weight') else None,
+        )
+        for layer in build().encoder
+    ]
     assert found == expected
-    assert all(layer.bias is not None for layer in build(base_channels=4).encoder
-               if isinstance(layer, nn.Conv2d))
+    assert all(
+        layer.bias is not None
+        for layer in build(base_channels=4).encoder
+        if isinstance(layer, nn.Conv2d)
+    )
 
 
 def test_loads_pretrained_weights(tmp_path):
     source = build(base_channels=4)
-    torch.save({f'features.{key}': value
-                for key, value in source.encoder.state_dict().items()},
-               tmp_path / 'vgg.pth')
-    model = build(base_channels=4, init_cfg=dict(
-        type='Pretrained', checkpoint=str(tmp_path / 'vgg.pth'), prefix='features.'))
+    torch.save(
+        {f'features.{key}': value for key, value in source.encoder.state_dict().items()},
+        tmp_path / 'vgg.pth',
+    )
+    model = build(
+        base_channels=4,
+        init_cfg=dict(
+            type='Pretrained', checkpoint=str(tmp_path / 'vgg.pth'), prefix='features.'
+        ),
+    )
     model.init_weights()
     for key, value in source.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[key], value)
@@ -62,15 +89,18 @@ def test_loads_pretrained_weights(tmp_path):
 @pytest.mark.parametrize('size', [(64, 32), (70, 45), (33, 97)])
 def test_any_size(size):
     model = build(base_channels=8).eval()
-    out, = model(torch.randn(1, 3, *size))
+    (out,) = model(torch.randn(1, 3, *size))
     assert out.shape == (1, 4, *size)
 
 
 def test_every_parameter_has_a_gradient():
     model = build(base_channels=4, in_channels=1)
     model(torch.randn(2, 1, 64, 64))[0].square().mean().backward()
-    without = [name for name, p in model.named_parameters()
-               if p.grad is None or not p.grad.abs().sum() > 0]
+    without = [
+        name
+        for name, p in model.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     # a bias right before a batch norm has none, up to rounding
     assert all(name.endswith('bias') and name.startswith('encoder') for name in without)
 

@@ -1,4 +1,5 @@
 """The attention baselines: against plain loops, against the vanilla FPN, their losses."""
+
 import math
 
 import pytest
@@ -8,15 +9,25 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 BASE = dict(
-    in_channels=[8, 8], in_index=[0, 1], feature_strides=[4, 8], channels=8,
-    num_classes=4, dropout_ratio=0, norm_cfg=dict(type='BN'))
+    in_channels=[8, 8],
+    in_index=[0, 1],
+    feature_strides=[4, 8],
+    channels=8,
+    num_classes=4,
+    dropout_ratio=0,
+    norm_cfg=dict(type='BN'),
+)
 OPTIONS = dict(
-    FPNDAHead=dict(pam_channels=3), FPNEMAHead=dict(num_bases=5), FPNNonLocalHead=dict())
+    FPNDAHead=dict(pam_channels=3), FPNEMAHead=dict(num_bases=5), FPNNonLocalHead=dict()
+)
 HEADS = list(OPTIONS)
 # A key's bias adds the same to a whole row of the softmax; weights that sum to one hand
 # the bias of g on as a constant, which the batch norm behind it takes away.
 WITHOUT_EFFECT = (
-    'pam.key_project.bias', 'nl_block.phi.conv.bias', 'nl_block.g.conv.bias')
+    'pam.key_project.bias',
+    'nl_block.phi.conv.bias',
+    'nl_block.g.conv.bias',
+)
 GATED = ['FPNDAHead', 'FPNNonLocalHead']
 
 
@@ -43,7 +54,7 @@ def open_gates(head):
 def features(batch=2, height=6, width=4):
     return [
         torch.randn(batch, 8, height, width),
-        torch.randn(batch, 8, -(-height // 2), -(-width // 2))
+        torch.randn(batch, 8, -(-height // 2), -(-width // 2)),
     ]
 
 
@@ -72,16 +83,27 @@ def positions(x):
 def conv(layer, vectors):
     """A 1x1 convolution."""
     weight = layer.weight[:, :, 0, 0].tolist()
-    bias = [0.] * len(weight) if layer.bias is None else layer.bias.tolist()
+    bias = [0.0] * len(weight) if layer.bias is None else layer.bias.tolist()
     return [[b + dot(row, x) for row, b in zip(weight, bias)] for x in vectors]
 
 
 def norm(layer, vectors):
     """Batch norm in eval mode."""
-    parts = list(zip(layer.running_mean.tolist(), layer.running_var.tolist(),
-                     layer.weight.tolist(), layer.bias.tolist()))
-    return [[(value - mean) / math.sqrt(var + layer.eps) * weight + bias
-             for value, (mean, var, weight, bias) in zip(x, parts)] for x in vectors]
+    parts = list(
+        zip(
+            layer.running_mean.tolist(),
+            layer.running_var.tolist(),
+            layer.weight.tolist(),
+            layer.bias.tolist(),
+        )
+    )
+    return [
+        [
+            (value - mean) / math.sqrt(var + layer.eps) * weight + bias
+            for value, (mean, var, weight, bias) in zip(x, parts)
+        ]
+        for x in vectors
+    ]
 
 
 def dot(a, b):
@@ -98,16 +120,25 @@ def mix(weights, vectors):
 
 
 def da_loop(head, v):
-    q, k, value = (conv(layer, v) for layer in (
-        head.pam.query_project, head.pam.key_project, head.pam.value_project))
+    q, k, value = (
+        conv(layer, v)
+        for layer in (
+            head.pam.query_project,
+            head.pam.key_project,
+            head.pam.value_project,
+        )
+    )
     gamma_pam, gamma_cam = 0.75, -0.5
     pam = [mix(softmax([dot(q_i, k_j) for k_j in k]), value) for q_i in q]
     channels = list(zip(*v))
     # the least similar channels weigh most, as in the authors' code
-    cam = list(zip(*(
-        mix(softmax([-dot(a, b) for b in channels]), channels) for a in channels)))
-    return [[x + (gamma_pam * p + gamma_cam * c) / 2
-             for x, p, c in zip(*rows)] for rows in zip(v, pam, cam)]
+    cam = list(
+        zip(*(mix(softmax([-dot(a, b) for b in channels]), channels) for a in channels))
+    )
+    return [
+        [x + (gamma_pam * p + gamma_cam * c) / 2 for x, p, c in zip(*rows)]
+        for rows in zip(v, pam, cam)
+    ]
 
 
 def ema_loop(head, v):
@@ -133,24 +164,32 @@ def nonlocal_loop(head, v):
     return [[a + b for a, b in zip(*rows)] for rows in zip(v, out)]
 
 
-@pytest.mark.parametrize('type,loop', [
-    ('FPNDAHead', da_loop), ('FPNEMAHead', ema_loop), ('FPNNonLocalHead', nonlocal_loop)
-])
+@pytest.mark.parametrize(
+    'type,loop',
+    [
+        ('FPNDAHead', da_loop),
+        ('FPNEMAHead', ema_loop),
+        ('FPNNonLocalHead', nonlocal_loop),
+    ],
+)
 def test_equals_plain_loops(type, loop):
     head = open_gates(build(type)).double().eval()
     inputs = [x.double() for x in features(height=4, width=3)]
     v = head.merge(inputs)
     attended = torch.tensor(
-        [loop(head, positions(image)) for image in v], dtype=torch.float64)
+        [loop(head, positions(image)) for image in v], dtype=torch.float64
+    )
     attended = attended.transpose(1, 2).reshape(v.shape)
     torch.testing.assert_close(head.attend(v), attended, rtol=1e-9, atol=1e-11)
     # and the last layer follows it at once
     torch.testing.assert_close(
-        head(inputs), torch.einsum(
-            'bchw,nc->bnhw', attended, head.conv_seg.weight[:, :, 0, 0])
-        + head.conv_seg.bias[:, None, None])
+        head(inputs),
+        torch.einsum('bchw,nc->bnhw', attended, head.conv_seg.weight[:, :, 0, 0])
+        + head.conv_seg.bias[:, None, None],
+    )
     assert head.gates(inputs)['added'] == pytest.approx(
-        ((attended - v).norm() / v.norm()).item(), rel=1e-9)
+        ((attended - v).norm() / v.norm()).item(), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize('type', GATED)
@@ -175,9 +214,11 @@ def test_gates_of_danet():
     assert gates['gamma_cam'] == -0.5
     v = head.merge(inputs)
     assert gates['added_pam'] == pytest.approx(
-        ((head.pam(v) - v).norm() / v.norm()).item())
+        ((head.pam(v) - v).norm() / v.norm()).item()
+    )
     assert gates['added_cam'] == pytest.approx(
-        ((head.cam(v) - v).norm() / v.norm()).item())
+        ((head.cam(v) - v).norm() / v.norm()).item()
+    )
 
 
 @pytest.mark.parametrize('type', HEADS)
@@ -203,8 +244,11 @@ def test_every_parameter_gets_a_gradient(type, concat_input):
             continue
         assert torch.isfinite(parameter.grad).all(), name
         assert (parameter.grad.abs().max() > 1e-6) == (name not in WITHOUT_EFFECT), name
-    assert frozen == ([f'ema_mid_conv.conv.{name}' for name in ('weight', 'bias')]
-                      if type == 'FPNEMAHead' else [])
+    assert frozen == (
+        [f'ema_mid_conv.conv.{name}' for name in ('weight', 'bias')]
+        if type == 'FPNEMAHead'
+        else []
+    )
 
 
 @pytest.mark.parametrize('type', HEADS)
@@ -224,16 +268,20 @@ def test_losses_of_danet():
     inputs, batch = features(), samples()
     losses = head.loss(inputs, batch, {})
     assert set(losses) == {
-        f'{branch}.{name}' for branch in ('pam_cam', 'pam', 'cam')
+        f'{branch}.{name}'
+        for branch in ('pam_cam', 'pam', 'cam')
         for name in ('loss_ce', 'acc_seg')
     }
     v = head.merge(inputs)
     expected = dict(
         pam_cam=head.conv_seg((head.pam(v) + head.cam(v)) / 2),
-        pam=head.pam_conv_seg(head.pam(v)), cam=head.cam_conv_seg(head.cam(v)))
+        pam=head.pam_conv_seg(head.pam(v)),
+        cam=head.cam_conv_seg(head.cam(v)),
+    )
     for name, logits in expected.items():
         torch.testing.assert_close(
-            losses[f'{name}.loss_ce'], head.loss_by_feat(logits, batch)['loss_ce'])
+            losses[f'{name}.loss_ce'], head.loss_by_feat(logits, batch)['loss_ce']
+        )
     # at inference the branches are not classified
     head.eval()
     expected = head.forward_train(inputs)[0]
@@ -278,7 +326,8 @@ def test_eval_is_deterministic(type):
     out = head(inputs)
     assert torch.equal(head(inputs), out)
     torch.testing.assert_close(
-        head([x[1:2] for x in inputs]), out[1:2], rtol=1e-4, atol=1e-5)
+        head([x[1:2] for x in inputs]), out[1:2], rtol=1e-4, atol=1e-5
+    )
     head.gates(inputs)
     for name, value in head.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -306,13 +355,16 @@ def test_concat_input_gives_the_capacity_of_seam(type):
     # 32 channels as in the small models: the convolutions outweigh the biases
     head = build(type, channels=32, concat_input=True)
     assert weights(head) > weights(build('SEAMHead', channels=32))
-    assert (weights(head) - weights(build(type, channels=32))
-            == build('SEAMHead', channels=32).seam.rho.conv.weight.numel() + 2 * 32)
+    assert (
+        weights(head) - weights(build(type, channels=32))
+        == build('SEAMHead', channels=32).seam.rho.conv.weight.numel() + 2 * 32
+    )
     inputs = features()
     head.eval()
     v = head.merge(inputs)
     torch.testing.assert_close(
-        head(inputs), head.conv_seg(head.conv_cat(torch.cat([head.attend(v), v], 1))))
+        head(inputs), head.conv_seg(head.conv_cat(torch.cat([head.attend(v), v], 1)))
+    )
 
 
 @pytest.mark.parametrize('type', HEADS)
@@ -328,6 +380,6 @@ def test_bfloat16_autocast(type):
 def test_channel_attention_beyond_float16():
     """8,192 positions: the products of the channels exceed 65,504."""
     head = open_gates(build('FPNDAHead')).eval()
-    v = torch.full((1, 8, 8, 8), 40.).half()  # 64 * 40^2 = 102,400
+    v = torch.full((1, 8, 8, 8), 40.0).half()  # 64 * 40^2 = 102,400
     with torch.autocast('cpu', dtype=torch.float16):
         assert torch.isfinite(head.branches(v)[1]).all()

@@ -1,4 +1,5 @@
 """SEAMHead and the control in mmseg's habits: losses, hosts, odd inputs."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,8 +10,14 @@ from mmseg.structures import SegDataSample
 from seam_seg.models import SEAM, CenterRegressionLoss
 
 BASE = dict(
-    in_channels=[8, 8], in_index=[0, 1], feature_strides=[4, 8], channels=8,
-    num_classes=4, dropout_ratio=0, norm_cfg=dict(type='BN'))
+    in_channels=[8, 8],
+    in_index=[0, 1],
+    feature_strides=[4, 8],
+    channels=8,
+    num_classes=4,
+    dropout_ratio=0,
+    norm_cfg=dict(type='BN'),
+)
 
 
 def build(type='SEAMHead', **options):
@@ -20,7 +27,7 @@ def build(type='SEAMHead', **options):
 def features(batch=2, height=12, width=8, channels=8):
     return [
         torch.randn(batch, channels, height, width),
-        torch.randn(batch, channels, -(-height // 2), -(-width // 2))
+        torch.randn(batch, channels, -(-height // 2), -(-width // 2)),
     ]
 
 
@@ -36,7 +43,7 @@ def samples(label):
 def some_label(batch=2, height=48, width=32, num_classes=4):
     label = torch.zeros(batch, height, width, dtype=torch.long)
     for c in range(1, num_classes):
-        label[:, 4 * c:4 * c + 10, 4 * c:4 * c + 8] = c
+        label[:, 4 * c : 4 * c + 10, 4 * c : 4 * c + 8] = c
     return label
 
 
@@ -45,24 +52,27 @@ def test_loss_is_equation_9():
     inputs, label = features(), some_label()
     label[:, :3] = 255
     losses = head.loss(inputs, samples(label), {})
-    assert set(losses) == {
-        'loss_ce', 'acc_seg', 'loss_key', 'acc_key', 'loss_center'
-    }
+    assert set(losses) == {'loss_ce', 'acc_seg', 'loss_key', 'acc_key', 'loss_center'}
     logits, k = head.forward_train(inputs)
 
     def cross_entropy(x):  # Eq. 6 and 8: not averaged over ignored pixels
         x = F.interpolate(x, label.shape[1:], mode='bilinear', align_corners=False)
         log_p = x.log_softmax(dim=1)
         picked = [
-            log_p[b, label[b, i, j], i, j] for b in range(2) for i in range(48)
-            for j in range(32) if label[b, i, j] != 255
+            log_p[b, label[b, i, j], i, j]
+            for b in range(2)
+            for i in range(48)
+            for j in range(32)
+            if label[b, i, j] != 255
         ]
         return -sum(picked) / len(picked)
 
     assert losses['loss_ce'].item() == pytest.approx(
-        cross_entropy(logits).item(), rel=1e-5)
+        cross_entropy(logits).item(), rel=1e-5
+    )
     assert losses['loss_key'].item() == pytest.approx(
-        0.3 * cross_entropy(k).item(), rel=1e-5)
+        0.3 * cross_entropy(k).item(), rel=1e-5
+    )
     center = CenterRegressionLoss()(k, label)
     assert losses['loss_center'].item() == pytest.approx(0.3 * 0.7 * center.item())
     assert center.item() > 0
@@ -104,12 +114,18 @@ def test_inference_needs_no_loss():
     torch.testing.assert_close(head(inputs), expected)
 
 
-@pytest.mark.parametrize('options', [
-    dict(), dict(attention=False), dict(beta=0), dict(normalization='key_mass'),
-    dict(normalization='hw'),
-    dict(loss_center=dict(type='CenterRegressionLoss', mode='offset')),
-    dict(loss_center=dict(type='CenterRegressionLoss', segments='class'))
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(attention=False),
+        dict(beta=0),
+        dict(normalization='key_mass'),
+        dict(normalization='hw'),
+        dict(loss_center=dict(type='CenterRegressionLoss', mode='offset')),
+        dict(loss_center=dict(type='CenterRegressionLoss', segments='class')),
+    ],
+)
 def test_every_parameter_gets_a_gradient(options):
     """DDP stalls on a parameter without one, also in a batch without foreground."""
     head = build(**options)
@@ -134,13 +150,21 @@ def test_classes_and_odd_sizes(num_classes, batch, height, width):
 
 
 def test_one_feature_map():
-    head = MODELS.build(dict(
-        type='SEAMHead', in_channels=6, in_index=1, channels=8, num_classes=4))
+    head = MODELS.build(
+        dict(type='SEAMHead', in_channels=6, in_index=1, channels=8, num_classes=4)
+    )
     x = torch.randn(2, 6, 5, 7)
     assert head([None, x]).shape == (2, 4, 5, 7)
-    listed = MODELS.build(dict(
-        type='SEAMHead', in_channels=[6], in_index=[1], feature_strides=[1], channels=8,
-        num_classes=4))
+    listed = MODELS.build(
+        dict(
+            type='SEAMHead',
+            in_channels=[6],
+            in_index=[1],
+            feature_strides=[1],
+            channels=8,
+            num_classes=4,
+        )
+    )
     listed.load_state_dict(head.state_dict())
     torch.testing.assert_close(listed.eval()([None, x]), head.eval()([None, x]))
 
@@ -165,10 +189,17 @@ def test_bfloat16_autocast():
     assert all(torch.isfinite(p.grad).all() for p in head.parameters())
 
 
-@pytest.mark.parametrize('options', [
-    dict(lambda_=-1), dict(beta=-0.1), dict(out_channels=1, num_classes=2),
-    dict(in_index=-1), dict(feature_strides=[4]), dict(in_channels=8)
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(lambda_=-1),
+        dict(beta=-0.1),
+        dict(out_channels=1, num_classes=2),
+        dict(in_index=-1),
+        dict(feature_strides=[4]),
+        dict(in_channels=8),
+    ],
+)
 def test_bad_arguments(options):
     with pytest.raises(ValueError, match='SEAMHead'):
         build(**options)

@@ -1,4 +1,5 @@
 """Eq. 7 against plain loops, and the properties that the words of it promise."""
+
 import math
 
 import numpy as np
@@ -8,8 +9,11 @@ import torch
 from seam_seg.models import CenterRegressionLoss
 from seam_seg.models.losses.center_regression_loss import split_class
 
-KINDS = [(mode, segments) for mode in ('centroid', 'offset')
-         for segments in ('instance', 'class')]
+KINDS = [
+    (mode, segments)
+    for mode in ('centroid', 'offset')
+    for segments in ('instance', 'class')
+]
 IGNORE = 255
 
 
@@ -72,9 +76,11 @@ def slow_loss(key, label, mode, segments, beta, layer=None):
             mask = (label[b] == c).numpy()
             if not mask.any():
                 continue
-            parts = slow_components(mask) if segments == 'instance' else [
-                [(i, j) for i in range(height) for j in range(width) if mask[i, j]]
-            ]
+            parts = (
+                slow_components(mask)
+                if segments == 'instance'
+                else [[(i, j) for i in range(height) for j in range(width) if mask[i, j]]]
+            )
             mass = [0.0] * len(parts)
             moment = [[0.0, 0.0] for _ in parts]
             for i in range(height):
@@ -83,8 +89,8 @@ def slow_loss(key, label, mode, segments, beta, layer=None):
                         continue
                     nearest = min(
                         range(len(parts)),
-                        key=lambda s: min(math.hypot(i - y, j - x)
-                                          for y, x in parts[s]))
+                        key=lambda s: min(math.hypot(i - y, j - x) for y, x in parts[s]),
+                    )
                     logits = key[b, :, i, j].tolist()
                     largest = max(logits)
                     exps = [math.exp(value - largest) for value in logits]
@@ -106,7 +112,9 @@ def slow_loss(key, label, mode, segments, beta, layer=None):
                         else:
                             estimate = layer.bias[axis].item() + sum(
                                 layer.weight[axis, n - 1, 0, 0].item()
-                                * key[b, n, i, j].item() for n in range(1, classes))
+                                * key[b, n, i, j].item()
+                                for n in range(1, classes)
+                            )
                         total += slow_smooth_l1(estimate - true, beta)
     return total / max(foreground, 1)
 
@@ -116,8 +124,13 @@ def test_agrees_with_plain_loops(mode, segments):
     loss = CenterRegressionLoss(mode, segments).double()
     key = 2 * torch.randn(2, 4, 14, 10, dtype=torch.double)
     expected = slow_loss(
-        key, bones(), mode, segments, 1.0 if mode == 'centroid' else 1 / 9,
-        getattr(loss, 'offset_layer', None))
+        key,
+        bones(),
+        mode,
+        segments,
+        1.0 if mode == 'centroid' else 1 / 9,
+        getattr(loss, 'offset_layer', None),
+    )
     assert loss(key, bones()).item() == pytest.approx(expected, rel=1e-10)
     assert expected > 1e-3
 
@@ -164,10 +177,11 @@ def test_centroid_is_zero_for_a_perfect_key(segments):
 @pytest.mark.parametrize('segments', ['instance', 'class'])
 def test_centroid_grows_with_the_shift(segments):
     """Two bones 24 apart (centers): half the gap between them is 9 pixels."""
+
     def two(shift):
         label = torch.zeros(1, 64, 16, dtype=torch.long)
-        label[:, 10 + shift:16 + shift, 4:12] = 2
-        label[:, 34 + shift:40 + shift, 4:12] = 2
+        label[:, 10 + shift : 16 + shift, 4:12] = 2
+        label[:, 34 + shift : 40 + shift, 4:12] = 2
         return label
 
     loss = CenterRegressionLoss('centroid', segments)
@@ -175,7 +189,7 @@ def test_centroid_grows_with_the_shift(segments):
     assert values[0] == pytest.approx(0, abs=1e-20)
     assert all(later > earlier for earlier, later in zip(values, values[1:]))
     # exactly the smooth-l1 of the shift, for every foreground pixel
-    assert values[5] == pytest.approx(0.5 * (5 / 64)**2)
+    assert values[5] == pytest.approx(0.5 * (5 / 64) ** 2)
 
 
 @pytest.mark.parametrize('segments', ['instance', 'class'])
@@ -218,8 +232,15 @@ def test_every_pixel_belongs_to_the_nearest_bone():
     region, count = split_class(mask, 'instance')
     parts = slow_components(mask)
     assert count == len(parts) > 10
-    distance = np.array([[[min(math.hypot(i - y, j - x) for y, x in part)
-                           for part in parts] for j in range(20)] for i in range(24)])
+    distance = np.array(
+        [
+            [
+                [min(math.hypot(i - y, j - x) for y, x in part) for part in parts]
+                for j in range(20)
+            ]
+            for i in range(24)
+        ]
+    )
     owner = {region[part[0]]: s for s, part in enumerate(parts)}
     assert len(owner) == count
     taken = np.vectorize(owner.get)(region)
@@ -263,10 +284,15 @@ def test_loss_weight_and_number_of_classes():
     assert three.item() == pytest.approx(3 * one.item()) and one.item() > 0
 
 
-@pytest.mark.parametrize('options', [
-    dict(mode='center'), dict(segments='bone'), dict(num_classes=1),
-    dict(smooth_l1_beta=0)
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(mode='center'),
+        dict(segments='bone'),
+        dict(num_classes=1),
+        dict(smooth_l1_beta=0),
+    ],
+)
 def test_bad_arguments(options):
     with pytest.raises(ValueError):
         CenterRegressionLoss(**options)

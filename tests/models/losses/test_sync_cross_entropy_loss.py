@@ -1,4 +1,5 @@
 """SyncCrossEntropyLoss in one process; tests/test_distributed.py has two."""
+
 import math
 
 import pytest
@@ -32,7 +33,8 @@ def test_against_loops_and_mmseg(weights):
     assert loss.item() == pytest.approx(expected, rel=1e-7)
     # With weights, mmseg's fails under avg_non_ignore, and leaves the ignored out anyway.
     theirs = CrossEntropyLoss(
-        class_weight=weights, loss_weight=0.3, avg_non_ignore=weights is None)
+        class_weight=weights, loss_weight=0.3, avg_non_ignore=weights is None
+    )
     assert loss == theirs(logits, label, ignore_index=255)
 
 
@@ -45,8 +47,7 @@ def test_arguments_of_mmseg():
     total = loss(logits, label, reduction_override='sum')
     torch.testing.assert_close(total, each.sum())
     torch.testing.assert_close(loss(logits, label, avg_factor=10), total / 10)
-    torch.testing.assert_close(
-        loss(logits, label, (label + 2)), 2 * loss(logits, label))
+    torch.testing.assert_close(loss(logits, label, (label + 2)), 2 * loss(logits, label))
     nothing = loss(logits, label + 255)
     nothing.backward()
     assert nothing == 0 and not logits.grad.any()

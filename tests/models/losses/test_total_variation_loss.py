@@ -1,4 +1,5 @@
 """TotalVariationLoss against plain loops and by hand."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -81,11 +82,20 @@ def test_all_ignored_and_low_precision():
 
 
 def test_beside_cross_entropy_in_a_head():
-    head = MODELS.build(dict(
-        type='FCNHead', in_channels=4, channels=4, num_convs=0, concat_input=False,
-        num_classes=3, loss_decode=[
-            dict(type='CrossEntropyLoss'),
-            dict(type='TotalVariationLoss', loss_weight=0.1)]))
+    head = MODELS.build(
+        dict(
+            type='FCNHead',
+            in_channels=4,
+            channels=4,
+            num_convs=0,
+            concat_input=False,
+            num_classes=3,
+            loss_decode=[
+                dict(type='CrossEntropyLoss'),
+                dict(type='TotalVariationLoss', loss_weight=0.1),
+            ],
+        )
+    )
     sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 8, 8).long()))
     losses = head.loss([torch.randn(2, 4, 8, 8)], [sample, sample], {})
     assert losses['loss_tv'] > 0 and losses['loss_ce'] > 0

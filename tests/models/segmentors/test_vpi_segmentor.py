@@ -1,4 +1,5 @@
 """The way back to the original resolution, and test-time augmentation."""
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -10,17 +11,31 @@ from seam_seg.models.segmentors.vpi_segmentor import resize_mask
 
 
 def tiny_model(resize='mask'):
-    head = dict(
-        type='SEAMHead', in_channels=8, in_index=0, channels=8, num_classes=4)
+    head = dict(type='SEAMHead', in_channels=8, in_index=0, channels=8, num_classes=4)
     backbone = dict(
-        type='UNet', in_channels=1, base_channels=8, num_stages=2, strides=(1, 1),
-        enc_num_convs=(1, 1), dec_num_convs=(1, ), downsamples=(True, ),
-        enc_dilations=(1, 1), dec_dilations=(1, ))
-    return MODELS.build(dict(
-        type='VPISegmentor', backbone=backbone, decode_head=dict(head, in_index=1),
-        data_preprocessor=dict(
-            type='SegDataPreProcessor', mean=[76.], std=[84.], size_divisor=2),
-        train_cfg=dict(), test_cfg=ConfigDict(mode='whole', resize=resize))).eval()
+        type='UNet',
+        in_channels=1,
+        base_channels=8,
+        num_stages=2,
+        strides=(1, 1),
+        enc_num_convs=(1, 1),
+        dec_num_convs=(1,),
+        downsamples=(True,),
+        enc_dilations=(1, 1),
+        dec_dilations=(1,),
+    )
+    return MODELS.build(
+        dict(
+            type='VPISegmentor',
+            backbone=backbone,
+            decode_head=dict(head, in_index=1),
+            data_preprocessor=dict(
+                type='SegDataPreProcessor', mean=[76.0], std=[84.0], size_divisor=2
+            ),
+            train_cfg=dict(),
+            test_cfg=ConfigDict(mode='whole', resize=resize),
+        )
+    ).eval()
 
 
 def sample(ori_shape, **meta):
@@ -32,10 +47,18 @@ def sample(ori_shape, **meta):
 def slow_nearest(mask, shape):
     """The source pixel whose center is nearest to each center of the result."""
     height, width = mask.shape
-    return torch.tensor([[
-        mask[min(int((i + 0.5) * height / shape[0]), height - 1),
-             min(int((j + 0.5) * width / shape[1]), width - 1)].item()
-        for j in range(shape[1])] for i in range(shape[0])])
+    return torch.tensor(
+        [
+            [
+                mask[
+                    min(int((i + 0.5) * height / shape[0]), height - 1),
+                    min(int((j + 0.5) * width / shape[1]), width - 1),
+                ].item()
+                for j in range(shape[1])
+            ]
+            for i in range(shape[0])
+        ]
+    )
 
 
 @pytest.mark.parametrize('shape', [(20, 15), (8, 6), (5, 3), (16, 12)])
@@ -47,15 +70,18 @@ def test_resize_mask(shape):
 def test_mask_and_logits():
     logits = torch.randn(2, 4, 8, 6)
     mask = tiny_model('mask').postprocess_result(
-        logits, [sample((20, 15)), sample((8, 6))])
+        logits, [sample((20, 15)), sample((8, 6))]
+    )
     assert torch.equal(
-        mask[0].pred_sem_seg.data[0], slow_nearest(logits[0].argmax(0), (20, 15)))
+        mask[0].pred_sem_seg.data[0], slow_nearest(logits[0].argmax(0), (20, 15))
+    )
     assert torch.equal(mask[1].pred_sem_seg.data[0], logits[1].argmax(0))
-    smooth = tiny_model('logits').postprocess_result(logits, [
-        sample((20, 15)), sample((20, 15))
-    ])
+    smooth = tiny_model('logits').postprocess_result(
+        logits, [sample((20, 15)), sample((20, 15))]
+    )
     expected = torch.nn.functional.interpolate(
-        logits, (20, 15), mode='bilinear', align_corners=False).argmax(1)
+        logits, (20, 15), mode='bilinear', align_corners=False
+    ).argmax(1)
     assert torch.equal(smooth[0].pred_sem_seg.data[0], expected[0])
 
 
@@ -67,8 +93,7 @@ def test_padding_and_flips_are_undone():
     for direction, axis in (('horizontal', 2), ('vertical', 1)):
         flipped = sample((10, 9), flip=True, flip_direction=direction)
         result = tiny_model().postprocess_result(logits, [flipped])[0]
-        assert torch.equal(
-            result.pred_sem_seg.data[0], logits[0].flip(axis).argmax(0))
+        assert torch.equal(result.pred_sem_seg.data[0], logits[0].flip(axis).argmax(0))
 
 
 def test_unknown_resize():
@@ -87,12 +112,14 @@ def test_tta_is_the_mean_of_the_probabilities():
         view.gt_sem_seg = truth
         views.append(view)
     batch = dict(
-        inputs=[[image], [image.flip(2)]], data_samples=[[view] for view in views])
+        inputs=[[image], [image.flip(2)]], data_samples=[[view] for view in views]
+    )
     with torch.no_grad():
         result = tta.test_step(batch)[0]
         x = (torch.stack([image, image.flip(2)]).float() - 76) / 84
         logits = model.decode_head(model.extract_feat(x))
     mean = logits[0].softmax(0) + logits[1].flip(2).softmax(0)
     assert torch.equal(
-        result.pred_sem_seg.data[0], slow_nearest(mean.argmax(0), (20, 15)))
+        result.pred_sem_seg.data[0], slow_nearest(mean.argmax(0), (20, 15))
+    )
     assert result.gt_sem_seg.data.shape == (1, 20, 15)

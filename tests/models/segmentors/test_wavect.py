@@ -1,4 +1,5 @@
 """WaveCTSegmentor: which style it takes, and that its pass changes what is predicted."""
+
 import cv2
 import numpy as np
 import pytest
@@ -24,10 +25,16 @@ def build():
 def images(count):
     """Smooth grey images: 'anatomy' that differs from one to the next."""
     rng = np.random.default_rng(0)
-    return torch.stack([
-        torch.from_numpy(cv2.resize(
-            rng.uniform(0, 255, (8, 4)), (128, 512), interpolation=cv2.INTER_CUBIC)
-            .clip(0, 255))[None].float() for _ in range(count)])
+    return torch.stack(
+        [
+            torch.from_numpy(
+                cv2.resize(
+                    rng.uniform(0, 255, (8, 4)), (128, 512), interpolation=cv2.INTER_CUBIC
+                ).clip(0, 255)
+            )[None].float()
+            for _ in range(count)
+        ]
+    )
 
 
 def test_normalisation_is_undone():
@@ -62,10 +69,12 @@ def test_pass_changes_image_and_mask():
         assert (after - before).abs().max() > 0.05
         logits = model.encode_decode(inputs, [dict(img_shape=(512, 128))])
         plain = super(type(model), model).encode_decode(
-            inputs, [dict(img_shape=(512, 128))])
+            inputs, [dict(img_shape=(512, 128))]
+        )
         assert (logits.argmax(1) != plain.argmax(1)).any()
-        assert torch.equal(model._forward(inputs), model.decode_head(
-            model.extract_feat(restyled)))
+        assert torch.equal(
+            model._forward(inputs), model.decode_head(model.extract_feat(restyled))
+        )
 
 
 def test_transfer_in_parts():
@@ -80,7 +89,8 @@ def test_transfer_in_parts():
         grey = model.grey_levels(inputs)
         back = model.restyle(inputs)
         assert torch.allclose(
-            model.grey_levels(back), model.autoencoder(grey).clamp(0, 1), atol=1e-5)
+            model.grey_levels(back), model.autoencoder(grey).clamp(0, 1), atol=1e-5
+        )
     assert not torch.allclose(back, inputs)
     with pytest.raises(ValueError, match='transfer='):
         MODELS.build(dict(get_config(NAME).model, transfer='blur'))
@@ -119,20 +129,33 @@ def test_networks_do_not_share_gradients():
     losses = model.loss(torch.randn(2, 3, 64, 32), [sample, sample])
     ours = dict(model.autoencoder.named_parameters(prefix='autoencoder'))
     for name, parameter in model.named_parameters():
-        used = [torch.autograd.grad(losses[loss], parameter, retain_graph=True,
-                                    allow_unused=True)[0] is not None
-                for loss in ('loss_style', 'decode.loss_ce')]
+        used = [
+            torch.autograd.grad(
+                losses[loss], parameter, retain_graph=True, allow_unused=True
+            )[0]
+            is not None
+            for loss in ('loss_style', 'decode.loss_ce')
+        ]
         assert used == [name in ours, name not in ours], name
 
 
 def test_training_fills_the_styles(phantom, tmp_path):
     """From the training split, rescaled; and the checkpoint holds them."""
-    cfg = load_config(NAME, {
-        'train_cfg.max_iters': 1, 'train_cfg.val_interval': 1, 'model.num_styles': 3,
-        'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-        'train_dataloader.batch_size': 2, 'val_dataloader.num_workers': 0,
-        'val_dataloader.persistent_workers': False
-    }, str(phantom), str(tmp_path))
+    cfg = load_config(
+        NAME,
+        {
+            'train_cfg.max_iters': 1,
+            'train_cfg.val_interval': 1,
+            'model.num_styles': 3,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'train_dataloader.batch_size': 2,
+            'val_dataloader.num_workers': 0,
+            'val_dataloader.persistent_workers': False,
+        },
+        str(phantom),
+        str(tmp_path),
+    )
     runner = train(cfg)
     state = torch.load(tmp_path / 'iter_1.pth', weights_only=False)['state_dict']
     assert torch.equal(state['styles'], runner.model.styles)
