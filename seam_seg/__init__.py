@@ -9,7 +9,7 @@ from .stack import check_stack
 check_stack()
 
 from . import datasets, engine, evaluation, models, weights  # noqa: E402
-from .configs import get_config  # noqa: E402
+from .config_lookup import get_config  # noqa: E402
 from .version import __version__  # noqa: E402
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .files import write_picture
+from .atomic import write_picture
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADER = 48  # px above a panel, at its final size
@@ -116,5 +116,5 @@ def panel(
 
 
 def write_rgb(path, picture: np.ndarray) -> None:
-    """Writes an RGB picture; see :func:`seam_seg.files.write_picture`."""
+    """Writes an RGB picture; see :func:`seam_seg.atomic.write_picture`."""
     write_picture(path, picture[..., ::-1])

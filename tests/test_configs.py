@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 
 import seam_seg
-from seam_seg.configs import config_path, get_config, project_root
+from seam_seg.config_lookup import config_path, get_config, project_root
 from seam_seg.errors import InputError
 
 LEAVES = sorted((project_root() / 'configs').glob('[!_]*/*.py'))

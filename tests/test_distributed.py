@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from tool_loading import load_tool
 
-from seam_seg.configs import get_config
+from seam_seg.config_lookup import get_config
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PROCESSES = 2

@@ -15,7 +15,7 @@ from mmengine.registry import HOOKS
 
 from seam_seg.apis import init_model
 from seam_seg.apis.case_scores import dice_summary, score_cases
-from seam_seg.configs import config_path, project_root
+from seam_seg.config_lookup import config_path, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 

@@ -8,7 +8,7 @@ import torch
 from test_bad_input import DEMO, Bench
 from vpi_files import draw_case
 
-from seam_seg.files import PARTIAL
+from seam_seg.atomic import PARTIAL
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 

@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as arrays
 from monai.metrics import DiceMetric, MeanIoU
 from torch.nn.functional import one_hot
 
-from seam_seg.datasets.io import read_image, read_mask
 from seam_seg.datasets.phantom.params import PRESETS, PhantomParams, replace
 from seam_seg.datasets.phantom.rendering import make_case
+from seam_seg.datasets.readers import read_image, read_mask
 from seam_seg.datasets.vpi import read_split
 from seam_seg.engine.checkpoint import safe_loading
 from seam_seg.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from seam_seg import get_config
-from seam_seg.configs import project_root
+from seam_seg.config_lookup import project_root
 
 ROOT = project_root()
 FOLDERS = sorted(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from mmseg.registry import MODELS
 
-from seam_seg.configs import config_path, project_root
+from seam_seg.config_lookup import config_path, project_root
 
 README = (project_root() / 'README.md').read_text()
 

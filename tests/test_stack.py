@@ -8,7 +8,7 @@ import types
 import pytest
 
 from seam_seg import stack
-from seam_seg.configs import project_root
+from seam_seg.config_lookup import project_root
 
 
 def fake_import(monkeypatch, **results):

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from seam_seg.configs import get_config, project_root
-from seam_seg.files import write_json
+from seam_seg.atomic import write_json
+from seam_seg.config_lookup import get_config, project_root
 from seam_seg.weights import READY_WEIGHTS
 
 

@@ -11,8 +11,8 @@ import torch
 
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.case_scores import dice_summary, score_cases
-from seam_seg.apis.runs import load_config, set_resume
-from seam_seg.configs import project_root
+from seam_seg.apis.train_test import load_config, set_resume
+from seam_seg.config_lookup import project_root
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
 

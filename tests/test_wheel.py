@@ -5,8 +5,8 @@ import subprocess
 import sys
 import zipfile
 
-import seam_seg.configs
-from seam_seg.configs import project_root
+import seam_seg.config_lookup
+from seam_seg.config_lookup import project_root
 from seam_seg.weights import READY_WEIGHTS
 
 
@@ -51,7 +51,7 @@ def test_wheel(tmp_path, monkeypatch):
         assert (installed / 'weights' / name).read_bytes() == (
             READY_WEIGHTS.with_name(name).read_bytes()
         )
-    monkeypatch.setattr(seam_seg.configs, 'PACKAGE', installed)
+    monkeypatch.setattr(seam_seg.config_lookup, 'PACKAGE', installed)
     cfg = seam_seg.get_config('seam_r50-fpn_1xb12-80k_vpi-512x256')
     assert cfg.filename.startswith(str(installed / '.mim'))
     assert cfg.model.decode_head.type == 'SEAMHead'

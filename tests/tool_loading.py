@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from seam_seg.configs import project_root
+from seam_seg.config_lookup import project_root
 
 
 def load_tool(name):

@@ -14,12 +14,12 @@ from typing import Optional, Sequence
 from mmengine.config import DictAction
 
 from seam_seg.apis.benchmark import measure_costs, method_name, write_report
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.study import Run, pool_folds, read_results, run_study
-from seam_seg.configs import config_path, get_config
+from seam_seg.atomic import write_json
+from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
 from seam_seg.errors import InputError
-from seam_seg.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import progress, report_errors
+from seam_seg.apis.command_line import progress, report_errors
+from seam_seg.atomic import write_json
 from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
-from seam_seg.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:

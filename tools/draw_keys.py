@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.figures import draw_keys, read_keys
 from seam_seg.apis.inference import init_model
 

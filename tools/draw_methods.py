@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from seam_seg.apis.benchmark import method_name
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.figures import choose_cases, draw_methods
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.study import read_results
-from seam_seg.configs import config_path
+from seam_seg.config_lookup import config_path
 from seam_seg.engine import last_checkpoint
 from seam_seg.errors import InputError
 from seam_seg.visualization import write_rgb

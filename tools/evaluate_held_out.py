@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from seam_seg.apis.case_scores import dice_summary, doubt_summary, score_cases
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.inference import init_model
+from seam_seg.atomic import write_json, write_whole
 from seam_seg.datasets.phantom import (
     HELD_OUT,
     HELD_OUT_SEEDS,
@@ -21,7 +22,6 @@ from seam_seg.datasets.phantom import (
     find_params,
     write_phantom,
 )
-from seam_seg.files import write_json, write_whole
 
 
 def markdown(summary: dict, reference: str) -> str:

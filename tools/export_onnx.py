@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import add_trust, report_errors
+from seam_seg.apis.command_line import add_trust, report_errors
 from seam_seg.apis.export import OUTPUTS, compare, export_onnx
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import make_case

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
 
 

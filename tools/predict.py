@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import add_trust, progress, report_errors
+from seam_seg.apis.command_line import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.predict_files import find_images, predict_file, prepare_out

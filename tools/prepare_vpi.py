@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import progress, report_errors
+from seam_seg.apis.command_line import progress, report_errors
 from seam_seg.datasets.prepare import CLASSES, prepare
 
 

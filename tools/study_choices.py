@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.study import Run, read_results, run_study, study_table
+from seam_seg.atomic import write_whole
 from seam_seg.datasets.phantom import HELD_OUT_SEEDS, find_params, write_phantom
 from seam_seg.errors import InputError
-from seam_seg.files import write_whole
 
 HELD_OUT_CASES = 24
 CONFIG = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'

@@ -15,10 +15,10 @@ from typing import Dict, List, Optional, Sequence
 import matplotlib
 import numpy as np
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.study import Run, read_results, run_study
+from seam_seg.atomic import write_figure, write_whole
 from seam_seg.datasets.phantom import find_params, write_phantom
-from seam_seg.files import write_figure, write_whole
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 matplotlib.use('Agg')

@@ -4,8 +4,8 @@
 import sys
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors, run_parser
-from seam_seg.apis.runs import (
+from seam_seg.apis.command_line import report_errors, run_parser
+from seam_seg.apis.train_test import (
     launched,
     load_config,
     set_amp,

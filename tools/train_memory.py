@@ -5,9 +5,9 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.memory import training_memory
-from seam_seg.configs import get_config
+from seam_seg.config_lookup import get_config
 
 
 @report_errors

@@ -8,11 +8,11 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from seam_seg.apis.cli import report_errors
+from seam_seg.apis.command_line import report_errors
+from seam_seg.atomic import write_json
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, ResizeVPI, VPIDataset
 from seam_seg.errors import InputError
 from seam_seg.evaluation.trivial import trivial_baselines
-from seam_seg.files import write_json
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:

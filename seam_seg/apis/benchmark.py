@@ -20,9 +20,9 @@ from mmseg.structures import SegDataSample
 from scipy import stats
 from torch import nn
 
-from ..configs import config_path, get_config, network_size
+from ..atomic import write_figure, write_whole
+from ..config_lookup import config_path, get_config, network_size
 from ..errors import InputError
-from ..files import write_figure, write_whole
 from ..models.segmentors import WaveCTSegmentor
 from .memory import peak_of
 from .study import BONES, image_dice

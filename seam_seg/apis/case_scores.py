@@ -6,10 +6,10 @@ import numpy as np
 from torch import nn
 
 from ..datasets import VPIDataset
-from ..datasets.io import read_mask
+from ..datasets.readers import read_mask
 from ..evaluation import confusion_counts, dice_jaccard
 from ..evaluation.bones import auroc, bone_dice, list_bones
-from .cli import progress
+from .command_line import progress
 from .inference import predict
 
 DOUBTFUL = 0.7  # a bone of less Dice needs correction

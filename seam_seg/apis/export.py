@@ -21,9 +21,9 @@ from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..configs import network_size
+from ..atomic import write_whole
+from ..config_lookup import network_size
 from ..errors import InputError
-from ..files import write_whole
 from ..models.segmentors.vpi_segmentor import resize_mask
 from .timing import take_turns
 

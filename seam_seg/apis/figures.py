@@ -10,10 +10,10 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 
+from ..atomic import write_figure
 from ..datasets import VPIDataset
-from ..datasets.io import read_image, read_mask
+from ..datasets.readers import read_image, read_mask
 from ..errors import InputError
-from ..files import write_figure
 from ..models.decode_heads import SEAMHead
 from ..models.losses.center_regression_loss import segment_maps
 from ..visualization import overlay, panel

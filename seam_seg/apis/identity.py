@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from ..configs import project_root
+from ..config_lookup import project_root
 from ..weights import READY_URL, READY_WEIGHTS
 
 # What is logged, drawn or validated on the way does not change what is learned.

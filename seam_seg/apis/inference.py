@@ -15,9 +15,9 @@ from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from ..configs import get_config
+from ..config_lookup import get_config
 from ..datasets import VPIDataset
-from ..datasets.io import read_image, to_uint8
+from ..datasets.readers import read_image, to_uint8
 from ..engine import check_weights, safe_loading
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask

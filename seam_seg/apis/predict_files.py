@@ -7,9 +7,9 @@ from typing import List, Optional, Sequence
 import numpy as np
 from torch import nn
 
+from ..atomic import write_csv, write_picture
 from ..errors import InputError
 from ..evaluation.bones import Bone, list_bones
-from ..files import write_csv, write_picture
 from ..visualization import panel, write_rgb
 from .inference import predict
 

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from ..atomic import write_whole
 from ..errors import InputError
-from ..files import write_whole
 from ..version import __version__
 from .inference import load_weights
 

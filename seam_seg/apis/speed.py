@@ -22,8 +22,8 @@ from ..engine.hooks import clock
 from ..models import SEAM
 from .benchmark import NATIVE, inference_case, method_name
 from .memory import peak_of
-from .runs import load_config, set_amp
 from .timing import take_turns
+from .train_test import load_config, set_amp
 
 FORMATS = ('as built', 'channels last', 'compiled')
 

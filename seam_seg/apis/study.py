@@ -24,16 +24,16 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 from scipy import stats
 
-from ..configs import project_root
+from ..atomic import write_json, write_whole
+from ..config_lookup import project_root
 from ..engine import last_checkpoint
 from ..errors import InputError
-from ..files import write_json, write_whole
 from ..models.decode_heads import SEAMHead
 from ..models.seam import attentive_weights
 from ..version import __version__
 from .identity import code_version, identity
 from .inference import load_weights
-from .runs import load_config
+from .train_test import load_config
 
 BONES = ('lumbar', 'thoracic', 'rib')
 IDENTITY = 'identity.txt'  # in the work dir of a run

@@ -1,6 +1,6 @@
 """What is read: the VPI dataset, its transforms, its sampler, and the phantom."""
 
-from .randomness import PositionSampler
+from .seeding import PositionSampler
 from .transforms import (
     CacheTransforms,
     CropPatch,

@@ -17,9 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..atomic import write_figure
 from ..errors import InputError
-from ..files import write_figure
-from .io import decode, read_image, read_mask
+from .readers import decode, read_image, read_mask
 from .vpi import VPIDataset, read_split, resolve_root
 
 CLASSES = VPIDataset.METAINFO['classes']

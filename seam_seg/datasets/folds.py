@@ -7,8 +7,8 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 from mmengine.config import Config
 
+from ..atomic import write_whole
 from ..errors import InputError
-from ..files import write_whole
 from .vpi import read_split
 
 

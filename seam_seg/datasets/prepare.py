@@ -14,9 +14,9 @@ from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from ..atomic import write_picture, write_whole
 from ..errors import InputError
-from ..files import write_picture, write_whole
-from .io import decode, read_image
+from .readers import decode, read_image
 from .vpi import VPIDataset, carve_val
 
 CLASSES = VPIDataset.METAINFO['classes']
@@ -87,7 +87,7 @@ def prepare(
             None: background, rib, thoracic, lumbar.
         threshold (int): an RGB channel counts above it. Default: 127.
         window (tuple[float, float], optional): see
-            :func:`seam_seg.datasets.io.to_uint8`.
+            :func:`seam_seg.datasets.readers.to_uint8`.
         subject_pattern (str, optional): a regular expression that is searched in the
             stem, and whose first group is the subject. Default: None: each stem is a
             subject.

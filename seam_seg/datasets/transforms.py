@@ -9,7 +9,7 @@ from mmengine.dataset import Compose
 from mmseg.registry import TRANSFORMS
 
 from ..errors import InputError
-from .io import read_image, read_mask
+from .readers import read_image, read_mask
 
 
 @TRANSFORMS.register_module()
@@ -22,7 +22,7 @@ class LoadVPIImage(BaseTransform):
 
     Args:
         window (tuple[float, float], optional): grey levels that become 0 and 255, see
-            :func:`seam_seg.datasets.io.to_uint8`. Default: None.
+            :func:`seam_seg.datasets.readers.to_uint8`. Default: None.
     """
 
     def __init__(self, window: Optional[Tuple[float, float]] = None) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from ..configs import project_root
+from ..config_lookup import project_root
 from ..errors import InputError
-from .randomness import Sample, seeded
+from .seeding import Sample, seeded
 
 SPLITS = ('train', 'val', 'trainval', 'test')
 

@@ -19,9 +19,9 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
-from ..datasets.randomness import derived_seed
+from ..atomic import PARTIAL, write_whole
+from ..datasets.seeding import derived_seed
 from ..errors import InputError
-from ..files import PARTIAL, write_whole
 
 
 class WholeFiles(LocalBackend):

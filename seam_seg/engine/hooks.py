@@ -15,7 +15,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import HOOKS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
-from ..datasets.io import read_image
+from ..datasets.readers import read_image
 from ..evaluation.dice_jaccard import confusion_counts, dice_jaccard
 from ..visualization import panel, write_rgb
 

@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
-from ..files import write_csv, write_json, write_picture
+from ..atomic import write_csv, write_json, write_picture
 from .dice_jaccard import confusion_counts, dice_jaccard
 from .surface import surface_distances
 

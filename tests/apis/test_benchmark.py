@@ -11,7 +11,7 @@ from scipy import stats
 
 from seam_seg.apis import benchmark
 from seam_seg.apis.study import BONES
-from seam_seg.configs import config_path
+from seam_seg.config_lookup import config_path
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'

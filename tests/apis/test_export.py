@@ -12,7 +12,7 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model, predict
 from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
-from seam_seg.configs import get_config
+from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seam_seg.apis import init_model, predict, predict_mask
-from seam_seg.configs import get_config
+from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'

@@ -6,7 +6,7 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model
 from seam_seg.apis.publish import publish
-from seam_seg.configs import get_config
+from seam_seg.config_lookup import get_config
 from seam_seg.datasets import VPIDataset
 from seam_seg.errors import InputError
 

@@ -9,9 +9,9 @@ import torch
 from mmseg.registry import MODELS
 
 from seam_seg.apis import identity, load_config, study
+from seam_seg.atomic import write_json
 from seam_seg.datasets.phantom import HELD_OUT_SEEDS, find_params, write_phantom
 from seam_seg.errors import InputError
-from seam_seg.files import write_json
 from seam_seg.weights import READY_WEIGHTS
 
 FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'

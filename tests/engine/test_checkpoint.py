@@ -14,8 +14,8 @@ from mmengine.runner import CheckpointLoader, ValLoop
 from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, train
-from seam_seg.apis.runs import set_resume
-from seam_seg.configs import project_root
+from seam_seg.apis.train_test import set_resume
+from seam_seg.config_lookup import project_root
 from seam_seg.engine import checkpoint as module
 from seam_seg.engine import last_checkpoint
 from seam_seg.errors import InputError

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from ...errors import InputError
+from .draws import draw_int, draw_line, draw_or
 from .families import CURVE_MODELS, LUMBAR_MODELS, round_off
 from .params import CLASS_NAMES, LUMBAR, LUMBAR_SHAPES, RIB, THORACIC, PhantomParams
-from .randomness import draw_int, draw_line, draw_or
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from .draws import draw_field, draw_int, draw_line, shake
 from .params import CURVE_TYPES, LUMBAR_SHAPES
-from .randomness import draw_field, draw_int, draw_line, shake
 
 # --------------------------------------------------------------------------------
 # Curves: (rng, params, curve_type, height, level_y) -> slope dx/dy of the center line

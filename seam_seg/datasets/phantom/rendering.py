@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from .anatomy import draw_ellipse, draw_geometry
+from .draws import draw_field, draw_int, draw_line, draw_or, shake
 from .families import NOISE_MODELS, TEXTURE_MODELS
 from .params import BACKGROUND, LUMBAR, RIB, THORACIC, PhantomParams
-from .randomness import draw_field, draw_int, draw_line, draw_or, shake
 
 
 @dataclass(frozen=True)

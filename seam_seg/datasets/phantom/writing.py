@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 from mmengine.utils import ProgressBar
 
+from ...atomic import write_json, write_picture, write_whole
 from ...errors import InputError
-from ...files import write_json, write_picture, write_whole
 from .params import PhantomParams, preset_name
 from .rendering import make_case
 

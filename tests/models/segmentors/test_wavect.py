@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 
 from seam_seg import get_config
 from seam_seg.apis import load_config, train
-from seam_seg.datasets.io import read_image
+from seam_seg.datasets.readers import read_image
 
 NAME = 'wavect_r18-fpn_1xb8-600_phantom-256x128'
 

@@ -9,7 +9,7 @@ from mmseg.registry import DATA_SAMPLERS
 from seam_seg import get_config
 from seam_seg.apis import load_config
 from seam_seg.datasets import PositionSampler, VPIDataset
-from seam_seg.datasets.randomness import Sample, derived_seed, seeded
+from seam_seg.datasets.seeding import Sample, derived_seed, seeded
 
 
 def draws():

@@ -5,8 +5,8 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from seam_seg.apis import cli, load_config
-from seam_seg.apis.runs import launched, set_amp
+from seam_seg.apis import command_line, load_config
+from seam_seg.apis.train_test import launched, set_amp
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -130,7 +130,7 @@ def test_report_errors(capsys):
         def main(argv=None):
             raise error
 
-        return cli.report_errors(main)([])
+        return command_line.report_errors(main)([])
 
     worker = (
         'Caught InputError in DataLoader worker process 0.\nTraceback ...\n'

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seam_seg.datasets.io import read_image, read_mask, to_uint8
+from seam_seg.datasets.readers import read_image, read_mask, to_uint8
 from seam_seg.errors import InputError
 
 GREY = np.arange(64 * 32, dtype=np.uint16).reshape(64, 32) % 251

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..configs import config_path, get_config
+from ..config_lookup import config_path, get_config
 from ..engine import last_checkpoint, safe_loading
 from ..errors import InputError
 from .inference import load_weights
