@@ -13,8 +13,9 @@ from typing import Optional, Sequence
 
 from mmengine.config import DictAction
 
-from seam_seg.apis.benchmark import measure_costs, method_name, write_report
+from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.costs import measure_costs, method_name
 from seam_seg.apis.study import Run, pool_folds, read_results, run_study
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config

@@ -15,8 +15,8 @@ import matplotlib
 import torch
 
 from seam_seg.apis import speed
-from seam_seg.apis.benchmark import measure_costs
 from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.costs import measure_costs
 from seam_seg.atomic import write_figure, write_json, write_whole
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.version import __version__

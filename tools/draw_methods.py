@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.benchmark import method_name
 from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.costs import method_name
 from seam_seg.apis.figures import choose_cases, draw_methods
 from seam_seg.apis.inference import init_model
 from seam_seg.apis.study import read_results

@@ -3,109 +3,20 @@
 The trainings themselves are those of :mod:`seam_seg.apis.study`.
 """
 
-import functools
-import statistics
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence
 
 import matplotlib
 import numpy as np
 import pandas as pd
-import torch
-from mmengine.analysis import get_model_complexity_info
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from scipy import stats
-from torch import nn
 
 from ..atomic import write_figure, write_whole
-from ..config_lookup import config_path, get_config, network_size
 from ..errors import InputError
-from ..models.segmentors import WaveCTSegmentor
-from .memory import peak_of
 from .study import BONES, image_dice
-from .timing import take_turns
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
-
-# Files have this size where nothing else is said: R includes the way back to it.
-NATIVE = (2574, 640)
-
-
-def method_name(config: str) -> str:
-    """The row's name: ``method_name`` of the config, or else the config's own name."""
-    return get_config(config).get('method_name', config_path(config).stem)
-
-
-def inference_case(config: str) -> Tuple[nn.Module, dict]:
-    """A model with random weights, and an image for its ``test_step``.
-
-    Args:
-        config (str): path or name.
-
-    Returns:
-        tuple[nn.Module, dict]: the segmentor in evaluation mode, and a batch of one image
-        of the size that it works at, to be brought back to :data:`NATIVE`.
-    """
-    init_default_scope('mmseg')
-    cfg = get_config(config)
-    (cfg.model.get('backbone') or {}).pop('init_cfg', None)
-    model = MODELS.build(cfg.model)
-    model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
-    if isinstance(model, WaveCTSegmentor):
-        model.styles.random_()  # any images: training would put some in
-    size = network_size(cfg)
-    sample = SegDataSample(metainfo=dict(ori_shape=NATIVE, img_shape=tuple(size)))
-    image = torch.randint(0, 256, (1, *size), dtype=torch.uint8)
-    return model, pseudo_collate([dict(inputs=image, data_samples=sample)])
-
-
-def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
-    """Runtime, parameters and FLOPs of models side by side.
-
-    One image at a time, as R in :class:`seam_seg.engine.RuntimeHook`, in turns; the
-    minimum is what the machine can do, the median what it did.
-
-    Args:
-        configs (Sequence[str]): paths or names.
-        rounds (int): images for each model, after two that warm up. Default: 20.
-
-    Returns:
-        dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
-        ``parameters`` (all but those of the center loss), ``flops`` of the network at
-        its input size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
-    """
-    actions, costs = {}, {}
-    for config in configs:
-        name = method_name(config)
-        model, batch = inference_case(config)
-        complexity = get_model_complexity_info(
-            model,
-            inputs=(model.data_preprocessor(batch)['inputs'],),
-            show_table=False,
-            show_arch=False,
-        )
-        costs[name] = dict(
-            parameters=sum(
-                value.numel()
-                for key, value in model.named_parameters()
-                if '.loss_center.' not in key
-            ),
-            flops=int(complexity['flops']),
-        )
-        actions[name] = functools.partial(model.test_step, batch)
-    with torch.no_grad():
-        times = take_turns(actions, rounds)
-        for name, seconds in times.items():
-            costs[name].update(
-                seconds=seconds,
-                R=statistics.median(seconds),
-                peak_bytes=peak_of(actions[name]),
-            )
-    return costs
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

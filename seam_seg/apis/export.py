@@ -25,7 +25,7 @@ from ..atomic import write_whole
 from ..config_lookup import network_size
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
-from .timing import take_turns
+from .costs import take_turns
 
 OUTPUTS = ('logits', 'mask')
 KEY = 'seam_seg'  # of the metadata in the file

@@ -1,7 +1,7 @@
 """The memory that a call takes, and a training step by batch size."""
 
 import resource
-from typing import Callable, Iterator, Sequence, Tuple
+from typing import Iterator, Sequence, Tuple
 
 import torch
 from mmengine.config import Config
@@ -9,44 +9,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch.profiler import ProfilerActivity, profile
 
 from ..errors import InputError
-
-
-def peak_of(action: Callable[[], object]) -> int:
-    """The most memory that a call holds for tensors beyond what was there before.
-
-    By the allocator of CUDA where there is one, else by torch's profiler, which sees
-    tensors but not the scratch space inside a CPU kernel.
-
-    Args:
-        action (Callable): what is measured; it is called once.
-
-    Returns:
-        int: bytes.
-    """
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        action()
-        return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        action()
-    events = [
-        event
-        for event in profiler.profiler.kineto_results.events()
-        if event.name() == '[memory]'
-    ]
-
-    def start(event):  # torch before 2.3 counts in microseconds
-        return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
-
-    held = peak = 0
-    for event in sorted(events, key=start):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak
 
 
 def peak_bytes(device: str) -> int:

@@ -20,9 +20,7 @@ from torch import nn
 from ..datasets import VPIDataset
 from ..engine.hooks import clock
 from ..models import SEAM
-from .benchmark import NATIVE, inference_case, method_name
-from .memory import peak_of
-from .timing import take_turns
+from .costs import NATIVE, inference_case, method_name, peak_of, take_turns
 from .train_test import load_config, set_amp
 
 FORMATS = ('as built', 'channels last', 'compiled')

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from seam_seg.apis import speed
-from seam_seg.apis.benchmark import inference_case
-from seam_seg.apis.memory import peak_of
+from seam_seg.apis.costs import inference_case, peak_of
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PLAIN = 'fpn_r18_1xb8-600_phantom-256x128'
