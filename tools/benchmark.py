@@ -21,7 +21,7 @@ from mmengine.config import DictAction
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.costs import COSTS, cost_rows, measure_costs, method_name
-from seam_seg.apis.trainings import STACK, commit_command, plan_run, read_finished
+from seam_seg.apis.trainings import COMMIT, STACK, plan_run, read_finished
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
@@ -87,17 +87,6 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return args
 
 
-def visible_gpus(count: int) -> list:
-    """The first GPUs of those that may be used, as CUDA_VISIBLE_DEVICES has them."""
-    if not 0 <= count <= torch.cuda.device_count():
-        raise InputError(
-            f'--gpus {count}: must be 0 to {torch.cuda.device_count()}, the number of '
-            'GPUs here. With 0, one run follows the other.'
-        )
-    named = os.environ.get('CUDA_VISIBLE_DEVICES')
-    return (named.split(',') if named else [*map(str, range(count))])[:count]
-
-
 def check_rows(args: argparse.Namespace) -> Dict[str, str]:
     """Config -> method, in the order of the rows, when they can stand in one table."""
     stems = [config_path(config).stem for config in args.configs]
@@ -138,23 +127,29 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
 
 def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     """Makes what is missing, and returns the exit status of Snakemake."""
-    gpus = visible_gpus(args.gpus)
-    content = dict(runs=runs, versions=STACK, commit=commit_command(), gpus=gpus)
-    write_json(args.work_dir / 'runs.json', content)
-    command = [sys.executable, '-m', 'snakemake', '--directory', str(args.work_dir)]
-    command += ['--snakefile', str(Path(__file__).with_suffix('.smk'))]
-    command += ['--configfile', str(args.work_dir / 'runs.json')]
-    command += ['--cores', str(args.gpus or 1), '--rerun-incomplete', '--keep-going']
+    count = torch.cuda.device_count()
+    if not 0 <= args.gpus <= count:
+        raise InputError(
+            f'--gpus {args.gpus}: must be 0 to {count}, the number of GPUs here. With 0, '
+            'one run follows the other.'
+        )
+    seen = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(count)))
+    plan = dict(runs=runs, stack=STACK, commit=COMMIT, gpus=seen.split(',')[: args.gpus])
+    write_json(args.work_dir / 'runs.json', plan)
     # Files are compared by their content, whatever their size: phantoms are made again.
-    command += ['--max-checksum-file-size', '1TB', '--quiet', 'host', 'rules', 'reason']
+    command = (
+        f'{sys.executable} -m snakemake --cores {args.gpus or 1} --keep-going '
+        '--rerun-incomplete --max-checksum-file-size 1TB --quiet host rules reason'
+    ).split()
+    command += ['--snakefile', str(Path(__file__).with_suffix('.smk'))]
+    command += ['--directory', str(args.work_dir)]
+    command += ['--configfile', str(args.work_dir / 'runs.json'), *args.snakemake]
     # The tools find the modules of a config where this process found them.
-    path = os.pathsep.join(filter(None, sys.path))
-    with subprocess.Popen(
-        [*command, *args.snakemake], env={**os.environ, 'PYTHONPATH': path}
-    ) as process:
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, env=env) as process:
         try:
             return process.wait()
-        except KeyboardInterrupt:  # it got that too, and puts its lock away
+        except KeyboardInterrupt:  # Snakemake got that too, and puts its lock away
             process.wait()
             raise
 
@@ -170,7 +165,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return status
     rows = read_finished(runs, labels, args.study, args.work_dir)
     if not status:
-        commit = subprocess.check_output(commit_command(), shell=True, text=True)
+        commit = subprocess.check_output(COMMIT, shell=True, text=True)
         measured = measure_costs(args.configs, args.rounds)
         rows = pd.concat([rows, cost_rows(measured, args.study, commit.strip())])
     path = args.out / 'results.csv'

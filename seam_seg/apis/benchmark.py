@@ -41,7 +41,8 @@ def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
         for score, unit in UNITS.items()
     }
     titles.update({f'm{score}': f'Ave. {unit}' for score, unit in UNITS.items()})
-    titles.update({key: title for key, title in DISTANCES.items() if key in scores})
+    titles.update(DISTANCES)
+    titles = {key: title for key, title in titles.items() if key in scores}
     cost = costs.pivot_table('value', 'method', 'score', aggfunc='median')
     table = []
     for name in rows['method'].unique():

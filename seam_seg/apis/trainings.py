@@ -11,7 +11,7 @@ import shlex
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Set, Tuple
 
 import mmcv
 import mmengine
@@ -28,21 +28,15 @@ from ..version import __version__
 from ..weights import READY_URL, READY_WEIGHTS
 from .train_test import load_config
 
-# What is logged, drawn or validated on the way does not change what is learned.
 # The libraries whose other version makes other numbers.
 STACK = {module.__name__: module.__version__ for module in (torch, mmcv, mmengine, mmseg)}
+# What is logged, drawn or validated on the way does not change what is learned.
 BESIDE = ('work_dir', 'log_', 'visualizer', 'vis_', 'val_', 'tta_')
-
-
-def flatten(options: dict, prefix: str = '') -> Dict[str, object]:
-    """``{'a': {'b': 1}}`` with dotted keys, as in ``--cfg-options``: ``{'a.b': 1}``."""
-    flat: Dict[str, object] = {}
-    for key, value in options.items():
-        if isinstance(value, dict):
-            flat.update(flatten(value, f'{prefix}{key}.'))
-        else:
-            flat[f'{prefix}{key}'] = value
-    return flat
+# Prints which code trains: the commit of a clone, or else the version.
+COMMIT = (
+    "git --git-dir={0}/.git --work-tree={0} describe --always --dirty --exclude '*' "
+    '2> /dev/null || echo {1}'
+).format(shlex.quote(str(project_root())), __version__)
 
 
 def code_behind(cfg: Config) -> Set[Path]:
@@ -56,11 +50,11 @@ def code_behind(cfg: Config) -> Set[Path]:
         origin = Path(importlib.util.find_spec(name.split('.')[0]).origin)
         if origin.name == '__init__.py':
             files.update(origin.parent.rglob('*.py'))
-            continue
-        finder = ModuleFinder(path=[str(origin.parent)])
-        finder.import_hook(name)
-        found = (module.__file__ for module in finder.modules.values())
-        files.update(Path(file) for file in found if file)
+        else:
+            finder = ModuleFinder(path=[str(origin.parent)])
+            finder.import_hook(name)
+            found = (module.__file__ for module in finder.modules.values())
+            files.update(Path(file) for file in found if file)
     return {path for path in files if PACKAGE / 'apis' not in path.parents}
 
 
@@ -74,22 +68,16 @@ def data_files(dataset_cfg: dict) -> Set[Path]:
     return files.union(path for path in lists if path.is_file())
 
 
-def start_files(cfg: Config) -> Set[Path]:
-    """The files of the weights that a training starts from, as far as they are local."""
-    start = (
-        str(READY_WEIGHTS) if cfg.get('load_from') == READY_URL else cfg.get('load_from')
-    )
+def start_files(cfg: Config) -> List[Path]:
+    """The local files of the weights that a training starts from, ``load_from`` first."""
     pretrained = (cfg.model.get('backbone') or {}).get('init_cfg') or {}
-    names = [start, pretrained.get('checkpoint')]
-    return {Path(name) for name in names if name and Path(name).is_file()}
+    names = (cfg.get('load_from'), pretrained.get('checkpoint'))
+    paths = (READY_WEIGHTS if name == READY_URL else Path(name) for name in names if name)
+    return [path for path in paths if path.is_file()]
 
 
 def plan_run(
-    name: str,
-    config: str,
-    options: dict,
-    data_root: str,
-    tests: Dict[str, Tuple[str, dict]],
+    name: str, config: str, options: dict, root: str, tests: Dict[str, Tuple[str, dict]]
 ) -> dict:
     """What one training and its tests are made from, and their commands.
 
@@ -97,8 +85,8 @@ def plan_run(
         name (str): of the run, and of its folder in the work dir.
         config (str): path or name. One without ``train_cfg`` is not trained: the weights
             of its ``load_from`` are scored as they are.
-        options (dict): nested or dotted overrides, the seed among them.
-        data_root (str): data set to train on.
+        options (dict): overrides with dotted keys, the seed among them.
+        root (str): data set to train on.
         tests (dict[str, tuple[str, dict]]): setting, as the rows name it -> data set and
             further overrides.
 
@@ -109,57 +97,40 @@ def plan_run(
     Raises:
         InputError: the config, the data or an option cannot be used.
     """
-    path = str(Path(config).resolve() if Path(config).is_file() else config)
+    path = str(Path(config).resolve()) if Path(config).is_file() else config
 
-    def call(tool: str, root: str, folder: str, flat: Dict[str, object]) -> List[str]:
-        words = [sys.executable, str(project_root() / 'tools' / tool), path]
-        words += ['--data-root', str(Path(root).resolve()), '--work-dir', folder]
-        return [
-            *words,
-            '--cfg-options',
-            *(f'{key}={value}' for key, value in flat.items()),
-        ]
+    def call(tool: str, weights: str, root: str, folder: str, options: dict) -> str:
+        start = shlex.join([sys.executable, str(project_root() / 'tools' / tool), path])
+        where = ['--data-root', str(Path(root).resolve()), '--work-dir', folder]
+        words = ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
+        return f'{start} {weights} {shlex.join([*where, *words])}'
 
-    options = flatten(options)
-    cfg = load_config(config, options, data_root)
+    cfg = load_config(config, options, root)
     learned = {key: value for key, value in cfg.items() if not key.startswith(BESIDE)}
-    inputs = code_behind(cfg) | start_files(cfg)
-    if cfg.get('train_cfg') is None:
-        command, weights = 'true', shlex.quote(str(next(iter(start_files(cfg)))))
-    else:
+    inputs = code_behind(cfg).union(start_files(cfg))
+    command = 'true'
+    weights = shlex.quote(str(next(iter(start_files(cfg)), cfg.get('load_from'))))
+    if cfg.get('train_cfg') is not None:
         inputs |= data_files(cfg.train_dataloader.dataset)
-        command = shlex.join([*call('train.py', data_root, name, options), '--resume'])
+        command = call('train.py', '--resume', root, name, options)
         weights = f'"$(cat {shlex.quote(name)}/last_checkpoint)"'
     planned = {}
-    for setting, (root, further) in tests.items():
-        folder = re.sub(r'\W+', '-', setting)
-        flat = {**options, **flatten(further)}
-        tested = load_config(config, flat, root)
-        words = call('test.py', root, f'{name}/{folder}', flat)
+    for setting, (where, further) in tests.items():
+        folder, own = re.sub(r'\W+', '-', setting), {**options, **further}
         planned[folder] = dict(
             setting=setting,
-            command=f'{shlex.join(words[:3])} {weights} {shlex.join(words[3:])}',
-            inputs=as_text(data_files(tested.test_dataloader.dataset)),
+            command=call('test.py', weights, where, f'{name}/{folder}', own),
+            inputs=names_of(
+                data_files(load_config(config, own, where).test_dataloader.dataset)
+            ),
         )
-    return dict(
-        command=command,
-        config=json.dumps(learned, sort_keys=True, default=str),
-        inputs=as_text(inputs),
-        tests=planned,
-    )
+    text = json.dumps(learned, sort_keys=True, default=str)
+    return dict(command=command, config=text, inputs=names_of(inputs), tests=planned)
 
 
-def as_text(files: Set[Path]) -> List[str]:
+def names_of(files: Set[Path]) -> List[str]:
     """Files as Snakemake finds them from the work dir."""
     return sorted(str(path.resolve()) for path in files)
-
-
-def commit_command() -> str:
-    """A shell command that prints which code trains: a commit, or the version."""
-    root = project_root()
-    if not (root / '.git').exists():
-        return f'echo {__version__}'
-    return f"git -C {shlex.quote(str(root))} describe --always --dirty --exclude '*'"
 
 
 def read_finished(
@@ -169,28 +140,27 @@ def read_finished(
 
     Args:
         plan (dict[str, dict]): run -> from :func:`plan_run`.
-        labels (dict[str, tuple[str, int]]): run -> method and seed; the folds of a
-            cross-validation have the same.
+        labels (dict[str, tuple[str, int]]): run -> method and seed; those of the folds of
+            a cross-validation are the same.
         study (str): for the rows.
         work_dir (Path): of the runs.
 
     Returns:
-        pd.DataFrame: of each method and seed whose tests in a setting are all done.
+        pd.DataFrame: of each method and seed that is done in a setting, in all folds.
     """
-    parts: Dict[tuple, List[Optional[pd.DataFrame]]] = {}
+    groups: Dict[tuple, list] = {}
     for run, planned in plan.items():
         for folder, test in planned['tests'].items():
-            path = work_dir / run / folder / 'test' / 'dice_jaccard.csv'
             label = (study, test['setting'], *labels[run])
-            rows = None
-            if path.is_file():
-                commit = (work_dir / run / 'begun').read_text().strip()
-                rows = rows_of_test(path, *label, commit)
-            parts.setdefault(label, []).append(rows)
-    done: Sequence[pd.DataFrame] = [
-        rows
-        for group in parts.values()
-        if all(part is not None for part in group)
-        for rows in group
-    ]
+            groups.setdefault(label, []).append(work_dir / run / folder)
+    done: List[pd.DataFrame] = []
+    for label, folders in groups.items():
+        files = [folder / 'test/dice_jaccard.csv' for folder in folders]
+        if all(file.is_file() for file in files):
+            commits = [
+                (folder.parent / 'begun').read_text().strip() for folder in folders
+            ]
+            done += [
+                rows_of_test(file, *label, commit) for file, commit in zip(files, commits)
+            ]
     return pd.concat(done, ignore_index=True) if done else pd.DataFrame(columns=COLUMNS)
