@@ -1,0 +1,104 @@
+"""What a training is made from."""
+
+import json
+import shlex
+
+import pytest
+
+import seam_seg
+from seam_seg.apis import trainings
+from seam_seg.apis.train_test import load_config
+from seam_seg.config_lookup import config_path
+from seam_seg.errors import InputError
+from seam_seg.weights import READY_URL, READY_WEIGHTS
+
+DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
+
+
+def plan(phantom, config=DEMO, options={}, **tests):
+    return trainings.plan_run(
+        'run seed0',
+        config,
+        options,
+        str(phantom),
+        tests or {'a test': (str(phantom), {})},
+    )
+
+
+def test_inputs_are_code_data_and_start(phantom):
+    found = plan(phantom, FINETUNE)
+    inputs = set(found['inputs'])
+    package = seam_seg.__path__[0]
+    assert {f'{package}/models/seam.py', str(READY_WEIGHTS.resolve())} <= inputs
+    assert f'{package}/apis/benchmark.py' not in inputs
+    names = (phantom / 'train.txt').read_text().split()
+    for name in names:
+        assert str(phantom / f'dataset/train/{name}.png') in inputs
+        assert str(phantom / f'groundtruth/train/{name}_bone_3.png') in inputs
+    assert not any('/test/' in path for path in inputs)
+    test = found['tests']['a-test']
+    assert test['setting'] == 'a test'
+    assert len([path for path in test['inputs'] if '/test/' in path]) == 2 * 3
+
+
+def test_commands_are_those_of_the_tools(phantom):
+    found = plan(
+        phantom,
+        options={'randomness.seed': 3},
+        val=(str(phantom), {'test_dataloader.dataset.split': 'val'}),
+    )
+    words = shlex.split(found['command'])
+    assert words[1].endswith('tools/train.py') and words[2:4] == [DEMO, '--resume']
+    assert words[-1] == 'randomness.seed=3' and 'run seed0' in words
+    command = found['tests']['val']['command']
+    assert '"$(cat \'run seed0\'/last_checkpoint)"' in command
+    assert command.endswith('test_dataloader.dataset.split=val')
+
+
+def test_only_what_is_learned_counts(phantom):
+    def text(**options):
+        return plan(
+            phantom,
+            options={key.replace('__', '.'): value for key, value in options.items()},
+        )['config']
+
+    assert text() == text(val_dataloader__num_workers=0, log_level='ERROR')
+    assert text() != text(optim_wrapper__optimizer__lr=1.0)
+    assert json.loads(text(randomness__seed=5))['randomness']['seed'] == 5
+
+
+def test_a_config_without_training_is_scored_as_it_is(phantom, tmp_path):
+    config = tmp_path / 'as_it_is.py'
+    config.write_text(
+        f'_base_ = {str(config_path(DEMO))!r}\nload_from = {READY_URL!r}\n'
+        'train_cfg = None\ntrain_dataloader = None\noptim_wrapper = None\n'
+        'param_scheduler = None\n'
+    )
+    found = plan(phantom, str(config))
+    assert found['command'] == 'true'
+    assert str(READY_WEIGHTS) in found['tests']['a-test']['command']
+
+
+def test_code_of_modules_and_packages(tmp_path, monkeypatch):
+    """A lone module and what it imports beside it; a package as a whole."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / 'lone.py').write_text('import math\nimport beside\n')
+    (tmp_path / 'beside.py').write_text('import numpy\n')
+    (tmp_path / 'another.py').write_text('')
+    (tmp_path / 'pack/deep').mkdir(parents=True)
+    for name in ('pack/__init__.py', 'pack/deep/inner.py'):
+        (tmp_path / name).write_text('')
+    cfg = load_config(DEMO)
+    cfg.custom_imports.imports = ['lone']
+    assert trainings.code_behind(cfg) == {tmp_path / 'lone.py', tmp_path / 'beside.py'}
+    cfg.custom_imports.imports = ['pack.deep.inner']
+    assert trainings.code_behind(cfg) == {
+        tmp_path / 'pack/__init__.py',
+        tmp_path / 'pack/deep/inner.py',
+    }
+
+
+def test_bad_data_is_said_before_anything_runs(phantom, tmp_path):
+    with pytest.raises(InputError, match='no such folder'):
+        plan(phantom, no=(str(tmp_path / 'no'), {}))
