@@ -100,6 +100,8 @@ def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
             'train.txt lists one case only: a validation split cannot be '
             "carved from it. Add cases, or train with split='trainval'."
         )
+    # Ours, not scikit-learn's GroupShuffleSplit: which cases the shipped weights were
+    # trained on depends on this draw.
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     chosen = np.random.default_rng(seed).permutation(len(names))[:count]
     return [names[i] for i in sorted(chosen)]
