@@ -142,8 +142,8 @@ def auroc(score: Sequence[float], positive: Sequence[bool]) -> float:
     Returns:
         float: in [0, 1]; 0.5 for a score that knows nothing; nan without both kinds.
     """
-    score, positive = np.asarray(score, float), np.asarray(positive, bool)
-    pairs = positive.sum() * (~positive).sum()
+    scores, found = np.asarray(score, float), np.asarray(positive, bool)
+    pairs = found.sum() * (~found).sum()
     if not pairs:
         return float('nan')
-    return float(stats.mannwhitneyu(score[positive], score[~positive]).statistic / pairs)
+    return float(stats.mannwhitneyu(scores[found], scores[~found]).statistic / pairs)

@@ -1,12 +1,14 @@
 """Scores on paper: the row of Table 1, a summary, and a row for each image."""
 
 from pathlib import Path
-from typing import Dict, Sequence, Union
+from typing import Dict, Mapping, Sequence, Union
 
 import numpy as np
 from prettytable import PrettyTable
 
 from ..atomic import write_csv, write_json
+
+Column = Union[Sequence, np.ndarray]
 
 
 def score_table(metrics: Dict[str, float], classes: Sequence[str], images: int) -> str:
@@ -42,15 +44,15 @@ def score_table(metrics: Dict[str, float], classes: Sequence[str], images: int) 
 
 
 def write_scores(
-    folder: Union[str, Path], metrics: Dict[str, float], table: Dict[str, Sequence]
+    folder: Union[str, Path], metrics: Dict[str, float], table: Mapping[str, Column]
 ) -> None:
     """Writes ``dice_jaccard.json`` (the summary) and ``dice_jaccard.csv`` (the images).
 
     Args:
         folder (str | Path): to write to.
         metrics (dict[str, float]): of :class:`~seam_seg.evaluation.DiceJaccardMetric`.
-        table (dict[str, Sequence]): a column each, with a cell for each image: ``name``,
-            then numbers, where nan or None is no score.
+        table (Mapping[str, Column]): by their titles, columns with a cell for each
+            image: ``name``, then numbers, where nan or None is no score.
     """
     unit = 'mean of per-image scores in %, R in seconds per image'
     if 'mHD95' in metrics:
