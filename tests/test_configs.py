@@ -61,8 +61,26 @@ def test_leaf(path):
 
 
 def test_all_leaves_were_visited():
-    """Ten leaves of issue 2, and not one that the walk above did not meet."""
     assert len(visited) == len(LEAVES) >= 10
+
+
+def sizes_of(steps):
+    """(height, width) of every rescaling in a pipeline, however deep."""
+    for step in steps:
+        if step['type'] == 'ResizeVPI':
+            yield tuple(step['scale'][::-1])
+        yield from sizes_of(step.get('transforms', []) if 'Cache' in step['type'] else [])
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_all_pipelines_rescale_to_the_size_of_the_patches(path):
+    cfg = get_config(path.stem)
+    wanted = tuple(cfg.train_dataloader.dataset.patches.image_size)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    pipelines = [cfg[loader].dataset.pipeline for loader in loaders if cfg[loader]]
+    assert len(pipelines) >= 2
+    for pipeline in (*pipelines, cfg.tta_pipeline):
+        assert list(sizes_of(pipeline)) == [wanted]
 
 
 def test_the_papers_settings():
