@@ -40,12 +40,18 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    python_requires='>=3.8',
+    python_requires='>=3.9',
     packages=find_packages(include=['seam_seg', 'seam_seg.*']),
     package_data={'seam_seg.weights': ['*.pth', 'README.md']},
     # The OpenMMLab stack is not listed: two distributions provide it, and torch is
     # to be chosen by machine. `import seam_seg` checks for them and says what to do.
-    install_requires=['numpy', 'scipy', 'matplotlib'],
+    install_requires=[
+        'numpy',
+        'scipy',
+        'matplotlib',
+        'scikit-image>=0.19',
+        'scikit-learn>=1.6',
+    ],
     extras_require=dict(
         onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2'],
         upstream=[

@@ -1,6 +1,7 @@
 """Pictures of masks: overlays, and the panels of tools/test.py and tools/predict.py."""
 
-from typing import List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -115,6 +116,6 @@ def panel(
     return canvas
 
 
-def write_rgb(path, picture: np.ndarray) -> None:
+def write_rgb(path: Union[str, Path], picture: np.ndarray) -> None:
     """Writes an RGB picture; see :func:`seam_seg.atomic.write_picture`."""
     write_picture(path, picture[..., ::-1])

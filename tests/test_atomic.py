@@ -6,31 +6,31 @@ import cv2
 import numpy as np
 import pytest
 
-from seam_seg import files
+from seam_seg import atomic
 
 
 def test_folders_are_made_and_contents_kept(tmp_path):
     pixels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
-    files.write_whole(tmp_path / 'a' / 'b' / 'ä b.txt', 'é\n')
-    files.write_json(tmp_path / 'x.json', {'a': [1, None]})
-    files.write_csv(tmp_path / 'x.csv', [('name', 'Dice'), ('a, b', 0.5)])
-    files.write_picture(tmp_path / 'x.png', pixels)
+    atomic.write_whole(tmp_path / 'a' / 'b' / 'ä b.txt', 'é\n')
+    atomic.write_json(tmp_path / 'x.json', {'a': [1, None]})
+    atomic.write_csv(tmp_path / 'x.csv', [('name', 'Dice'), ('a, b', 0.5)])
+    atomic.write_picture(tmp_path / 'x.png', pixels)
     assert (tmp_path / 'a' / 'b' / 'ä b.txt').read_bytes() == b'\xc3\xa9\n'
     assert json.loads((tmp_path / 'x.json').read_text()) == {'a': [1, None]}
     assert (tmp_path / 'x.csv').read_bytes() == b'name,Dice\r\n"a, b",0.5\r\n'
     assert np.array_equal(cv2.imread(str(tmp_path / 'x.png'), -1), pixels)
-    assert not list(tmp_path.rglob(f'*{files.PARTIAL}'))
+    assert not list(tmp_path.rglob(f'*{atomic.PARTIAL}'))
 
 
 def test_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
     path = tmp_path / 'x.pth'
-    files.write_whole(path, b'earlier')
+    atomic.write_whole(path, b'earlier')
 
     def full(fd):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(files.os, 'fsync', full)
+    monkeypatch.setattr(atomic.os, 'fsync', full)
     with pytest.raises(OSError, match='No space.*x.pth'):
-        files.write_whole(path, b'later')
+        atomic.write_whole(path, b'later')
     assert path.read_bytes() == b'earlier'
     assert [p.name for p in tmp_path.iterdir()] == ['x.pth']

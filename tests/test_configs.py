@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
@@ -61,8 +62,31 @@ def test_leaf(path):
 
 
 def test_all_leaves_were_visited():
-    """Ten leaves of issue 2, and not one that the walk above did not meet."""
     assert len(visited) == len(LEAVES) >= 10
+
+
+def sizes_of(steps):
+    """(height, width) of every rescaling in a pipeline, however deep."""
+    for step in steps:
+        if step['type'] == 'ResizeVPI':
+            yield tuple(step['scale'][::-1])
+        if step['type'] == 'CacheTransforms':
+            yield from sizes_of(step['transforms'])
+
+
+@pytest.mark.parametrize(
+    'name', ['phantom_256x128', 'vpi_256x128_trainval', 'vpi_512x256']
+)
+def test_all_pipelines_rescale_to_the_size_of_the_patches(name):
+    """Also where a base that inherits changes the size."""
+    root = project_root() / 'configs' / '_base_' / 'datasets'
+    cfg = Config.fromfile(str(root / f'{name}.py'))
+    wanted = tuple(cfg.train_dataloader.dataset.patches.image_size)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    pipelines = [cfg[loader].dataset.pipeline for loader in loaders if cfg[loader]]
+    assert len(pipelines) >= 2
+    for pipeline in (*pipelines, cfg.tta_pipeline):
+        assert list(sizes_of(pipeline)) == [wanted]
 
 
 def test_the_papers_settings():

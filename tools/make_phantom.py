@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.command_line import progress, report_errors
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
 
 
@@ -46,9 +46,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         params=[find_params(name) for name in args.preset],
         num_workers=args.workers,
         overwrite=args.overwrite,
+        progress=progress,
     )
     print(
-        f'\nWrote {args.num_train} training and {args.num_test} test cases, seed '
+        f'Wrote {args.num_train} training and {args.num_test} test cases, seed '
         f'{args.seed}, preset {" and ".join(args.preset)}, to {args.root}'
     )
     return 0

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 from torch import nn
@@ -102,7 +102,7 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         mask, confidence, image = predict(model, path)
     except InputError as error:
         return str(error)
-    meta = model.dataset_meta
+    meta: Any = model.dataset_meta
     bones, _ = list_bones(mask, confidence, image, meta['classes'])
     write_csv(
         out / 'bones' / f'{path.stem}.csv',

@@ -12,8 +12,10 @@ from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import color_sequences
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -24,6 +26,7 @@ from .vpi import VPIDataset, read_split, resolve_root
 
 CLASSES = VPIDataset.METAINFO['classes']
 IGNORE_INDEX = 255
+Colour = Tuple[float, float, float]
 
 
 @dataclass
@@ -112,7 +115,7 @@ def check_dataset(
     root = resolve_root(data_root)
     report = DatasetReport(str(root), list(classes))
     report.splits = _check_splits(root, report.errors)
-    pairs = []
+    pairs: List[Tuple[str, str, Path, Path]] = []
     for split in ('train', 'test'):
         prefix = VPIDataset(str(root), split, lazy_init=True).data_prefix
         folders = [Path(prefix['img_path']), Path(prefix['seg_map_path'])]
@@ -131,8 +134,8 @@ def check_dataset(
         ]
         report.warnings += _unlisted(folders, {p for both in paths for p in both}, split)
         pairs += zip(names, [split] * len(names), *paths)
-    for pair in progress(pairs):
-        case = _check_case(*pair, len(classes), report.errors)
+    for name, split, image, mask in progress(pairs):
+        case = _check_case(name, split, image, mask, len(classes), report.errors)
         if case is not None:
             report.cases.append(case)
     _check_repeats(report)
@@ -340,20 +343,20 @@ def _span(values: Sequence[int]) -> str:
     return str(low) if low == high else f'{low} to {high}'
 
 
-def class_colours(classes: Sequence[str]) -> List[Tuple[float, ...]]:
+def class_colours(classes: Sequence[str]) -> List[Colour]:
     """RGB colours in [0, 1]: the palette's for its classes, distinct ones for others.
 
     Args:
         classes (Sequence[str]): names of the classes.
 
     Returns:
-        list[tuple[float, ...]]: one for each class.
+        list[tuple[float, float, float]]: one for each class.
     """
     palette = {
-        name: tuple(level / 255 for level in colour)
-        for name, colour in zip(CLASSES, VPIDataset.METAINFO['palette'])
+        name: (red / 255, green / 255, blue / 255)
+        for name, (red, green, blue) in zip(CLASSES, VPIDataset.METAINFO['palette'])
     }
-    spare = colormaps['Set2'].colors
+    spare = [to_rgb(colour) for colour in color_sequences['Set2']]
     return [palette.get(name, spare[i % len(spare)]) for i, name in enumerate(classes)]
 
 
@@ -403,7 +406,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     write_figure(path, figure, dpi=140)
 
 
-def _draw_case(axis, case: CaseReport, colours: List[Tuple[float, ...]]) -> None:
+def _draw_case(axis: Axes, case: CaseReport, colours: List[Colour]) -> None:
     """One image of the contact sheet, its name below."""
     scale = min(1000 / max(case.shape), 1)
     size = tuple(max(round(length * scale), 1) for length in case.shape[::-1])

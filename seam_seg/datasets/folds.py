@@ -1,45 +1,15 @@
 """Cross-validation: seeded folds of subjects, as split files."""
 
-import re
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
-import numpy as np
 from mmengine.config import Config
+from sklearn.model_selection import GroupKFold
 
 from ..atomic import write_whole
 from ..errors import InputError
+from .subjects import subject_of
 from .vpi import read_split
-
-
-def subject_of(name: str, pattern: Optional[str]) -> str:
-    """The subject of a case: the pattern's first group, or the whole name.
-
-    Args:
-        name (str): of the case.
-        pattern (str, optional): regular expression with a group, searched in the name.
-
-    Returns:
-        str: the subject.
-
-    Raises:
-        InputError: the pattern is none, has no group, or does not occur in the name.
-    """
-    if pattern is None:
-        return name
-    try:
-        found = re.search(pattern, name)
-    except re.error as error:
-        raise InputError(
-            f'--subject {pattern}: no regular expression ({error}).'
-        ) from None
-    if found is None or not found.groups():
-        problem = 'has no group' if found else f'not found in case {name}'
-        raise InputError(
-            f'--subject {pattern}: {problem}. Give a pattern with one '
-            r"group, for example '^(.+)_scan\d+$'."
-        )
-    return found.group(1)
 
 
 def draw_folds(
@@ -51,7 +21,7 @@ def draw_folds(
         names (Sequence[str]): of the cases.
         count (int): of the folds, at least 2.
         seed (int): of the draw.
-        pattern (str, optional): see :func:`subject_of`.
+        pattern (str, optional): see :func:`~seam_seg.datasets.subjects.subject_of`.
 
     Returns:
         list[list[str]]: for each fold its test cases, in the order of ``names``; their
@@ -60,20 +30,15 @@ def draw_folds(
     Raises:
         InputError: fewer than two folds, or fewer subjects than folds.
     """
-    cases: Dict[str, List[str]] = {}
-    for name in names:
-        cases.setdefault(subject_of(name, pattern), []).append(name)
-    if seed < 0:
-        raise InputError(f'--seed {seed}: must not be negative.')
-    if not 2 <= count <= len(cases):
+    if not 0 <= seed < 2**32:
+        raise InputError(f'--seed {seed}: must be 0 to {2**32 - 1}.')
+    subjects = [subject_of(name, pattern, '--subject') for name in names]
+    if not 2 <= count <= len(set(subjects)):
         raise InputError(
-            f'--folds {count}: must be 2 to {len(cases)}, the number of subjects.'
+            f'--folds {count}: must be 2 to {len(set(subjects))}, the number of subjects.'
         )
-    order = np.random.default_rng(seed).permutation(sorted(cases))
-    return [
-        [name for name in names if subject_of(name, pattern) in set(part)]
-        for part in np.array_split(order, count)
-    ]
+    folds = GroupKFold(count, shuffle=True, random_state=seed)
+    return [[names[i] for i in cases] for _, cases in folds.split(names, groups=subjects)]
 
 
 def write_folds(root: Path, count: int, seed: int, pattern: Optional[str] = None) -> Path:
@@ -83,7 +48,7 @@ def write_folds(root: Path, count: int, seed: int, pattern: Optional[str] = None
         root (Path): data set; the cases are those of train.txt and test.txt.
         count (int): of the folds.
         seed (int): of the draw.
-        pattern (str, optional): see :func:`subject_of`.
+        pattern (str, optional): see :func:`~seam_seg.datasets.subjects.subject_of`.
 
     Returns:
         Path: the folder ``root/foldsCOUNT_seedSEED``, with ``foldI_train.txt`` and

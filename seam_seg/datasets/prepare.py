@@ -4,7 +4,6 @@ Everything is checked before the first file is written, and the new files are mo
 their place only when all of them exist: a refusal leaves nothing behind.
 """
 
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
 from .readers import decode, read_image
+from .subjects import subject_of
 from .vpi import VPIDataset, carve_val
 
 CLASSES = VPIDataset.METAINFO['classes']
@@ -176,7 +176,12 @@ def find_sources(
             'matched by the name before the suffix; see --mask-suffix.'
         )
     return [
-        Source(name, _subject(name, subject_pattern), path, mask_paths[name])
+        Source(
+            name,
+            subject_of(name, subject_pattern, '--subject-pattern'),
+            path,
+            mask_paths[name],
+        )
         for name, path in sorted(image_paths.items())
     ]
 
@@ -208,30 +213,6 @@ def _listed(names: Iterable[str]) -> str:
     names = sorted(names)
     more = f' and {len(names) - 10} more' if len(names) > 10 else ''
     return ', '.join(names[:10]) + more
-
-
-def _subject(name: str, pattern: Optional[str]) -> str:
-    """The subject that a case belongs to."""
-    if pattern is None:
-        return name
-    try:
-        regex = re.compile(pattern)
-    except re.error as error:
-        raise InputError(
-            f'--subject-pattern {pattern}: no regular expression ({error}).'
-        ) from None
-    if not regex.groups:
-        raise InputError(
-            f'--subject-pattern {pattern}: has no group. Put the part '
-            'that is the subject into parentheses.'
-        )
-    match = regex.search(name)
-    if match is None or not match.group(1):
-        raise InputError(
-            f'{name}: --subject-pattern {pattern} finds no subject in '
-            'this name. Correct the pattern or rename the file.'
-        )
-    return match.group(1)
 
 
 def split_subjects(

@@ -5,7 +5,8 @@ So they depend neither on the number of workers nor on whether a training was in
 
 import contextlib
 import random
-from typing import Iterator, NamedTuple
+from dataclasses import dataclass
+from typing import Iterator
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from mmengine.dataset import InfiniteSampler
 from mmseg.registry import DATA_SAMPLERS
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True)
+class Sample:
     """What :class:`PositionSampler` asks a data set for.
 
     Attributes:

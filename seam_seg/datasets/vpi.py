@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmseg.datasets import BaseSegDataset
@@ -100,6 +100,8 @@ def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
             'train.txt lists one case only: a validation split cannot be '
             "carved from it. Add cases, or train with split='trainval'."
         )
+    # Ours, not scikit-learn's GroupShuffleSplit: which cases the shipped weights were
+    # trained on depends on this draw.
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     chosen = np.random.default_rng(seed).permutation(len(names))[:count]
     return [names[i] for i in sorted(chosen)]
@@ -173,7 +175,7 @@ class VPIDataset(BaseSegDataset):
             case in both train.txt and test.txt; the message names it.
     """
 
-    METAINFO = dict(
+    METAINFO: dict = dict(
         classes=('background', 'rib', 'thoracic', 'lumbar'),
         palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]],
     )
@@ -195,7 +197,7 @@ class VPIDataset(BaseSegDataset):
         mask_classes: Optional[Sequence[str]] = None,
         metainfo: Optional[dict] = None,
         lazy_init: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f'VPIDataset: split={split!r} is none of {SPLITS}.')
@@ -324,7 +326,7 @@ class VPIDataset(BaseSegDataset):
             list[dict]: ``img_path``, ``seg_map_path``, ``num_labels`` and, with
             patches, ``patch`` = (top, left, height, width).
         """
-        tiles = [None]
+        tiles: List[Optional[Tuple[int, int, int, int]]] = [None]
         if self.patches is not None:
             height, width = self.patches['size']
             rows, cols = (

@@ -7,10 +7,10 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
-from prettytable import PrettyTable
 
-from ..atomic import write_csv, write_json, write_picture
+from ..atomic import write_picture
 from .dice_jaccard import confusion_counts, dice_jaccard
+from .score_files import score_table, write_scores
 from .surface import surface_distances
 
 # The order of the columns of Table 1; other classes follow in their own order.
@@ -115,111 +115,48 @@ class DiceJaccardMetric(BaseMetric):
         if self.format_only:
             return {}
         classes = list(self.dataset_meta['classes'])
+        order = [name for name in PAPER_ORDER if name in classes[1:]]
+        order += [name for name in classes[1:] if name not in order]
         counts = np.stack([result['counts'] for result in results])
         # name -> (images, N): per-image scores, overlaps in %
-        scores = {
-            key: 100 * score
-            for key, score in zip(
-                ('Dice', 'Jaccard'),
-                dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2]),
-            )
-        }
+        dice, jaccard = dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2])
+        scores = dict(Dice=100 * dice, Jaccard=100 * jaccard)
         if self.surface:
             distances = np.stack([result['distances'] for result in results])
             scores.update(HD95=distances[:, 0], ASSD=distances[:, 1])
-        order = [name for name in PAPER_ORDER if name in classes[1:]]
-        order += [name for name in classes[1:] if name not in order]
-        index = {name: classes.index(name) for name in order}
-        metrics = {}
-        for key, score in scores.items():
-            means = {
-                name: float(np.nanmean(score[:, i]))
-                for name, i in index.items()
-                if np.isfinite(score[:, i]).any()
-            }
-            scored = [
-                name
-                for name in order
-                if np.isfinite(scores['Dice'][:, index[name]]).any()
-            ]
-            metrics[f'm{key}'] = (
-                float(np.mean([means.get(name, np.nan) for name in scored]))
-                if scored
-                else np.nan
-            )
-            metrics.update({f'{key}.{name}': mean for name, mean in means.items()})
-        for name, i in index.items():
-            metrics[f'undefined.{name}'] = int(np.isnan(scores['Dice'][:, i]).sum())
+        columns = {
+            f'{key}.{name}': score[:, classes.index(name)]
+            for key, score in scores.items()
+            for name in order
+        }
+        means = {
+            key: float(np.nanmean(column))
+            for key, column in columns.items()
+            if np.isfinite(column).any()
+        }
+        scored = [name for name in order if f'Dice.{name}' in means]
+        metrics: Dict[str, float] = {}
+        for key in scores:
+            values = [means.get(f'{key}.{name}', np.nan) for name in scored]
+            metrics[f'm{key}'] = float(np.mean(values)) if values else np.nan
+            own = [f'{key}.{name}' for name in order]
+            metrics.update({name: means[name] for name in own if name in means})
+        for name in order:
+            metrics[f'undefined.{name}'] = int(np.isnan(columns[f'Dice.{name}']).sum())
             if self.surface:
-                metrics[f'no_surface.{name}'] = int(np.isnan(scores['HD95'][:, i]).sum())
-        runtimes = [
-            result['runtime'] for result in results if result['runtime'] is not None
-        ]
-        if runtimes:
-            metrics['R'] = float(np.mean(runtimes))
-        self._print_table(metrics, order, len(results))
-        if self.summary_dir is not None:
-            columns = {
-                f'{key}.{name}': score[:, i]
-                for key, score in scores.items()
-                for name, i in index.items()
-            }
-            self._write(metrics, results, columns)
-        return metrics
-
-    def _print_table(
-        self, metrics: Dict[str, float], order: List[str], images: int
-    ) -> None:
-        """Logs the row of Table 1, and which images had no score."""
-        table = PrettyTable()
-        row = []
-        for title, suffix in [
-            *((name.capitalize(), f'.{name}') for name in order),
-            ('Ave.', None),
-        ]:
-            for short, key in (('D', 'Dice'), ('J', 'Jaccard')):
-                table.add_column(f'{title} {short} (%)', [])
-                value = metrics.get(f'm{key}' if suffix is None else key + suffix)
-                row.append('-' if value is None or np.isnan(value) else f'{value:.2f}')
-        table.add_column('R (s)', [])
-        row.append(f'{metrics["R"]:.3f}' if 'R' in metrics else '-')
-        table.add_row(row)
-        undefined = ', '.join(f'{name} {metrics[f"undefined.{name}"]}' for name in order)
-        missing = [name for name in order if f'Dice.{name}' not in metrics]
-        if missing:
-            undefined += f'; the average leaves {", ".join(missing)} out'
+                lacking = np.isnan(columns[f'HD95.{name}'])
+                metrics[f'no_surface.{name}'] = int(lacking.sum())
+        runtimes = [result['runtime'] for result in results]
+        timed = [runtime for runtime in runtimes if runtime is not None]
+        if timed:
+            metrics['R'] = float(np.mean(timed))
         print_log(
-            f'mean of the per-image scores of {images} images; without a score '
-            f'(absent from both masks): {undefined}\n{table.get_string()}',
+            score_table(metrics, order, len(results)),
             logger=MMLogger.get_current_instance(),
         )
-
-    def _write(
-        self,
-        metrics: Dict[str, float],
-        results: List[dict],
-        columns: Dict[str, np.ndarray],
-    ) -> None:
-        """Writes the JSON summary and the per-image CSV."""
-        folder = Path(self.summary_dir)
-        summary = dict(
-            images=len(results),
-            unit='mean of per-image scores in %, R in seconds per image'
-            + (', HD95 and ASSD in pixels' if self.surface else ''),
-            **{key: None if np.isnan(value) else value for key, value in metrics.items()},
-        )
-        write_json(folder / 'dice_jaccard.json', summary)
-        write_csv(
-            folder / 'dice_jaccard.csv',
-            [
-                ['name', *columns, 'runtime'],
-                *(
-                    [
-                        result['name'],
-                        *('' if np.isnan(cell) else f'{cell:.6f}' for cell in cells),
-                        '' if result['runtime'] is None else f'{result["runtime"]:.6f}',
-                    ]
-                    for result, *cells in zip(results, *columns.values())
-                ),
-            ],
-        )
+        if self.summary_dir is not None:
+            names = [result['name'] for result in results]
+            write_scores(
+                self.summary_dir, metrics, dict(name=names, **columns, runtime=runtimes)
+            )
+        return metrics

@@ -38,7 +38,7 @@ def cases():
 
 @pytest.fixture(scope='module')
 def geometries():
-    return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(200)]
+    return [draw_geometry(np.random.default_rng([5, i])).to_dict() for i in range(100)]
 
 
 @pytest.fixture
@@ -154,8 +154,8 @@ def test_brightest_at_mid_thoracic_levels_and_darkest_at_the_lumbar_end(cases):
 
 
 def test_grey_level_alone_does_not_find_the_bones(cases):
-    image = np.concatenate([case.image.ravel() for case in cases])
-    mask = np.concatenate([case.mask.ravel() for case in cases])
+    image = np.concatenate([case.image[::3, ::3].ravel() for case in cases])
+    mask = np.concatenate([case.mask[::3, ::3].ravel() for case in cases])
     inside = image > 8
     image, mask = image[inside], mask[inside]
     for label in (1, 2, 3):
@@ -220,7 +220,7 @@ def test_curve_angles_cover_the_range(geometries):
     angles = [geometry['largest_curve_angle_deg'] for geometry in geometries]
     assert min(angles) < 2 and max(angles) > 43
     assert max(angles) < 45.1
-    assert min(np.histogram(angles, 9, (0, 45.1))[0]) >= 7
+    assert min(np.histogram(angles, 9, (0, 45.1))[0]) >= 4
     assert {g['curve_type'] for g in geometries} == set(phantom.CURVE_TYPES)
 
 
@@ -564,12 +564,12 @@ def test_effects_of_the_scan(cases, changes, measure, factor):
 
 
 def test_layout_is_the_contract(tmp_path):
-    write_phantom(tmp_path, 2, 1, seed=7)
+    write_phantom(tmp_path, 1, 1, seed=7)
     names = {
         split: (tmp_path / f'{split}.txt').read_text().splitlines()
         for split in ('train', 'test')
     }
-    assert [len(names['train']), len(names['test'])] == [2, 1]
+    assert [len(names['train']), len(names['test'])] == [1, 1]
     expected = {'train.txt', 'test.txt', 'phantom.json'}
     for split in names:
         for name in names[split]:
@@ -590,11 +590,12 @@ def test_layout_is_the_contract(tmp_path):
     assert set(read_all(tmp_path)) == expected
 
 
+@pytest.mark.slow  # two processes import all of the package
 def test_number_of_workers_does_not_change_a_byte(tmp_path):
-    write_phantom(tmp_path / 'one', 2, 1, seed=3, num_workers=1)
-    write_phantom(tmp_path / 'two', 2, 1, seed=3, num_workers=2)
+    write_phantom(tmp_path / 'one', 1, 1, seed=3, num_workers=1)
+    write_phantom(tmp_path / 'two', 1, 1, seed=3, num_workers=2)
     one = read_all(tmp_path / 'one')
-    assert len(one) == 12
+    assert len(one) == 9
     assert one == read_all(tmp_path / 'two')
 
 

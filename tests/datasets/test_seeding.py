@@ -51,8 +51,10 @@ def test_sampler_counts_the_stream():
     assert sorted(shares[0] + shares[1], key=lambda sample: sample.position) == found
 
 
-def test_dataset_draws_from_the_position(phantom):
-    cfg = load_config('seam-keymass_r18-fpn_1xb8-600_phantom-256x128', None, str(phantom))
+def test_dataset_draws_from_the_position(contract):
+    cfg = load_config(
+        'seam-keymass_r18-fpn_1xb8-600_phantom-256x128', None, str(contract)
+    )
     dataset = VPIDataset(
         **{
             key: value

@@ -54,6 +54,53 @@ def test_table(case):
     assert list_bones(mask * 0, confidence, image, CLASSES)[0] == []
 
 
+def pieces_of(region):
+    """The 8-connected pieces of a (H, W) bool region, each a set of pixels, by loops."""
+    left = {tuple(pixel) for pixel in np.argwhere(region).tolist()}
+    pieces = []
+    while left:
+        piece, border = set(), [left.pop()]
+        while border:
+            y, x = border.pop()
+            piece.add((y, x))
+            around = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= around
+            border += around
+        pieces.append(frozenset(piece))
+    return pieces
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_table_against_loops(seed):
+    rng = np.random.default_rng(seed)
+    # labels touch each other, also across corners; one class is absent
+    mask = rng.choice([0, 0, 1, 3], (24, 17)).astype(np.uint8)
+    confidence = rng.random(mask.shape, dtype=np.float32)
+    bones, instances = list_bones(mask, confidence, mask * 60, CLASSES)
+    assert [bone.doubt for bone in bones] == sorted(
+        (b.doubt for b in bones), reverse=True
+    )
+    assert sorted(bone.id for bone in bones) == list(range(1, len(bones) + 1))
+    assert instances.dtype == np.int32 and instances.max() == len(bones)
+    for label, name in enumerate(CLASSES[1:], start=1):
+        found = {
+            frozenset(map(tuple, np.argwhere(instances == bone.id).tolist())): bone
+            for bone in bones
+            if bone.bone == name
+        }
+        expected = pieces_of(mask == label)
+        assert found.keys() == set(expected)
+        for piece, bone in found.items():
+            rows, columns = zip(*piece)
+            mean = np.mean([float(confidence[pixel]) for pixel in piece])
+            size = len(piece) / np.median([len(other) for other in expected])
+            assert bone.area == len(piece)
+            assert (bone.y, bone.x) == pytest.approx((np.mean(rows), np.mean(columns)))
+            assert (bone.confidence, bone.size) == pytest.approx((mean, size))
+            doubt = 1 - mean + 0.1 * abs(np.log2(size))
+            assert bone.doubt == pytest.approx(doubt)
+
+
 def test_bones_that_have_run_together_come_first(case):
     """However confident: one of four times the usual area, and one of half of it."""
     image, mask, confidence = case

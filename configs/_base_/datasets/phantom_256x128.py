@@ -1,87 +1,27 @@
-# A phantom (tools/make_phantom.py) at half the resolution of the paper, for a CPU.
-dataset_type = 'VPIDataset'
+# A phantom (tools/make_phantom.py) at half the resolution of the paper, for a CPU: the
+# steps of the base, rescaled to another size.
+_base_ = 'vpi_512x256.py'
 data_root = 'data/phantom'
 image_size = (512, 128)  # height, width
 patches = dict(image_size=image_size, size=(256, 128), stride=(32, 128))
+resize = dict(type='ResizeVPI', scale=image_size[::-1])
 
-load_pipeline = [
-    dict(type='LoadVPIImage'),
-    dict(type='LoadVPIAnnotations'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
-]
+load_pipeline = [*_base_.load_pipeline[:2], resize]
 train_pipeline = [
     dict(type='CacheTransforms', transforms=load_pipeline),
-    dict(type='CropPatch'),
-    # Vertical flips would reverse the order of the levels.
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    # Outside the patch is black like the exterior, but what lies there is unknown.
-    dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
-    dict(type='PackSegInputs'),
+    *_base_.train_pipeline[1:],
 ]
-# The truth stays at the original resolution, where scores are taken.
-test_pipeline = [
-    dict(type='LoadVPIImage'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
-    dict(type='LoadVPIAnnotations'),
-    dict(type='PackSegInputs'),
-]
-tta_model = dict(type='VPITTAModel')
-tta_pipeline = [
-    dict(type='LoadVPIImage'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
-            [dict(type='LoadVPIAnnotations')],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
-]
+test_pipeline = [_base_.test_pipeline[0], resize, *_base_.test_pipeline[2:]]
+tta_pipeline = [_base_.tta_pipeline[0], resize, *_base_.tta_pipeline[2:]]
 
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='PositionSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        patches=patches,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(data_root=data_root, patches=patches, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='val',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline)
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline)
 )
-val_evaluator = dict(type='DiceJaccardMetric')
-test_evaluator = dict(type='DiceJaccardMetric')
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')

@@ -3,12 +3,9 @@ dataset_type = 'VPIDataset'
 data_root = 'data/vpi'
 image_size = (1024, 256)  # height, width
 patches = dict(image_size=image_size, size=(512, 256), stride=(64, 256))
+resize = dict(type='ResizeVPI', scale=image_size[::-1])
 
-load_pipeline = [
-    dict(type='LoadVPIImage'),
-    dict(type='LoadVPIAnnotations'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
-]
+load_pipeline = [dict(type='LoadVPIImage'), dict(type='LoadVPIAnnotations'), resize]
 train_pipeline = [
     dict(type='CacheTransforms', transforms=load_pipeline),
     dict(type='CropPatch'),
@@ -21,14 +18,14 @@ train_pipeline = [
 # The truth stays at the original resolution, where scores are taken.
 test_pipeline = [
     dict(type='LoadVPIImage'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
+    resize,
     dict(type='LoadVPIAnnotations'),
     dict(type='PackSegInputs'),
 ]
 tta_model = dict(type='VPITTAModel')
 tta_pipeline = [
     dict(type='LoadVPIImage'),
-    dict(type='ResizeVPI', scale=image_size[::-1]),
+    resize,
     dict(
         type='TestTimeAug',
         transforms=[

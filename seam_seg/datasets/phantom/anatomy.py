@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from ...errors import InputError
 from .draws import draw_int, draw_line, draw_or
@@ -35,7 +36,7 @@ class Bone:
     cut: bool = False
     merged_with: str = ''
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """Returns what is worth keeping beside the mask, ready for JSON."""
         content = dict(
             name=CLASS_NAMES[self.label],
@@ -68,7 +69,7 @@ class Body:
     top_slope: float
     bottom_slope: float
 
-    def distances(self, height, width, step=1):
+    def distances(self, height: int, width: int, step: int = 1) -> tuple[np.ndarray, ...]:
         """Signed distances to the sides and ends, positive inside.
 
         Args:
@@ -119,12 +120,12 @@ class Geometry:
     bridges: tuple[Bone, ...] = ()
 
     @property
-    def largest_curve_angle_deg(self):
+    def largest_curve_angle_deg(self) -> float:
         """Cobb-style angle: the largest difference of tilt between vertebrae."""
         tilts = [vertebra['tilt_deg'] for vertebra in self.vertebrae]
         return round(max(tilts) - min(tilts), 2)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """Returns what is worth keeping beside the mask, ready for JSON."""
         rows = range(0, self.height, 8)
         return dict(
@@ -137,7 +138,9 @@ class Geometry:
         )
 
 
-def _draw_levels(rng, params, top, bottom):
+def _draw_levels(
+    rng: Generator, params: PhantomParams, top: float, bottom: float
+) -> tuple[list[str], np.ndarray]:
     """Places the vertebrae along y so that they fill the body.
 
     Returns:
@@ -162,7 +165,7 @@ def _draw_levels(rng, params, top, bottom):
     return names, start + np.append(0, np.cumsum(gaps))
 
 
-def _scale_to_angle(slope, lean, angle):
+def _scale_to_angle(slope: np.ndarray, lean: float, angle: float) -> float:
     """Finds the factor of ``slope`` that gives the wanted largest curve angle.
 
     Args:
@@ -183,7 +186,9 @@ def _scale_to_angle(slope, lean, angle):
     return low
 
 
-def _draw_spine(rng, params, height, top, bottom):
+def _draw_spine(
+    rng: Generator, params: PhantomParams, height: int, top: float, bottom: float
+) -> tuple[np.ndarray, str, list[dict]]:
     """Draws the center line and the vertebrae on it.
 
     Returns:
@@ -215,7 +220,15 @@ def _draw_spine(rng, params, height, top, bottom):
     return center_x, curve_type, vertebrae
 
 
-def _draw_body(rng, params, width, height, top, bottom, center_x):
+def _draw_body(
+    rng: Generator,
+    params: PhantomParams,
+    width: int,
+    height: int,
+    top: float,
+    bottom: float,
+    center_x: np.ndarray,
+) -> tuple[Body, float]:
     """Draws the strip that the probe scanned, roughly along the spine.
 
     Returns:
@@ -235,7 +248,7 @@ def _draw_body(rng, params, width, height, top, bottom, center_x):
     path += middle + slack * rng.uniform(-0.6, 0.6)
     shift = float((path - center_x)[int(top) : int(bottom)].mean())
 
-    def edge():
+    def edge() -> np.ndarray:
         strength = rng.uniform(*params.edge_wander)
         # The absolute value leaves cusps, as where one sweep ends and another begins.
         return strength * (
@@ -253,7 +266,7 @@ def _draw_body(rng, params, width, height, top, bottom, center_x):
     return body, shift + rng.uniform(-12, 12)
 
 
-def _to_frame(vertebra, points):
+def _to_frame(vertebra: dict, points: np.ndarray) -> np.ndarray:
     """Takes points from a vertebra's own axes to the frame.
 
     Args:
@@ -272,7 +285,7 @@ def _to_frame(vertebra, points):
     return origin + points[:, :1] * across + points[:, 1:] * down
 
 
-def draw_ellipse(rng, half_width, half_height):
+def draw_ellipse(rng: Generator, half_width: float, half_height: float) -> np.ndarray:
     """Draws an ellipse (N, 2) around 0 with the wobble of a hand."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     radius = np.ones_like(angle)
@@ -286,7 +299,14 @@ def draw_ellipse(rng, half_width, half_height):
     )
 
 
-def _draw_thoracic(rng, params, vertebra, body, half_distance, rib_rise):
+def _draw_thoracic(
+    rng: Generator,
+    params: PhantomParams,
+    vertebra: dict,
+    body: Body,
+    half_distance: float,
+    rib_rise: float,
+) -> list[Bone]:
     """Draws an ellipse and its rib on one side.
 
     Args:
@@ -334,7 +354,15 @@ def _draw_thoracic(rng, params, vertebra, body, half_distance, rib_rise):
     return [Bone(RIB, vertebra['level'], side, tuple(center), outline), *bones]
 
 
-def _draw_lumbar(rng, params, vertebra, shape, rotation, flatness, gap):
+def _draw_lumbar(
+    rng: Generator,
+    params: PhantomParams,
+    vertebra: dict,
+    shape: str,
+    rotation: float,
+    flatness: float,
+    gap: float,
+) -> Bone:
     """Draws one lump across the midline.
 
     Args:
@@ -357,7 +385,9 @@ def _draw_lumbar(rng, params, vertebra, shape, rotation, flatness, gap):
     return Bone(LUMBAR, vertebra['level'], 0, (vertebra['x'], vertebra['y']), outline)
 
 
-def _draw_bones(rng, params, vertebrae, body):
+def _draw_bones(
+    rng: Generator, params: PhantomParams, vertebrae: list[dict], body: Body
+) -> list[Bone]:
     """Draws the bones of every vertebra, from the top down."""
     count = len(vertebrae)
     # Slow changes along the spine: neighbours are alike, ends of the back are not.
@@ -389,7 +419,7 @@ def _draw_bones(rng, params, vertebrae, body):
     return bones
 
 
-def _crop(rng, params, geometry):
+def _crop(rng: Generator, params: PhantomParams, geometry: Geometry) -> Geometry:
     """Cuts an end of the scan off, or both: the sweep began late or stopped early.
 
     The frame gets shorter. A vertebra is left if its middle is; a bone if at least half
@@ -445,7 +475,7 @@ def _crop(rng, params, geometry):
     )
 
 
-def _bridge(one, other):
+def _bridge(one: Bone, other: Bone) -> np.ndarray:
     """Returns the outline (N, 2) that joins two neighbours of a class."""
     if one.label == RIB:  # ribs run together at the body's edge
         ends = []
@@ -461,7 +491,7 @@ def _bridge(one, other):
     return np.stack([start - across, start + across, end + across, end - across])
 
 
-def _merge(rng, params, geometry):
+def _merge(rng: Generator, params: PhantomParams, geometry: Geometry) -> Geometry:
     """Joins neighbours of a class and side that an expert would outline as one."""
     chances = {
         RIB: params.rib_merged,
@@ -486,7 +516,7 @@ def _merge(rng, params, geometry):
     return replace(geometry, bones=bones, bridges=tuple(bridges))
 
 
-def draw_geometry(rng, params=PhantomParams()):
+def draw_geometry(rng: Generator, params: PhantomParams = PhantomParams()) -> Geometry:
     """Draws the geometry of a case without rendering it.
 
     Args:

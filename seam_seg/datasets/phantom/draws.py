@@ -1,15 +1,20 @@
 """The kinds of random numbers that the phantom is drawn with."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 
-def draw_int(rng, bounds):
+def draw_int(rng: Generator, bounds: tuple[float, float]) -> int:
     """Draws an int from an inclusive range."""
     return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
 
 
-def draw_field(rng, shape, size):
+def draw_field(
+    rng: Generator, shape: tuple[int, int], size: tuple[float, float]
+) -> np.ndarray:
     """Draws a smooth random field of about unit variance.
 
     Args:
@@ -35,12 +40,12 @@ def draw_field(rng, shape, size):
     )
 
 
-def draw_line(rng, length, size):
+def draw_line(rng: Generator, length: int, size: float) -> np.ndarray:
     """Draws a smooth random curve (length,), one free value per ``size`` samples."""
     return draw_field(rng, (length, 1), (size, 1))[:, 0].astype(np.float64)
 
 
-def draw_or(rng, bounds, off):
+def draw_or(rng: Generator, bounds: tuple[float, float], off: float) -> float:
     """Draws a number from a range, but nothing where the effect is off.
 
     Args:
@@ -55,7 +60,7 @@ def draw_or(rng, bounds, off):
     return off if tuple(bounds) == (off, off) else rng.uniform(*bounds)
 
 
-def shake(rng, image, size, strength):
+def shake(rng: Generator, image: np.ndarray, size: float, strength: float) -> np.ndarray:
     """Displaces pixels smoothly, so that no drawn outline stays regular.
 
     Args:
@@ -67,7 +72,9 @@ def shake(rng, image, size, strength):
     Returns:
         ndarray: float32 (h, w).
     """
-    y, x = np.indices(image.shape, dtype=np.float32)
-    x += strength * draw_field(rng, image.shape, (size, size))
-    y += strength * draw_field(rng, image.shape, (size, size))
+    height, width = image.shape
+    columns = np.arange(width, dtype=np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    x = columns + strength * draw_field(rng, (height, width), (size, size))
+    y = rows + strength * draw_field(rng, (height, width), (size, size))
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -7,12 +7,18 @@ training preset uses them. ``[F]``, ``[I]``, ``[O]``: see :mod:`.params`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
+from numpy.random import Generator
 from scipy.interpolate import CubicSpline
 
 from .draws import draw_field, draw_int, draw_line, shake
-from .params import CURVE_TYPES, LUMBAR_SHAPES
+from .params import CURVE_TYPES, LUMBAR_SHAPES, PhantomParams
+
+if TYPE_CHECKING:
+    from .anatomy import Geometry
 
 # --------------------------------------------------------------------------------
 # Curves: (rng, params, curve_type, height, level_y) -> slope dx/dy of the center line
@@ -20,7 +26,13 @@ from .params import CURVE_TYPES, LUMBAR_SHAPES
 # --------------------------------------------------------------------------------
 
 
-def draw_bumps(rng, params, curve_type, height, level_y):
+def draw_bumps(
+    rng: Generator,
+    params: PhantomParams,
+    curve_type: str,
+    height: int,
+    level_y: np.ndarray,
+) -> np.ndarray:
     """Draws one or two bumps of fixed shape at the usual places."""
     y = np.arange(height)
     slope = 0.15 * draw_line(rng, height, height / 6)
@@ -37,7 +49,13 @@ def draw_bumps(rng, params, curve_type, height, level_y):
     return slope
 
 
-def draw_splines(rng, params, curve_type, height, level_y):
+def draw_splines(
+    rng: Generator,
+    params: PhantomParams,
+    curve_type: str,
+    height: int,
+    level_y: np.ndarray,
+) -> np.ndarray:
     """Draws sideways splines whose two flanks differ, through one to three apexes."""
     y = np.arange(height)
     apexes = {'long': [0.5], 'skewed': [0.38], 'triple': [0.2, 0.48, 0.78]}
@@ -96,7 +114,7 @@ _BAR = np.array(
 _WINGS = dict(zip(LUMBAR_SHAPES, (_BAT, _BOW, _BAR)))
 
 
-def round_off(points):
+def round_off(points: np.ndarray) -> np.ndarray:
     """Rounds a closed polygon (N, 2) off by cutting its corners (Chaikin)."""
     for _ in range(3):
         following = np.roll(points, -1, axis=0)
@@ -105,7 +123,12 @@ def round_off(points):
     return points
 
 
-def draw_wings(rng, params, shape, half_size):
+def draw_wings(
+    rng: Generator,
+    params: PhantomParams,
+    shape: str,
+    half_size: tuple[float, float, float],
+) -> np.ndarray:
     """Draws a polygon per wing after one of the templates, with a hand's jitter."""
     template = _WINGS[shape]
     wings = []
@@ -117,7 +140,12 @@ def draw_wings(rng, params, shape, half_size):
     return round_off(np.concatenate([wings[0], wings[1][::-1]]))
 
 
-def draw_spindles(rng, params, shape, half_size):
+def draw_spindles(
+    rng: Generator,
+    params: PhantomParams,
+    shape: str,
+    half_size: tuple[float, float, float],
+) -> np.ndarray:
     """Draws a bent middle line with a thickness that swells along it."""
     u = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 41))
     bend, skew = rng.uniform(-0.35, 0.45), rng.normal(0, 0.08)
@@ -142,7 +170,9 @@ LUMBAR_MODELS = dict(wings=draw_wings, spindles=draw_spindles)
 # --------------------------------------------------------------------------------
 
 
-def draw_clouds(rng, params, shape, share):
+def draw_clouds(
+    rng: Generator, params: PhantomParams, shape: tuple[int, int], share: np.ndarray
+) -> np.ndarray:
     """Draws smooth clouds at several sizes and bright blobs. [I]"""
     clouds = np.zeros(shape, np.float32)
     layers = zip(params.cloud_sizes, params.cloud_strengths)
@@ -155,7 +185,9 @@ def draw_clouds(rng, params, shape, share):
     return shake(rng, clouds, 10, 1.5)
 
 
-def draw_cells(rng, params, shape, share):
+def draw_cells(
+    rng: Generator, params: PhantomParams, shape: tuple[int, int], share: np.ndarray
+) -> np.ndarray:
     """Draws lobules (Voronoi cells) with bright septa, crossed by oblique fibres."""
     texture = np.zeros(shape, np.float32)
     # Drawn lying: cells become wider than high when stretched back.
@@ -192,7 +224,7 @@ TEXTURE_MODELS = dict(clouds=draw_clouds, cells=draw_cells)
 # --------------------------------------------------------------------------------
 
 
-def _draw_gain(rng, params, height):
+def _draw_gain(rng: Generator, params: PhantomParams, height: int) -> np.ndarray:
     """Draws the gain per row (H,) around 1."""
     rows = np.arange(height)
     gain = 1 + rng.uniform(*params.gain_wander) * draw_line(rng, height, 25)
@@ -204,14 +236,19 @@ def _draw_gain(rng, params, height):
     return gain
 
 
-def draw_lines(rng, params, geometry, slope, bands):
+def draw_lines(
+    rng: Generator,
+    params: PhantomParams,
+    geometry: Geometry,
+    slope: np.ndarray,
+    bands: list[tuple[float, float]],
+) -> np.ndarray:
     """Draws striation, line by line, and fine white speckle. [F]"""
     height, width = geometry.height, geometry.width
     rows = np.arange(height)
     gain = _draw_gain(rng, params, height)
 
-    strength = rng.uniform(*params.striation)
-    strength = strength * np.exp(0.35 * draw_line(rng, height, 60))
+    strength = rng.uniform(*params.striation) * np.exp(0.35 * draw_line(rng, height, 60))
     for middle, sigma in bands:
         strength *= 1 + 1.2 * np.exp(-0.5 * ((rows - middle) / sigma) ** 2)
     # Lines differ from each other and change slowly along themselves.
@@ -233,7 +270,13 @@ def draw_lines(rng, params, geometry, slope, bands):
     return texture + np.float32(rng.uniform(*params.speckle)) * grain
 
 
-def draw_grains(rng, params, geometry, slope, bands):
+def draw_grains(
+    rng: Generator,
+    params: PhantomParams,
+    geometry: Geometry,
+    slope: np.ndarray,
+    bands: list[tuple[float, float]],
+) -> np.ndarray:
     """Draws fully developed speckle: gamma-distributed, in grains of several px.
 
     The intensity of compounded speckle, averaged over a few looks, follows a gamma

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Tuple
+from typing import Any, Callable, Tuple
 
 from ...errors import InputError
 
@@ -35,42 +35,42 @@ Count = Tuple[int, int]  # inclusive
 Chance = float  # in [0, 1]
 
 
-def _is_range(value):
+def _is_range(value: tuple[float, ...]) -> bool:
     """(low, high), two numbers with low <= high"""
     return len(value) == 2 and all(map(math.isfinite, value)) and value[0] <= value[1]
 
 
-def _is_amount(value):
+def _is_amount(value: tuple[float, ...]) -> bool:
     """(low, high), two numbers with 0 <= low <= high"""
     return _is_range(value) and value[0] >= 0
 
 
-def _is_size(value):
+def _is_size(value: tuple[float, ...]) -> bool:
     """(low, high), two positive numbers with low <= high"""
     return _is_range(value) and value[0] > 0
 
 
-def _is_share(value):
+def _is_share(value: tuple[float, ...]) -> bool:
     """(low, high), two numbers in [0, 1] with low <= high"""
     return _is_range(value) and 0 <= value[0] and value[1] <= 1
 
 
-def _is_count(value):
+def _is_count(value: tuple[float, ...]) -> bool:
     """(low, high), two whole numbers with 0 <= low <= high"""
     return _is_amount(value) and all(n == int(n) for n in value)
 
 
-def _is_chance(value):
+def _is_chance(value: float) -> bool:
     """a number in [0, 1]"""
     return 0 <= value <= 1
 
 
-def _is_deviation(value):
+def _is_deviation(value: float) -> bool:
     """a number that is not negative"""
     return 0 <= value < math.inf
 
 
-_RULES = dict(
+_RULES: dict[str, Callable[[Any], bool]] = dict(
     Range=_is_range,
     Amount=_is_amount,
     Size=_is_size,
@@ -187,13 +187,12 @@ class PhantomParams:
     gain: Size = (1, 1)  # factor of the whole echo; off; [O]
     gamma: Size = (1, 1)  # exponent of the echo, below 1 compresses; off; [O]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type in _RULES and not _RULES[field.type](value):
-                raise InputError(
-                    f'{field.name} must be {_RULES[field.type].__doc__}, got {value}'
-                )
+            rule = _RULES.get(str(field.type))
+            if rule is not None and not rule(value):
+                raise InputError(f'{field.name} must be {rule.__doc__}, got {value}')
         for name, options in (
             ('curve_shares', CURVE_TYPES),
             ('lumbar_shares', LUMBAR_SHAPES),
@@ -308,7 +307,7 @@ PRESETS = dict(
 
 # What no shipped model was trained on, one model family each: `scanner` stands for
 # another scanner, operator and population at once.
-_FAMILIES = dict(
+_FAMILIES: dict[str, dict[str, Any]] = dict(
     noise=dict(noise_model='grains'),
     texture=dict(texture_model='cells'),
     # A long curve swings out further than two short ones of the same angle.
@@ -324,7 +323,7 @@ HELD_OUT = {
 HELD_OUT_SEEDS = dict(val=1000, test=2000)
 
 
-def find_params(name):
+def find_params(name: str) -> PhantomParams:
     """Looks a preset or held-out family up.
 
     Args:
@@ -345,7 +344,7 @@ def find_params(name):
     return known[name]
 
 
-def preset_name(params):
+def preset_name(params: PhantomParams) -> str | None:
     """Returns the name of the preset or family with these parameters, or None."""
     for name, known in dict(PRESETS, **HELD_OUT).items():
         if known == params:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from .anatomy import draw_ellipse, draw_geometry
+from .anatomy import Geometry, draw_ellipse, draw_geometry
 from .draws import draw_field, draw_int, draw_line, draw_or, shake
 from .families import NOISE_MODELS, TEXTURE_MODELS
 from .params import BACKGROUND, LUMBAR, RIB, THORACIC, PhantomParams
@@ -33,13 +34,13 @@ class PhantomCase:
     geometry: dict
 
 
-def fill(canvas, outline, value):
+def fill(canvas: np.ndarray, outline: np.ndarray, value: float) -> None:
     """Fills a polygon (N, 2) given in the canvas's px, to 1/16 px."""
     points = np.round(outline * 16).astype(np.int32)
     cv2.fillPoly(canvas, [points], value, shift=4)
 
 
-def draw_mask(geometry):
+def draw_mask(geometry: Geometry) -> np.ndarray:
     """Paints the labels, uint8 (H, W); blue over green over red, as annotated."""
     mask = np.zeros((geometry.height, geometry.width), np.uint8)
     for label in (RIB, THORACIC, LUMBAR):
@@ -52,12 +53,19 @@ def draw_mask(geometry):
     return mask
 
 
-def _soften(canvas, sigma):
+def _soften(canvas: np.ndarray, sigma: float) -> np.ndarray:
     """Blurs by a Gaussian of this sigma in px, which may be 0."""
     return cv2.GaussianBlur(canvas, (0, 0), sigma) if sigma > 0 else canvas
 
 
-def _add_shadow(passed, outline, depth, blur, fade=None, trail=0.0):
+def _add_shadow(
+    passed: np.ndarray,
+    outline: np.ndarray,
+    depth: float,
+    blur: float,
+    fade: int | None = None,
+    trail: float = 0.0,
+) -> None:
     """Multiplies a soft shadow into the share of echo that passes.
 
     Args:
@@ -89,7 +97,9 @@ def _add_shadow(passed, outline, depth, blur, fade=None, trail=0.0):
     passed[rows, cols] *= 1 - depth * inside
 
 
-def _shadow_bones(rng, params, geometry, passed):
+def _shadow_bones(
+    rng: Generator, params: PhantomParams, geometry: Geometry, passed: np.ndarray
+) -> None:
     """Casts the bones' shadows: softer, smaller and less sure than their outlines."""
     depth_of = {
         RIB: params.rib_depth,
@@ -127,7 +137,9 @@ def _shadow_bones(rng, params, geometry, passed):
         )
 
 
-def _shadow_distractors(rng, params, geometry, passed):
+def _shadow_distractors(
+    rng: Generator, params: PhantomParams, geometry: Geometry, passed: np.ndarray
+) -> None:
     """Casts shadows that are no bone, anywhere in the body."""
     body = geometry.body
     for _ in range(draw_int(rng, params.num_distractors)):
@@ -141,14 +153,16 @@ def _shadow_distractors(rng, params, geometry, passed):
         _add_shadow(passed, outline, depth, rng.uniform(8, 20))
 
 
-def _shadow_column(rng, params, geometry, passed):
+def _shadow_column(
+    rng: Generator, params: PhantomParams, geometry: Geometry, passed: np.ndarray
+) -> None:
     """Casts the spinous processes' shadow: a dark column along the center line."""
     height, width = geometry.height, geometry.width
     rows = np.arange(height)
     # The column is dark at the top, weakest at the bright levels, darkest below. [I]
     body = geometry.body
-    lumbar = [v['y'] for v in geometry.vertebrae if v['level'][0] == 'L']
-    lumbar = lumbar[0] if lumbar else 0.9 * body.bottom
+    lumps = [v['y'] for v in geometry.vertebrae if v['level'][0] == 'L']
+    lumbar = lumps[0] if lumps else 0.9 * body.bottom
     knots = [body.top, body.top + 0.45 * (lumbar - body.top), lumbar, body.bottom]
     low, high = params.column_depth
     low_depth = 0.8 * low
@@ -161,23 +175,24 @@ def _shadow_column(rng, params, geometry, passed):
     )
     middle = geometry.center_x + rng.normal(0, 4) + 4 * draw_line(rng, height, 130)
     x = np.arange(0, width, 2, dtype=np.float32)
-    row = slice(None, None, 2)
-    sigma = sigma.clip(16)[row, None].astype(np.float32)
-    off = np.abs(x - middle[row, None].astype(np.float32)) / sigma
-    depth = depth.clip(low_depth, 0.97)[row, None].astype(np.float32)
+    every_other = np.s_[::2, None]
+    sigma = sigma.clip(16)[every_other].astype(np.float32)
+    off = np.abs(x - middle[every_other].astype(np.float32)) / sigma
+    depth = depth.clip(low_depth, 0.97)[every_other].astype(np.float32)
     # A little flatter in its dark middle than a Gaussian.
     passed *= 1 - depth * np.exp(-0.5 * off**2.2)
 
     for _ in range(draw_int(rng, params.num_column_blobs)):
         y = rng.uniform(body.top, body.bottom)
         row = min(int(y), geometry.height - 1)  # a sloped end may lie below the frame
-        x = geometry.center_x[row] + rng.normal(0, 5)
-        radius = rng.uniform(20, 38, 2)
-        outline = [x, y] + draw_ellipse(rng, *radius)
+        at = geometry.center_x[row] + rng.normal(0, 5), y
+        outline = at + draw_ellipse(rng, *rng.uniform(20, 38, 2))
         _add_shadow(passed, outline, rng.uniform(0.4, 0.9), rng.uniform(10, 16))
 
 
-def _draw_shadows(rng, params, geometry):
+def _draw_shadows(
+    rng: Generator, params: PhantomParams, geometry: Geometry
+) -> np.ndarray:
     """Draws the share of echo that passes, float32 (H / 2, W / 2) in [0, 1]."""
     shape = (geometry.height + 1) // 2, (geometry.width + 1) // 2
     passed = np.ones(shape, np.float32)
@@ -192,7 +207,7 @@ def _draw_shadows(rng, params, geometry):
     return cv2.GaussianBlur(passed, (0, 0), sigmaX=2.5, sigmaY=0.8)
 
 
-def _paraspinal_gain(rng, geometry):
+def _paraspinal_gain(rng: Generator, geometry: Geometry) -> np.ndarray:
     """Draws the brighter muscle beside the midline, float32 (H / 2, W / 2)."""
     x = np.arange(0, geometry.width, 2, dtype=np.float32)
     off = np.abs(x - geometry.center_x[::2, None].astype(np.float32))
@@ -200,7 +215,7 @@ def _paraspinal_gain(rng, geometry):
     return rng.uniform(0.08, 0.25) * strip - 0.04
 
 
-def _draw_tissue(rng, params, geometry):
+def _draw_tissue(rng: Generator, params: PhantomParams, geometry: Geometry) -> np.ndarray:
     """Draws the soft tissue's echo, float32 (H / 2, W / 2), grey levels, unclipped."""
     body = geometry.body
     shape = (geometry.height + 1) // 2, (geometry.width + 1) // 2
@@ -234,7 +249,9 @@ def _draw_tissue(rng, params, geometry):
     return tissue
 
 
-def _draw_scan_slope(rng, params, geometry):
+def _draw_scan_slope(
+    rng: Generator, params: PhantomParams, geometry: Geometry
+) -> np.ndarray:
     """Draws the tilt of the scan lines per row (H,), px/px: the probe rocks."""
     low, high = params.scan_slope
     middle, half = (low + high) / 2, (high - low) / 2
@@ -242,7 +259,9 @@ def _draw_scan_slope(rng, params, geometry):
     return (middle + 0.6 * half * wander).clip(low, high)
 
 
-def _draw_bands(rng, params, geometry):
+def _draw_bands(
+    rng: Generator, params: PhantomParams, geometry: Geometry
+) -> list[tuple[float, float]]:
     """Draws where dashes are dense: a list of (middle row, sigma in rows)."""
     body = geometry.body
     bands = []
@@ -253,7 +272,9 @@ def _draw_bands(rng, params, geometry):
     return bands
 
 
-def _draw_visibility(rng, params, geometry):
+def _draw_visibility(
+    rng: Generator, params: PhantomParams, geometry: Geometry
+) -> np.ndarray:
     """Draws how much of the body is seen, float32 (H, W) in [0, 1]: ragged edges."""
     height, width = geometry.height, geometry.width
     body = geometry.body
@@ -273,7 +294,14 @@ def _draw_visibility(rng, params, geometry):
     return seen
 
 
-def _draw_dash_line(rng, params, image, row, slope, in_body):
+def _draw_dash_line(
+    rng: Generator,
+    params: PhantomParams,
+    image: np.ndarray,
+    row: float,
+    slope: float,
+    in_body: np.ndarray,
+) -> None:
     """Draws one tilted line of 1-px-high black dashes, in place.
 
     Args:
@@ -299,7 +327,15 @@ def _draw_dash_line(rng, params, image, row, slope, in_body):
     image[y[dot], x[dot]] *= rng.uniform(1, 1.5)
 
 
-def _draw_dashes(rng, params, geometry, image, slope, bands, seen):
+def _draw_dashes(
+    rng: Generator,
+    params: PhantomParams,
+    geometry: Geometry,
+    image: np.ndarray,
+    slope: np.ndarray,
+    bands: list[tuple[float, float]],
+    seen: np.ndarray,
+) -> None:
     """Draws the regular occlusion noise, in place: dense bands and lone lines."""
     in_body = seen > 0.3
     rows = []
@@ -314,7 +350,9 @@ def _draw_dashes(rng, params, geometry, image, slope, bands, seen):
         _draw_dash_line(rng, params, image, row, at, in_body)
 
 
-def _draw_processing(rng, params, geometry, image):
+def _draw_processing(
+    rng: Generator, params: PhantomParams, geometry: Geometry, image: np.ndarray
+) -> np.ndarray:
     """Applies lost contact, blur, gain and log compression, float32 (H, W)."""
     rows = np.arange(geometry.height)
     losses = params.num_contact_losses
@@ -333,7 +371,7 @@ def _draw_processing(rng, params, geometry, image):
     return image * np.float32(gain) if gain != 1 else image
 
 
-def _draw_image(rng, params, geometry):
+def _draw_image(rng: Generator, params: PhantomParams, geometry: Geometry) -> np.ndarray:
     """Renders the image, uint8 (H, W)."""
     echo = _draw_tissue(rng, params, geometry)
     echo *= _draw_shadows(rng, params, geometry)
@@ -353,7 +391,9 @@ def _draw_image(rng, params, geometry):
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 
-def make_case(seed: int | Sequence[int], params=PhantomParams()):
+def make_case(
+    seed: int | Sequence[int], params: PhantomParams = PhantomParams()
+) -> PhantomCase:
     """Makes one case; the same seed and parameters give the same bytes.
 
     Args:

@@ -6,9 +6,9 @@ import json
 import multiprocessing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Callable, Iterable, Sequence, Tuple
 
 import cv2
-from mmengine.utils import ProgressBar
 
 from ...atomic import write_json, write_picture, write_whole
 from ...errors import InputError
@@ -16,9 +16,11 @@ from .params import PhantomParams, preset_name
 from .rendering import make_case
 
 SPLITS = ('train', 'test')
+# data root, split, name, seed and ranges of a case
+Job = Tuple[Path, str, str, Tuple[int, int, int], PhantomParams]
 
 
-def _case_paths(root, split, name):
+def _case_paths(root: Path, split: str, name: str) -> tuple[Path, Path, Path]:
     """Returns the paths of a case's image, mask and geometry."""
     return (
         root / 'dataset' / split / f'{name}.png',
@@ -27,7 +29,7 @@ def _case_paths(root, split, name):
     )
 
 
-def _write_case(job):
+def _write_case(job: Job) -> None:
     """Makes and writes one case; a function of one argument, for the pool."""
     root, split, name, seed, params = job
     case = make_case(seed, params)
@@ -37,12 +39,12 @@ def _write_case(job):
     write_json(geometry_path, case.geometry)
 
 
-def _one_thread():
+def _one_thread() -> None:
     """Keeps OpenCV to one thread in a worker: the workers share the cores already."""
     cv2.setNumThreads(1)
 
 
-def _prepare_root(root, recipe, overwrite):
+def _prepare_root(root: Path, recipe: dict, overwrite: bool) -> None:
     """Checks the target folder and clears what an earlier run left there.
 
     Args:
@@ -85,14 +87,15 @@ def _prepare_root(root, recipe, overwrite):
 
 
 def write_phantom(
-    root,
-    num_train,
-    num_test,
-    seed=0,
-    params=PhantomParams(),
-    num_workers=1,
-    overwrite=False,
-):
+    root: str | Path,
+    num_train: int,
+    num_test: int,
+    seed: int = 0,
+    params: PhantomParams | Sequence[PhantomParams] = PhantomParams(),
+    num_workers: int = 1,
+    overwrite: bool = False,
+    progress: Callable[[list], Iterable] = iter,
+) -> None:
     """Writes a phantom data set in the layout of the clinical one.
 
     ``dataset/<split>/NAME.png`` holds the images, ``groundtruth/<split>/
@@ -110,6 +113,7 @@ def write_phantom(
             several, the cases of a split take them in turns.
         num_workers (int): Processes; 1 works in this one.
         overwrite (bool): Replace a phantom that was made otherwise.
+        progress (Callable): Wraps the list of cases, to show a progress bar.
 
     Raises:
         InputError: If an argument makes no sense or ``root`` cannot be used.
@@ -132,9 +136,12 @@ def write_phantom(
         raise InputError('params is empty: name at least one preset')
     presets = [preset_name(part) for part in mixed]
     ranges = [asdict(part) for part in mixed]
-    if len(mixed) == 1:
-        presets, ranges = presets[0], ranges[0]
-    recipe = dict(counts, seed=seed, preset=presets, params=ranges)
+    recipe = dict(
+        counts,
+        seed=seed,
+        preset=presets if len(mixed) > 1 else presets[0],
+        params=ranges if len(mixed) > 1 else ranges[0],
+    )
     _prepare_root(root, recipe, overwrite)
     names = {
         split: [f'phantom_{split}_{i:04d}' for i in range(count)]
@@ -145,22 +152,20 @@ def write_phantom(
         for split in SPLITS
         for i, name in enumerate(names[split])
     ]
-    _run(jobs, num_workers)
+    _run(jobs, num_workers, progress)
     for split in SPLITS:
         text = ''.join(f'{name}\n' for name in names[split])
         write_whole(root / f'{split}.txt', text)
 
 
-def _run(jobs, num_workers):
+def _run(jobs: list[Job], num_workers: int, progress: Callable[[list], Iterable]) -> None:
     """Writes all cases, over processes if there are several workers."""
-    progress = ProgressBar(len(jobs))
     if num_workers == 1:
-        for job in jobs:
+        for job in progress(jobs):
             _write_case(job)
-            progress.update()
         return
     # 'spawn' starts clean processes: safe beside threads, alike on every system.
     context = multiprocessing.get_context('spawn')
     with context.Pool(min(num_workers, len(jobs)), initializer=_one_thread) as pool:
-        for _ in pool.imap_unordered(_write_case, jobs):
-            progress.update()
+        for written in progress([pool.apply_async(_write_case, [job]) for job in jobs]):
+            written.get()
