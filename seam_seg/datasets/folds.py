@@ -84,7 +84,7 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
         root (Path): data root.
 
     Returns:
-        list[dict]: nested overrides of a config, by fold.
+        list[dict]: overrides of a config with dotted keys, by fold.
 
     Raises:
         InputError: there are no folds, or they are not in the data root.
@@ -99,21 +99,23 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
         inside = folder.resolve().relative_to(root.resolve())
     except ValueError:
         raise InputError(f'{folder}: must lie in the data root {root}.') from None
+    loaders = [
+        loader
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+        if cfg.get(loader)
+    ]
     options = []
     for i in range(count):
-        dataset = dict(
-            both_folders=True,
-            split_files={
-                # There is no val.txt for a fold: where one is wanted, it is drawn.
-                split: (inside / f'fold{i}_{split}.txt').as_posix()
-                for split in ('train', 'val', 'test')
-            },
-        )
+        # There is no val.txt for a fold: where one is wanted, it is drawn.
+        dataset = {'both_folders': True} | {
+            f'split_files.{split}': (inside / f'fold{i}_{split}.txt').as_posix()
+            for split in ('train', 'val', 'test')
+        }
         options.append(
             {
-                loader: dict(dataset=dataset)
-                for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
-                if cfg.get(loader)
+                f'{loader}.dataset.{key}': value
+                for loader in loaders
+                for key, value in dataset.items()
             }
         )
     return options
