@@ -122,7 +122,7 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     Returns:
         dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
         ``parameters`` (all but those of the center loss), ``flops`` of the network at
-        its input size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
+        its input size and ``peak_bytes``, see :func:`peak_of`.
     """
     actions, costs = {}, {}
     for config in configs:
