@@ -24,7 +24,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='images are rescaled to it, in pixels (default: 1024 256)',
     )
     parser.add_argument('--out', metavar='FILE', help='adds the scores to a file of rows')
-    parser.add_argument('--setting', default='test', help='in those rows (default: test)')
+    parser.add_argument('--setting', default='standard test', help='in those rows')
     return parser.parse_args(argv)
 
 
