@@ -30,7 +30,7 @@ CODE = ('seam_seg', 'configs', 'tools', 'studies/*.py')
 
 
 def commit() -> str:
-    """The commit of the clone, with ``-changed`` where its code is no longer that."""
+    """The commit of the clone, with ``-dirty`` where its code is no longer that."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -38,7 +38,7 @@ def commit() -> str:
         ).stdout.strip()
 
     changed = git('status', '--porcelain', '--', *CODE)
-    return git('rev-parse', '--short', 'HEAD') + ('-changed' if changed else '')
+    return git('rev-parse', '--short', 'HEAD') + ('-dirty' if changed else '')
 
 
 def make_rows(
