@@ -524,10 +524,6 @@ CASES = {
     'benchmark: seed a word': (bench('--seeds', 'one'), '--seeds'),
     'benchmark: more GPUs than there are': (bench('--gpus', '64'), '--gpus 64'),
     'benchmark: fewer GPUs than none': (bench('--gpus', '-1'), '--gpus -1'),
-    'benchmark_speed: no rounds': (
-        lambda b: ['benchmark_speed', '--out', str(b.out), '--rounds', '1'],
-        'rounds',
-    ),
     'benchmark: no rounds': (bench('--rounds', '0'), 'rounds'),
     'benchmark: another model': (
         bench('--cfg-options', 'model.decode_head.channels=8'),

@@ -73,10 +73,6 @@ CASES = {
         1000000,
     ),
     'export_onnx': (lambda b: ['export_onnx', str(b.out / 'x.onnx')], 1000000),
-    'trivial_baselines': (
-        lambda b: ['trivial_baselines', b.data(), '--out', str(b.out / 'x.json')],
-        100,
-    ),
     'test': (
         lambda b: [
             'test',

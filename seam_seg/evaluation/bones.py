@@ -8,9 +8,8 @@ that have run together are large, and sure of themselves.
 from collections import Counter, defaultdict
 from typing import DefaultDict, List, NamedTuple, Sequence, Tuple
 
-import cv2
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage
 from skimage import measure
 
 # Twice or half the usual area is as doubtful as so much less confidence: the best of
@@ -111,39 +110,3 @@ def list_bones(
         levels[bone.bone, bone.side] += 1
         ordered.append(bone._replace(level=levels[bone.bone, bone.side]))
     return sorted(ordered, key=lambda bone: -bone.doubt), instances
-
-
-def bone_dice(own: np.ndarray, truth: np.ndarray) -> float:
-    """Dice of one predicted bone with the true bone that it overlaps most.
-
-    Args:
-        own (np.ndarray): (H, W) bool, the predicted bone.
-        truth (np.ndarray): (H, W) bool, all true bones of its class.
-
-    Returns:
-        float: in [0, 1]; 0 where it overlaps no true bone.
-    """
-    _, bones = cv2.connectedComponents(truth.astype(np.uint8), connectivity=8)
-    overlaps = np.bincount(bones[own])
-    overlaps[0] = 0
-    best = int(overlaps.argmax())
-    if not overlaps[best]:
-        return 0.0
-    return 2 * float(overlaps[best]) / float(own.sum() + (bones == best).sum())
-
-
-def auroc(score: Sequence[float], positive: Sequence[bool]) -> float:
-    """Area under the ROC curve: how well a score ranks the positives on top.
-
-    Args:
-        score (Sequence[float]): higher means more suspicious.
-        positive (Sequence[bool]): what is to be found.
-
-    Returns:
-        float: in [0, 1]; 0.5 for a score that knows nothing; nan without both kinds.
-    """
-    scores, found = np.asarray(score, float), np.asarray(positive, bool)
-    pairs = found.sum() * (~found).sum()
-    if not pairs:
-        return float('nan')
-    return float(stats.mannwhitneyu(scores[found], scores[~found]).statistic / pairs)

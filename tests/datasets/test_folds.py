@@ -55,11 +55,13 @@ def test_tool_and_dataset(contract, tool, capsys):
     options = fold_options(cfg, folder, contract)
     seen, folders = [], []
     for option in options:
+        cfg.merge_from_dict(option)
         parts = {
             split: VPIDataset(
                 str(contract),
                 split,
-                **option[f'{loader}_dataloader']['dataset'],
+                both_folders=cfg[f'{loader}_dataloader'].dataset.both_folders,
+                split_files=cfg[f'{loader}_dataloader'].dataset.split_files,
                 pipeline=[],
             )
             for split, loader in (('trainval', 'train'), ('val', 'val'), ('test', 'test'))
@@ -74,7 +76,8 @@ def test_tool_and_dataset(contract, tool, capsys):
     assert {'train', 'test'} in folders
     # without the option, a case in the other folder is an error, as ever
     option = options[folders.index({'train', 'test'})]
-    files = option['train_dataloader']['dataset']['split_files']
+    cfg.merge_from_dict(option)
+    files = cfg.train_dataloader.dataset.split_files
     with pytest.raises(InputError, match='no such image'):
         VPIDataset(str(contract), 'trainval', split_files=files, pipeline=[])
 
@@ -83,7 +86,9 @@ def test_loaders_that_are_not_there_stay_so(contract):
     folder = write_folds(contract, 2, 5)
     cfg = get_config('fpn_r50_1xb12-80k_vpi-512x256')  # validates on nothing
     assert all(
-        'val_dataloader' not in option for option in fold_options(cfg, folder, contract)
+        not key.startswith('val')
+        for option in fold_options(cfg, folder, contract)
+        for key in option
     )
 
 

@@ -1,9 +1,9 @@
-"""The table of bones: sides, levels, confidence, and the Dice of one bone."""
+"""The table of bones: sides, levels and confidence."""
 
 import numpy as np
 import pytest
 
-from seam_seg.evaluation.bones import auroc, body_middle, bone_dice, list_bones
+from seam_seg.evaluation.bones import body_middle, list_bones
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -110,24 +110,3 @@ def test_bones_that_have_run_together_come_first(case):
     bones, _ = list_bones(mask, confidence, image, CLASSES)
     assert [(bone.area, bone.size) for bone in bones[:2]] == [(144, 4), (18, 0.5)]
     assert [bone.doubt for bone in bones] == pytest.approx([0.3, 0.2, *[0.1] * 4])
-
-
-def test_dice_of_one_bone():
-    truth = np.zeros((20, 20), bool)
-    truth[2:6, 2:6] = truth[10:14, 2:6] = True
-    own = np.zeros_like(truth)
-    own[2:6, 4:8] = True
-    assert bone_dice(own, truth) == pytest.approx(2 * 8 / 32)
-    own[6:11, 4:6] = True  # reaches the other bone too: the larger overlap counts
-    assert bone_dice(own, truth) == pytest.approx(2 * 8 / (26 + 16))
-    assert bone_dice(~truth & (np.arange(20) > 15), truth) == 0
-
-
-def test_auroc_counts_pairs():
-    rng = np.random.default_rng(0)
-    score = rng.integers(0, 6, 30).astype(float)  # with ties
-    positive = rng.random(30) < 0.4
-    pairs = [(a > b) + 0.5 * (a == b) for a in score[positive] for b in score[~positive]]
-    assert auroc(score, positive) == pytest.approx(np.mean(pairs))
-    assert auroc([3, 2, 1], [True, False, False]) == 1
-    assert np.isnan(auroc([1, 2], [True, True]))

@@ -1,0 +1,1 @@
+_base_ = '../ready-1.py'

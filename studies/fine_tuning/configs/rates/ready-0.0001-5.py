@@ -1,0 +1,1 @@
+_base_ = '../ready-5.py'

@@ -1,0 +1,5 @@
+_base_ = '../scratch-5.py'
+optim_wrapper = dict(optimizer=dict(lr=6e-4))
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=600, eta_min=6e-4 / 100, by_epoch=False)
+]

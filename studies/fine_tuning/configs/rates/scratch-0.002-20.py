@@ -1,0 +1,1 @@
+_base_ = '../scratch-20.py'

@@ -1,0 +1,8 @@
+# The ready weights as they are: nothing is trained.
+_base_ = '../../../configs/seam/seam-keymass_r18-fpn_1xb8-2400_phantom-256x128.py'
+method_name = 'ready-0'
+load_from = 'seam_seg://ready'
+train_dataloader = None
+train_cfg = None
+optim_wrapper = None
+param_scheduler = None

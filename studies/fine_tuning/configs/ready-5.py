@@ -1,0 +1,2 @@
+_base_ = '_base_/ready.py'
+train_dataloader = dict(dataset=dict(split_files=dict(train='labelled-5.txt')))

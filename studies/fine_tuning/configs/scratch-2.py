@@ -1,0 +1,2 @@
+_base_ = '_base_/scratch.py'
+train_dataloader = dict(dataset=dict(split_files=dict(train='labelled-2.txt')))

@@ -1,0 +1,123 @@
+"""Looks into the heads that tools/benchmark.py has trained, on training patches.
+
+Of a SEAM head, `largest_weight` (of a': 1 means saturated) and `gradient_ratio` (of beta
+L_reg and L_cls on the key); of the other attention heads, their gates and what they add.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+
+from seam_seg.apis import load_config, load_weights
+from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.costs import method_name
+from seam_seg.models.decode_heads import SEAMHead
+from seam_seg.models.seam import attentive_weights
+from studies.records import append_rows, make_rows, trained_weights
+
+
+def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
+    """Looks into a trained attention head, on training patches without augmentation.
+
+    Args:
+        cfg (Config): of the training.
+        checkpoint (Path): its weights.
+        patches (int): how many patches, evenly spread over the training split.
+
+    Returns:
+        dict[str, float | None]: of a SEAM head, ``largest_weight``: mean over patches and
+        channels of the largest of the N weights of a' (1 means saturated, 1 / N
+        uniform); ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the
+        norms over all patches; None where the head has no such part. Of the other
+        attention heads, the mean of their ``gates`` over the patches; of other heads,
+        nothing.
+    """
+    init_default_scope('mmseg')
+    model = MODELS.build(cfg.model)
+    load_weights(model, checkpoint)
+    model.eval()
+    head = model.decode_head
+    dataset_cfg = cfg.train_dataloader.dataset.copy()
+    dataset_cfg.pipeline = [
+        step for step in dataset_cfg.pipeline if not step['type'].startswith('Random')
+    ]
+    dataset = DATASETS.build(dataset_cfg)
+    indices = np.linspace(0, len(dataset) - 1, patches).round().astype(int)
+    batch = model.data_preprocessor(
+        pseudo_collate([dataset[int(i)] for i in indices]), training=True
+    )
+    if hasattr(head, 'gates'):
+        with torch.no_grad():  # one by one: attention has the square of the positions
+            found = [
+                head.gates(model.extract_feat(image[None])) for image in batch['inputs']
+            ]
+        return {key: float(np.mean([gates[key] for gates in found])) for key in found[0]}
+    if not isinstance(head, SEAMHead):
+        return {}
+    label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
+    with torch.no_grad():
+        v = head.merge(model.extract_feat(batch['inputs']))
+        largest = None
+        if head.seam is not None:
+            k_prime = head.seam.varphi(v).softmax(dim=1)
+            largest = (
+                attentive_weights(head.seam.phi(v), k_prime, head.seam.normalization)
+                .amax(2)
+                .mean()
+                .item()
+            )
+        k = (head.varphi if head.seam is None else head.seam.varphi)(v)
+    ratio = None
+    if head.loss_center is not None:
+        k.requires_grad_()
+        k_full = torch.nn.functional.interpolate(
+            k, label.shape[1:], mode='bilinear', align_corners=False
+        )
+        norms = [
+            torch.autograd.grad(loss, k)[0].norm().item()
+            for loss in (
+                head.beta * head.loss_center(k, label),
+                head.loss_key(k_full, label, ignore_index=head.ignore_index),
+            )
+        ]
+        ratio = norms[0] / norms[1]
+    return dict(largest_weight=largest, gradient_ratio=ratio)
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('configs', nargs='+', help='paths or names')
+    parser.add_argument('--data-root', required=True, help='may contain {seed}')
+    parser.add_argument('--work-dir', required=True, help='that of the trainings')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--rows', required=True, help='file of rows that is added to')
+    parser.add_argument('--study', required=True)
+    parser.add_argument('--setting', required=True)
+    args = parser.parse_args(argv)
+    for config in args.configs:
+        for seed in args.seeds:
+            cfg = load_config(config, None, args.data_root.format(seed=seed))
+            found = probe(cfg, trained_weights(config, args.work_dir, seed))
+            values = [
+                dict(score=f'probe.{key}', value=value) for key, value in found.items()
+            ]
+            if values:
+                method = method_name(config)
+                rows = make_rows(values, args.study, args.setting, method, seed)
+                append_rows(args.rows, rows, whole=False)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
