@@ -36,14 +36,13 @@ def list_studies(root: Path) -> Dict[str, Path]:
 
 
 def list_pages(root: Path) -> List[Path]:
-    """The Markdown files that git tracks; all of them where there is no git."""
-    listed = subprocess.run(
-        ['git', '-C', str(root), 'ls-files', '-z', '*.md'], capture_output=True
-    )
+    """The Markdown files of a clone; all files that end so where there is no git."""
+    words = 'ls-files -z --cached --others --exclude-standard *.md'.split()
+    listed = subprocess.run(['git', '-C', str(root), *words], capture_output=True)
     if listed.returncode:
         return sorted(root.rglob('*.md'))
     names = listed.stdout.decode().split('\0')
-    return [root / name for name in names if name and (root / name).is_file()]
+    return sorted({root / name for name in names if name and (root / name).is_file()})
 
 
 def find_blocks(lines: Sequence[str]) -> List[Tuple[str, int, int]]:
