@@ -174,6 +174,7 @@ def short(folder: Path) -> str:
     return table(titles, lines) + origin(rows, always=False)
 
 
+@functools.lru_cache(maxsize=None)
 def methods_in(configs: Path) -> List[str]:
     """The methods whose configs for the phantom are in a folder."""
     return [
