@@ -1,52 +1,68 @@
 #!/usr/bin/env python
-"""Trains and tests configs over seeds on one data set, and makes the paper's table.
+"""Trains and tests configs over seeds on the same data, and makes the paper's table.
 
-Finished runs are kept as JSON and not repeated; an interrupted one resumes. Every row has
-the same data and seeds; R is measured for all rows in turns at the end.
+Snakemake runs the trainings: what is finished is kept, what was interrupted resumes, and
+what was made from another config, other data, weights or code behind the config is made
+anew. The scores are rows of OUT/results.csv, and the tables lie beside it.
 """
 
 import argparse
 import itertools
+import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
+import pandas as pd
+import torch
 from mmengine.config import DictAction
 
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
-from seam_seg.apis.costs import measure_costs, method_name
-from seam_seg.apis.study import Run, pool_folds, read_results, run_study
+from seam_seg.apis.costs import COSTS, cost_rows, measure_costs, method_name
+from seam_seg.apis.trainings import COMMIT, STACK, plan_run, read_finished
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
 from seam_seg.errors import InputError
+from seam_seg.evaluation.rows import merge_rows, read_rows, write_rows
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('configs', nargs='+', help='paths or names, in the order of rows')
-    parser.add_argument('--data-root', required=True, help='data set of all rows')
-    parser.add_argument(
-        '--reference', help='config that the others are compared with (default: the last)'
-    )
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument(
+    add = parser.add_argument
+    add('configs', nargs='+', help='paths or names, in the order of rows')
+    add('--data-root', required=True, help='data set of all rows; {seed} is the seed')
+    add('--reference', help='config that others are compared with (default: the last)')
+    add('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    add(
         '--folds',
         type=Path,
-        help='folder of tools/make_folds.py: cross-validation '
-        'instead of the split of train.txt and test.txt',
+        metavar='FOLDER',
+        help='of tools/make_folds.py: '
+        'cross-validation instead of the split of train.txt and test.txt',
     )
-    parser.add_argument(
+    add('--split', choices=['test', 'val'], default='test', help='what is scored')
+    add('--setting', help='its name in the rows (default: data set and split)')
+    add(
+        '--also',
+        nargs='+',
+        default=[],
+        metavar='SETTING=ROOT',
+        help='further data sets whose test split is scored',
+    )
+    add('--study', default='benchmark', help='its name in the rows')
+    add(
         '--out',
         type=Path,
         default=Path('work_dirs/benchmark/results'),
-        help='results, tables and plot',
+        help='rows, tables and plot',
     )
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
-    parser.add_argument(
+    add('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
+    add(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -55,95 +71,125 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='overrides for every row, for example a longer schedule; the model is up to '
         'the configs',
     )
-    parser.add_argument(
-        '--gpus', type=int, default=0, help='trainings at a time, one on each GPU'
-    )
-    parser.add_argument(
-        '--rounds', type=int, default=20, help='images for R (default: 20)'
+    add('--gpus', type=int, default=0, help='trainings at a time, one on each GPU')
+    add('--rounds', type=int, default=20, help='images for R (default: 20)')
+    add(
+        '--snakemake',
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar='OPTION',
+        help='what follows goes to Snakemake: --dry-run, or --executor slurm --jobs 20',
     )
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
+    args.setting = args.setting or f'{Path(args.data_root).name} {args.split}'
     return args
+
+
+def check_rows(args: argparse.Namespace) -> Dict[str, str]:
+    """Config -> method, in the order of the rows, when they can stand in one table."""
+    stems = [config_path(config).stem for config in args.configs]
+    names = [method_name(config) for config in args.configs]
+    for what, found in (('config', stems), ('seed', args.seeds), ('method_name', names)):
+        if len(set(found)) < len(found):
+            raise InputError(f'a {what} stands twice in {" ".join(map(str, found))}.')
+    if args.reference and config_path(args.reference).stem not in stems:
+        raise InputError(f'--reference {args.reference}: is none of the configs.')
+    if any(key.split('.')[0] == 'model' for key in args.cfg_options):
+        raise InputError(
+            '--cfg-options: the model is what a row stands for, and R is measured with '
+            'it. Give each model a config.'
+        )
+    return dict(zip(args.configs, names))
+
+
+def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]:
+    """Run -> what it is made from, and run -> method and seed."""
+    also = [item.partition('=')[::2] for item in args.also]
+    scored = {'test_dataloader.dataset.split': args.split, 'test_evaluator.surface': True}
+    runs, labels = {}, {}
+    for seed, config in itertools.product(args.seeds, args.configs):
+        root = args.data_root.replace('{seed}', str(seed))
+        folds = [{}]
+        if args.folds is not None:
+            folds = fold_options(get_config(config), args.folds, Path(root))
+        for i, fold in enumerate(folds):
+            part = f'_fold{i}' if args.folds is not None else ''
+            name = f'{config_path(config).stem}{part}_seed{seed}'
+            options = {**args.cfg_options, **fold, 'randomness.seed': seed}
+            tests = {args.setting: (root, scored)}
+            tests.update({setting: (where, {}) for setting, where in also})
+            runs[name] = plan_run(name, config, options, root, tests)
+            labels[name] = (methods[config], seed)
+    return runs, labels
+
+
+def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
+    """Makes what is missing, and returns the exit status of Snakemake."""
+    count = torch.cuda.device_count()
+    if not 0 <= args.gpus <= count:
+        raise InputError(
+            f'--gpus {args.gpus}: must be 0 to {count}, the number of GPUs here. With 0, '
+            'one run follows the other.'
+        )
+    seen = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(count)))
+    plan = dict(runs=runs, stack=STACK, commit=COMMIT, gpus=seen.split(',')[: args.gpus])
+    write_json(args.work_dir / 'runs.json', plan)
+    # Files are compared by their content, whatever their size: phantoms are made again.
+    command = (
+        f'{sys.executable} -m snakemake --cores {args.gpus or 1} --keep-going '
+        '--rerun-incomplete --max-checksum-file-size 1TB --quiet host rules reason'
+    ).split()
+    command += ['--snakefile', str(Path(__file__).with_suffix('.smk'))]
+    command += ['--directory', str(args.work_dir)]
+    command += ['--configfile', str(args.work_dir / 'runs.json'), *args.snakemake]
+    # The tools find the modules of a config where this process found them.
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, env=env) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # Snakemake got that too, and puts its lock away
+            process.wait()
+            raise
 
 
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
-    rows = {config_path(config).stem: config for config in args.configs}
-    if len(rows) < len(args.configs) or len(set(args.seeds)) < len(args.seeds):
-        raise InputError('a config or a seed is given twice.')
-    reference = args.reference or args.configs[-1]
-    if config_path(reference).stem not in rows:
-        raise InputError(f'--reference {reference}: is none of the configs.')
-    if any(key.split('.')[0] == 'model' for key in args.cfg_options):
-        raise InputError(
-            '--cfg-options: the model is what a row stands for, and R is '
-            'measured with it. Give each model a config.'
-        )
-    names = {stem: method_name(config) for stem, config in rows.items()}
-    if len(set(names.values())) < len(names):
-        raise InputError(
-            f'two configs have the same method_name: {", ".join(names.values())}.'
-        )
+    methods = check_rows(args)
+    runs, labels = plan(args, methods)
     measure_costs(args.configs, 1)  # what fails after the trainings, fails now
-    shared = dict(args.cfg_options, test_evaluator=dict(surface=True))
-    runs = []
-    for seed, (stem, config) in itertools.product(args.seeds, rows.items()):
-        if args.folds is None:
-            runs.append(Run(stem, seed, config, shared))
-            continue
-        folds = fold_options(get_config(config), args.folds, Path(args.data_root))
-        runs += [
-            Run(stem, seed, config, dict(shared, **options), fold=i)
-            for i, options in enumerate(folds)
+    status = run_snakemake(args, runs)
+    if '--dry-run' in args.snakemake:
+        return status
+    rows = read_finished(runs, labels, args.study, args.work_dir)
+    if not status:
+        commit = subprocess.check_output(COMMIT, shell=True, text=True)
+        measured = measure_costs(args.configs, args.rounds)
+        rows = pd.concat([rows, cost_rows(measured, args.study, commit.strip())])
+    path = args.out / 'results.csv'
+    write_rows(path, merge_rows(read_rows(path), rows) if path.exists() else rows)
+    if status:
+        logs = [
+            args.work_dir / run / 'log.txt'
+            for run in runs
+            if not (args.work_dir / run / 'trained').exists()
         ]
-    for _ in run_study(
-        runs,
-        args.data_root,
-        args.out,
-        args.work_dir,
-        'test',
-        look_inside=True,
-        gpus=args.gpus,
-    ):
-        pass
-    wanted = {(run.variant, run.seed, run.fold) for run in runs}
-    found = read_results(args.out)
-    results = {
-        name: [
-            run for run in found[stem] if (stem, run['seed'], run.get('fold')) in wanted
-        ]
-        for stem, name in names.items()
-    }
-    if args.folds is not None:
-        results = {name: pool_folds(found) for name, found in results.items()}
-    costs = measure_costs(args.configs, args.rounds)
-    write_json(args.out / 'costs.json', costs)
-    words = ' '.join(sys.argv[1:] if argv is None else argv)
-    versions = '; '.join(
-        sorted(
-            {
-                ', '.join(
-                    f'{name} {version}'
-                    for name, version in run['versions'].items()
-                    if version
-                )
-                for rows_runs in results.values()
-                for run in rows_runs
-            }
+        raise InputError(
+            'not everything was trained and tested. What is done is kept; see above and '
+            f'{", ".join(map(str, logs))}.'
         )
-    )
+    reference = method_name(args.reference or args.configs[-1])
+    words = ' '.join(sys.argv[1:] if argv is None else argv)
     table = write_report(
-        results,
-        costs,
-        names[config_path(reference).stem],
+        rows[rows['setting'] == args.setting],
+        rows[rows['setting'] == COSTS],
+        reference,
         args.out,
-        '# Methods on one footing\n\n'
-        f'Written by `tools/benchmark.py {words}` ({versions}). Mean of the per-image '
-        f'scores, mean ± standard deviation over {len(args.seeds)} seeds; R: median '
-        'seconds per image, all rows in turns; p: Wilcoxon signed-rank test on the '
-        'per-image Dice averaged over the seeds, Holm-corrected.',
+        f'Written by `tools/benchmark.py {words}`. Mean of the per-image scores, '
+        f'mean ± standard deviation over {len(args.seeds)} seeds; R: median seconds per '
+        'image, all rows in turns.',
     )
     print(table.to_string(index=False))
     return 0

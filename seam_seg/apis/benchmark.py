@@ -1,212 +1,173 @@
-"""The paper's Table 1 from many trainings: cost, comparison, tables and plot.
-
-The trainings themselves are those of :mod:`seam_seg.apis.study`.
-"""
+"""The paper's Table 1 from rows of scores: table, comparison and plot."""
 
 from pathlib import Path
-from typing import Dict, List, Sequence
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from ..atomic import write_figure, write_whole
 from ..errors import InputError
-from .study import BONES, image_dice
+from ..evaluation.rows import cell, classes_of, commits_of, image_dice, mean_scores
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
 
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's step-down correction: p-values that hold for all comparisons at once."""
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values)
-    factors = len(p_values) - np.arange(len(p_values))
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1)
-    return corrected
+UNITS = dict(Dice='D (%)', Jaccard='J (%)')
+DISTANCES = dict(mHD95='HD95 (px)', mASSD='ASSD (px)')
 
 
-def compare(results: Dict[str, List[dict]], reference: str) -> Dict[str, dict]:
-    """Paired comparison of a method with every other one.
-
-    Wilcoxon's signed-rank test on the per-image Dice (average over the bone classes),
-    averaged over the seeds, so that n is the number of images; two-sided,
-    Holm-corrected over the other methods.
-
-    Args:
-        results (dict[str, list[dict]]): method -> its runs.
-        reference (str): the method that the others are compared with.
-
-    Returns:
-        dict[str, dict]: other method -> ``difference`` (reference minus method, in
-        points of Dice), ``by_seed`` (the same for each seed that both have), ``p`` and
-        ``p_holm``. The test knows nothing of other seeds than these: a difference whose
-        sign changes with the seed is not one of the methods.
-
-    Raises:
-        InputError: the reference has no result, or methods were scored on other images.
-    """
-    if reference not in results:
-        raise InputError(
-            f'the reference {reference!r} has no result; there are {", ".join(results)}.'
-        )
-    dice = {name: image_dice(runs) for name, runs in results.items()}
-    rows = {}
-    for name in results:
-        if name == reference:
-            continue
-        if dice[name].keys() != dice[reference].keys():
-            raise InputError(
-                f'{name} and {reference} were scored on different images. '
-                'Repeat the runs of one of them on the same data.'
-            )
-        difference = np.array(
-            [dice[reference][image] - dice[name][image] for image in dice[name]]
-        )
-        p_value = stats.wilcoxon(difference).pvalue if difference.any() else 1.0
-        by_seed = {
-            which: {
-                run['seed']: np.mean(list(image_dice([run]).values()))
-                for run in results[which]
-            }
-            for which in (reference, name)
-        }
-        rows[name] = dict(
-            difference=float(difference.mean()),
-            p=float(p_value),
-            by_seed=[
-                float(mean - by_seed[name][seed])
-                for seed, mean in by_seed[reference].items()
-                if seed in by_seed[name]
-            ],
-        )
-    for row, p_value in zip(rows.values(), holm([row['p'] for row in rows.values()])):
-        row['p_holm'] = float(p_value)
-    return rows
-
-
-def make_table(
-    results: Dict[str, List[dict]], costs: Dict[str, dict], reference: str
-) -> pd.DataFrame:
+def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """A row for each method in the paper's form, cells as text.
 
     Args:
-        results (dict[str, list[dict]]): method -> its runs, in the order of the rows.
-        costs (dict[str, dict]): from :func:`measure_costs`.
-        reference (str): see :func:`compare`.
+        rows (pd.DataFrame): of one study and setting, the methods in their order.
+        costs (pd.DataFrame): rows of :func:`seam_seg.apis.costs.cost_rows`.
 
     Returns:
-        pd.DataFrame: mean and standard deviation over the seeds of the scores; images
-        times classes without a distance, a seed on average, since one of the masks
-        lacks the class; R, parameters and FLOPs; the difference to the reference, of
-        each seed too, and its p-value. '-' where a method has no such score.
+        pd.DataFrame: mean and standard deviation over the seeds of the scores; where
+        distances were taken, images times classes without one, a seed on average, since
+        one of the masks lacks the class; R, parameters and FLOPs. '-' where a method has
+        no such score.
     """
-    comparison = compare(results, reference)
-    columns = {
-        f'{bone.capitalize()} {key[0]} (%)': f'{key}.{bone}'
-        for bone in BONES
-        for key in ('Dice', 'Jaccard')
+    scores = mean_scores(rows)
+    images = rows[rows['image'] != '']
+    classes = classes_of(rows)
+    titles = {
+        f'{score}.{name}': f'{name.capitalize()} {unit}'
+        for name in classes
+        for score, unit in UNITS.items()
     }
-    columns.update(
-        {
-            'Ave. D (%)': 'mDice',
-            'Ave. J (%)': 'mJaccard',
-            'HD95 (px)': 'mHD95',
-            'ASSD (px)': 'mASSD',
-        }
-    )
-    rows = []
-    for name, runs in results.items():
-        row = dict(Method=name, Seeds=len(runs))
-        for title, key in columns.items():
-            # None where no image has the score
-            values = [
-                np.nan if run['scores'].get(key) is None else run['scores'][key]
-                for run in runs
-            ]
-            spread = f' ± {np.std(values, ddof=1):.2f}' if len(values) > 1 else ''
-            row[title] = (
-                '-' if np.isnan(values).any() else f'{np.mean(values):.2f}{spread}'
+    titles.update({f'm{score}': f'Ave. {unit}' for score, unit in UNITS.items()})
+    titles.update(DISTANCES)
+    titles = {key: title for key, title in titles.items() if key in scores}
+    cost = costs.pivot_table('value', 'method', 'score', aggfunc='median')
+    table = []
+    for name in rows['method'].unique():
+        own = scores.loc[name]
+        line = dict(Method=name, Seeds=len(own))
+        line.update({title: cell(own[key]) for key, title in titles.items()})
+        if 'mHD95' in scores:
+            part = images[images['method'] == name]
+            missed = (
+                part['image'].nunique() * len(classes) * len(own)
+                - (part['score'] == 'HD95').sum()
             )
-        cost = costs[name]
-        missed = [run['scores'][f'no_surface.{bone}'] for run in runs for bone in BONES]
-        row.update(
+            line['Without distance'] = f'{missed / len(own):.1f}'
+        line['R (s)'] = f'{cost.loc[name, "seconds"]:.3f}'
+        line['Params (M)'] = f'{cost.loc[name, "parameters"] / 1e6:.2f}'
+        line['FLOPs (G)'] = f'{cost.loc[name, "flops"] / 1e9:.2f}'
+        table.append(line)
+    return pd.DataFrame(table)
+
+
+def compare(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Compares a method with every other one, with other seeds and images in mind.
+
+    Both are a sample, and crossed. The variance of the mean difference in average Dice is
+    at most the sum of those of its mean over the seeds and of its mean over the images,
+    with degrees of freedom by Welch and Satterthwaite: min F' of Clark, Journal of Verbal
+    Learning and Verbal Behavior 12, 1973. The mixed model of statsmodels does not
+    converge on crossed effects of three seeds, and takes their variance for known.
+
+    Args:
+        rows (pd.DataFrame): of one study and setting.
+        reference (str): the method that the others are compared with.
+
+    Returns:
+        pd.DataFrame: by method ``difference`` (reference minus method, in points), the
+        ends of its 95% interval, ``low`` and ``high``, and its two-sided ``p`` after
+        Holm's correction for the methods; nan where there are not two seeds.
+
+    Raises:
+        InputError: the reference has no rows, or methods have other images or seeds.
+    """
+    dice = image_dice(rows)
+    names = dice.index.unique('method')
+    if reference not in names:
+        raise InputError(
+            f'the reference {reference!r} has no result; there are {", ".join(names)}.'
+        )
+    found = {}
+    for name in names.drop(reference):
+        paired = dice.loc[reference] - dice.loc[name]
+        if paired.isna().any(axis=None):
+            raise InputError(
+                f'{name} and {reference} were scored on different images or with other '
+                'seeds. Repeat the runs of one of them on the same data.'
+            )
+        found[name] = dict(zip(('difference', 'low', 'high', 'p'), crossed_test(paired)))
+    table = pd.DataFrame.from_dict(
+        found, orient='index', columns=['difference', 'low', 'high', 'p'], dtype=float
+    )
+    tested = table['p'].notna()
+    if tested.any():
+        table.loc[tested, 'p'] = multipletests(table.loc[tested, 'p'], method='holm')[1]
+    return table
+
+
+def crossed_test(paired: pd.DataFrame) -> tuple:
+    """Mean, the ends of its 95% interval and p; see :func:`compare`.
+
+    Args:
+        paired (pd.DataFrame): differences, by seed and image.
+    """
+    values = paired.to_numpy()
+    mean = values.mean()
+    if min(values.shape) < 2:
+        return mean, np.nan, np.nan, np.nan
+    squares = np.array([stats.sem(values.mean(axis=axis)) ** 2 for axis in (1, 0)])
+    total = squares.sum()
+    if not total:  # the same everywhere
+        return mean, mean, mean, float(mean == 0)
+    freedom = total**2 / (squares**2 / (np.array(values.shape) - 1)).sum()
+    low, high = stats.t.interval(0.95, freedom, mean, np.sqrt(total))
+    return mean, low, high, 2 * stats.t.sf(abs(mean) / np.sqrt(total), freedom)
+
+
+def comparison_table(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """The result of :func:`compare` with cells as text."""
+    table = []
+    for name, found in compare(rows, reference).iterrows():
+        known = np.isfinite(found['p'])
+        interval = f' [{found["low"]:+.2f}, {found["high"]:+.2f}]' if known else ''
+        table.append(
             {
-                'Without distance': str(round(sum(missed) / len(runs), 1)),
-                'R (s)': f'{cost["R"]:.3f}',
-                'Params (M)': f'{cost["parameters"] / 1e6:.2f}',
-                'FLOPs (G)': f'{cost["flops"] / 1e9:.2f}',
+                'Method': name,
+                f'{reference} - this (points of Dice)': f'{found["difference"]:+.2f}'
+                + interval,
+                'p (Holm)': f'{found["p"]:.2g}' if known else '-',
             }
         )
-        other = comparison.get(name)
-        row[f'{reference} - this'] = f'{other["difference"]:+.2f}' if other else ''
-        row['by seed'] = (
-            ', '.join(f'{value:+.2f}' for value in other['by_seed']) if (other) else ''
-        )
-        row['p (Holm)'] = f'{other["p_holm"]:.3g}' if other else ''
-        rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
-def inside_table(results: Dict[str, List[dict]]) -> pd.DataFrame:
-    """What :func:`seam_seg.apis.study.probe` found in the heads, mean over the seeds."""
-    rows = []
-    for name, runs in results.items():
-        probes = [run.get('probe') or {} for run in runs]
-        for key in probes[0]:
-            values = [probe[key] for probe in probes if probe[key] is not None]
-            if values:
-                rows.append(
-                    dict(
-                        Method=name,
-                        Quantity=key,
-                        Mean=f'{np.mean(values):.3g}',
-                        Seeds=', '.join(f'{value:.3g}' for value in values),
-                    )
-                )
-    return pd.DataFrame(rows, columns=['Method', 'Quantity', 'Mean', 'Seeds'])
-
-
-def per_image_frame(results: Dict[str, List[dict]]) -> pd.DataFrame:
-    """Every score of every image, method and seed, a row each."""
-    return pd.DataFrame(
-        [
-            dict(method=name, seed=run['seed'], image=image, **scores)
-            for name, runs in results.items()
-            for run in runs
-            for image, scores in run['per_image'].items()
-        ]
-    )
-
-
-def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
-    """Draws the per-image Dice, averaged over the seeds, of each class and method.
+def plot_per_image(rows: pd.DataFrame, path: Path) -> None:
+    """Draws the Dice of each image, mean over the seeds, by class and method.
 
     Its median and quartiles, too.
 
     Args:
-        results (dict[str, list[dict]]): method -> its runs.
+        rows (pd.DataFrame): of one study and setting.
         path (Path): PNG to write.
     """
-    frame = per_image_frame(results)
-    names = list(results)
+    dice = rows[rows['score'] == 'Dice']
+    names, classes = list(dice['method'].unique()), classes_of(dice)
     figure, axes = plt.subplots(
         1,
-        len(BONES),
-        figsize=(12, 0.36 * len(names) + 1.4),
+        len(classes),
+        figsize=(4 * len(classes), 0.36 * len(names) + 1.4),
         sharey=True,
+        squeeze=False,
         layout='constrained',
     )
     jitter = np.random.default_rng(0)
-    for axis, bone in zip(axes, BONES):
-        groups = [
-            frame[frame.method == name].groupby('image')[f'Dice.{bone}'].mean().dropna()
-            for name in names
-        ]
-        for i, group in enumerate(groups, start=1):
+    for axis, title in zip(axes[0], classes):
+        part = dice[dice['class'] == title]
+        for i, name in enumerate(names, start=1):
+            group = part[part['method'] == name].groupby('image')['value'].mean()
             axis.plot(
                 group,
                 i + jitter.uniform(-0.2, 0.2, len(group)),
@@ -221,55 +182,44 @@ def plot_per_image(results: Dict[str, List[dict]], path: Path) -> None:
                 axis.plot(
                     middle, i, '|', color='tab:red', markersize=14, markeredgewidth=2
                 )
-        axis.set(title=bone, xlabel='Dice (%) of the images; median, quartiles')
+        axis.set(title=title, xlabel='Dice (%) of the images; median, quartiles')
         axis.grid(axis='x', alpha=0.3)
-    axes[0].set_yticks(range(1, len(names) + 1), names)
-    axes[0].invert_yaxis()
+    axes[0, 0].set_yticks(range(1, len(names) + 1), names)
+    axes[0, 0].invert_yaxis()
     write_figure(path, figure)
     plt.close(figure)
 
 
 def write_report(
-    results: Dict[str, List[dict]],
-    costs: Dict[str, dict],
-    reference: str,
-    out: Path,
-    introduction: str,
+    rows: pd.DataFrame, costs: pd.DataFrame, reference: str, out: Path, introduction: str
 ) -> pd.DataFrame:
-    """Writes the table as Markdown, CSV and LaTeX, all scores, and the plot.
+    """Writes the table as Markdown, CSV and LaTeX, the comparison, and the plot.
 
     Args:
-        results (dict[str, list[dict]]): method -> its runs, in the order of the rows.
-        costs (dict[str, dict]): from :func:`measure_costs`.
+        rows (pd.DataFrame): of one study and setting, the methods in their order.
+        costs (pd.DataFrame): rows of :func:`seam_seg.apis.costs.cost_rows`.
         reference (str): see :func:`compare`.
-        out (Path): folder for ``README.md``, ``table.csv``, ``table.tex``,
-            ``per_image.csv`` and ``per_image.png``.
+        out (Path): folder for ``table.md``, ``table.csv``, ``table.tex`` and
+            ``per_image.png``.
         introduction (str): Markdown above the table.
 
     Returns:
         pd.DataFrame: the table.
     """
-    table = make_table(results, costs, reference)
+    table = make_table(rows, costs)
     write_whole(out / 'table.csv', table.to_csv(index=False))
-    latex = (
-        table.style.hide(axis='index')
-        .format(escape='latex')
-        .format_index(axis='columns', escape='latex')
-        .to_latex(hrules=True)
-    )
+    latex = table.style.hide(axis='index').format(escape='latex')
+    latex = latex.format_index(axis='columns', escape='latex').to_latex(hrules=True)
     write_whole(out / 'table.tex', latex.replace('±', r'$\pm$'))
-    write_whole(out / 'per_image.csv', per_image_frame(results).to_csv(index=False))
-    plot_per_image(results, out / 'per_image.png')
-    # what a person has written about the table, where there is something
-    notes = '[How to read it](NOTES.md)\n\n' if (out / 'NOTES.md').exists() else ''
-    write_whole(
-        out / 'README.md',
-        f'{introduction}\n\n{notes}'
-        f'{table.to_markdown(index=False, disable_numparse=True)}\n\n'
-        '![Per-image Dice by class and method](per_image.png)\n\n## Inside the heads\n\n'
-        'added: norm of what an attention adds to v over the norm of v; gamma: its '
-        "learned gate; largest_weight: of a' (1: saturated); gradient_ratio: of beta "
-        'L_reg and L_cls on the key.\n\n'
-        f'{inside_table(results).to_markdown(index=False, disable_numparse=True)}\n',
-    )
+    plot_per_image(rows, out / 'per_image.png')
+    parts = [introduction, as_markdown(table), commits_of(rows)]
+    if len(table) > 1:
+        parts.append(as_markdown(comparison_table(rows, reference)))
+    parts.append('![Dice of the images by class and method](per_image.png)')
+    write_whole(out / 'table.md', '\n\n'.join(parts) + '\n')
     return table
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table of text as Markdown."""
+    return table.to_markdown(index=False, disable_numparse=True)

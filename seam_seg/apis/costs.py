@@ -4,6 +4,7 @@ import functools
 import statistics
 from typing import Callable, Dict, List, Sequence, Tuple
 
+import pandas as pd
 import torch
 from mmengine.analysis import get_model_complexity_info
 from mmengine.dataset import pseudo_collate
@@ -15,10 +16,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from ..config_lookup import config_path, get_config, network_size
 from ..engine.hooks import clock
+from ..evaluation.rows import COLUMNS
 from ..models.segmentors import WaveCTSegmentor
 
 # Files have this size where nothing else is said: R includes the way back to it.
 NATIVE = (2574, 640)
+COSTS = 'costs'  # what the rows of costs name as their setting
 
 
 def take_turns(
@@ -122,7 +125,7 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     Returns:
         dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
         ``parameters`` (all but those of the center loss), ``flops`` of the network at
-        its input size and ``peak_bytes``, see :func:`seam_seg.apis.memory.peak_of`.
+        its input size and ``peak_bytes``, see :func:`peak_of`.
     """
     actions, costs = {}, {}
     for config in configs:
@@ -152,3 +155,22 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
                 peak_bytes=peak_of(actions[name]),
             )
     return costs
+
+
+def cost_rows(costs: Dict[str, dict], study: str, commit: str) -> pd.DataFrame:
+    """What :func:`measure_costs` returns, as rows of the setting :data:`COSTS`.
+
+    Args:
+        costs (dict[str, dict]): method -> cost.
+        study (str): and ``commit``: see :data:`seam_seg.evaluation.rows.COLUMNS`.
+        commit (str): of the code that was measured.
+    """
+    found = []
+    for method, cost in costs.items():
+        rounds = [(f'round {i}', 'seconds', s) for i, s in enumerate(cost['seconds'])]
+        single = [('', key, cost[key]) for key in ('parameters', 'flops', 'peak_bytes')]
+        found += [
+            (study, COSTS, method, 0, image, '', score, value, commit)
+            for image, score, value in (*rounds, *single)
+        ]
+    return pd.DataFrame(found, columns=list(COLUMNS))
