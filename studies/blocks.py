@@ -47,11 +47,10 @@ def number(value: float, form: str = '.2f') -> str:
     return '-' if np.isnan(value) else format(value, form)
 
 
-def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], lines: Iterable[Sequence]) -> str:
     """A table in Markdown; a change of one cell changes one of its lines."""
-    return '\n'.join(
-        f'| {" | ".join(cells)} |' for cells in (titles, ['---'] * len(titles), *lines)
-    )
+    rows = (titles, ['---'] * len(titles), *lines)
+    return '\n'.join(f'| {" | ".join(map(str, cells))} |' for cells in rows)
 
 
 def origin(rows: pd.DataFrame, always: bool = True) -> str:
