@@ -42,8 +42,9 @@ def test_links_configs_and_commands(page):
             assert anchor in anchors(target), link
     for name in re.findall(r'[\w-]+_1xb\d+-\w+_[\w-]+', text):
         assert config_path(name).is_file()
-    for tool in re.findall(r'\btools/\w+\.py', text):
-        assert (ROOT / tool).is_file(), tool
+    if page.name != 'CHANGELOG.md':  # which names what has gone
+        for tool in re.findall(r'\btools/\w+\.py', text):
+            assert (ROOT / tool).is_file(), tool
     for module in re.findall(r'-m (studies[\w.]*)', text):
         assert (ROOT / module.replace('.', '/')).with_suffix('.py').is_file(), module
 
