@@ -1,0 +1,165 @@
+"""The tables and the plot of Table 1."""
+
+import functools
+from pathlib import Path
+from typing import List, Tuple
+
+import pandas as pd
+
+from seam_seg.apis.benchmark import comparison_table, make_table, plot_per_image
+from seam_seg.apis.costs import COSTS
+from seam_seg.config_lookup import get_config
+from seam_seg.evaluation.rows import mean_scores
+from studies.blocks import origin, rows_of, table
+
+SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
+REFERENCE = 'SEAM'
+# The order of the paper's rows; other methods follow in the order of their runs.
+METHODS = (
+    'Vanilla FPN',
+    'FPN + 3x3 conv',
+    'UNet',
+    'PPMU',
+    'RSNU',
+    'WaveCT',
+    'DANet',
+    'EMANet',
+    'NonLocal',
+    'SEAM w/o AL',
+    'SEAM w/o SS',
+    'SEAM',
+    'SEAM, key mass',
+)
+AVERAGES = ['Ave. D (%)', 'Ave. J (%)', 'R (s)']
+OVERLAPS = [f'{name} {key} (%)' for name in ('Lumbar', 'Thoracic', 'Rib') for key in 'DJ']
+# of the tables of single methods
+TITLES = ['', 'Lumbar D', 'J', 'Thoracic D', 'J', 'Rib D', 'J', 'Ave. D', 'J', 'R']
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their methods in the order of the tables."""
+    names = [*METHODS, *rows['method']]
+    return rows.sort_values(
+        'method', key=lambda column: column.map(names.index), kind='stable'
+    )
+
+
+def results_of(folder: Path, setting: str) -> Tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a setting, and those of the costs of its models, which took turns."""
+    rows = in_order(rows_of(folder, setting))
+    return rows, rows_of(folder, f'{setting}, {COSTS}')
+
+
+def as_table(frame: pd.DataFrame) -> str:
+    """A table of text as Markdown."""
+    return table(list(frame), frame.to_numpy().tolist())
+
+
+def scores(folder: Path, setting: str) -> str:
+    """All columns of the methods of a setting."""
+    rows, costs = results_of(folder, setting)
+    return as_table(make_table(rows, costs)) + origin(pd.concat([rows, costs]))
+
+
+def inside(folder: Path, setting: str) -> str:
+    """What was found in the trained heads, mean over the seeds."""
+    rows = in_order(rows_of(folder, setting))
+    rows = rows[rows['score'].str.startswith('probe.')]
+    lines = []
+    for (name, key), part in rows.groupby(['method', 'score'], sort=False):
+        values = part.sort_values('seed')['value']
+        seeds = ', '.join(f'{value:.3g}' for value in values)
+        lines.append([name, key.split('.', 1)[1], f'{values.mean():.3g}', seeds])
+    return table(['Method', 'Quantity', 'Mean', 'Seeds'], lines) + origin(rows)
+
+
+def comparison(folder: Path) -> str:
+    """SEAM against every other method, with other seeds and images in mind."""
+    rows = in_order(rows_of(folder, SHORT))
+    return as_table(comparison_table(rows, REFERENCE)) + origin(rows)
+
+
+def read_paper(folder: Path) -> pd.DataFrame:
+    """The paper's own table, cells as it prints them."""
+    return pd.read_csv(folder / 'paper.csv', dtype=str).set_index('Method')
+
+
+def short(folder: Path) -> str:
+    """The averages of all methods, beside the paper's."""
+    rows, costs = results_of(folder, SHORT)
+    found = make_table(rows, costs).set_index('Method')[AVERAGES]
+    paper = read_paper(folder)[['Ave. D', 'Ave. J', 'R (s)']]
+    lines = [
+        [name, *found.loc[name], *(paper.loc[name] if name in paper.index else '---')]
+        for name in found.index
+    ]
+    titles = ['', 'phantom: Ave. D', 'J', 'R (s)', 'paper: Ave. D', 'J', 'R (s)']
+    return table(titles, lines) + origin(rows, always=False)
+
+
+@functools.lru_cache(maxsize=None)
+def methods_in(configs: Path) -> List[str]:
+    """The methods whose configs for the phantom are in a folder."""
+    return [
+        get_config(str(path)).get('method_name')
+        for path in sorted(configs.glob('*_phantom-*.py'))
+    ]
+
+
+def of_paper(folder: Path, name: str) -> str:
+    """The paper's rows of the methods in configs/NAME."""
+    paper = read_paper(folder)
+    methods = set(methods_in(folder.parents[1] / 'configs' / name))
+    return table(
+        TITLES, [[row, *paper.loc[row]] for row in paper.index if row in methods]
+    )
+
+
+def of_phantom(folder: Path, name: str) -> str:
+    """Our rows of the methods in configs/NAME."""
+    rows, costs = results_of(folder, SHORT)
+    rows = rows[rows['method'].isin(methods_in(folder.parents[1] / 'configs' / name))]
+    found = make_table(rows, costs)[['Method', *OVERLAPS, *AVERAGES]]
+    return table(TITLES, found.to_numpy().tolist()) + origin(rows, always=False)
+
+
+def transfer(folder: Path) -> str:
+    """What the two parts of WaveCT's pass cost, average Dice of each seed."""
+    rows = rows_of(folder, SHORT)
+    whole = mean_scores(rows[rows['method'] == 'WaveCT'])['mDice'].sort_index()
+    lines = [['style (the default)', *(f'{value:.2f}' for value in whole)]]
+    for name in ('reconstruction', 'none'):
+        part = rows_of(folder, f'{SHORT}, transfer {name}')
+        lines.append([name, *(f'{value:.2f}' for value in part['value'])])
+    return table(['`model.transfer`', *map('seed {}'.format, range(3))], lines)
+
+
+def total_variation(folder: Path) -> str:
+    """The validation by which the weight of RSNU's loss was chosen."""
+    rows = rows_of(folder, 'hard val, 600 iterations')
+    lines = [
+        [name.split()[-1], *(f'{value:.1f}' for value in part['value'])]
+        for name, part in rows.groupby('method', sort=False)
+    ]
+    return table(['weight', 'seed 0', 'seed 1'], lines)
+
+
+def plot(folder: Path, path: Path) -> None:
+    """Draws the Dice of each image, by class and method."""
+    plot_per_image(in_order(rows_of(folder, SHORT)), path)
+
+
+FOLDERS = 'danet emanet fpn nonlocal ppmu rsnu seam unet wavect'.split()
+BLOCKS = {
+    'table1.short': short,
+    'table1.scores': functools.partial(scores, setting=SHORT),
+    'table1.long': functools.partial(scores, setting=LONG),
+    'table1.inside': functools.partial(inside, setting=SHORT),
+    'table1.inside_long': functools.partial(inside, setting=LONG),
+    'table1.comparison': comparison,
+    'table1.transfer': transfer,
+    'table1.total_variation': total_variation,
+    **{f'paper.{name}': functools.partial(of_paper, name=name) for name in FOLDERS},
+    **{f'phantom.{name}': functools.partial(of_phantom, name=name) for name in FOLDERS},
+}
+PLOTS = {'per_image.png': plot}

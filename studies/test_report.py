@@ -1,0 +1,256 @@
+"""The reports: what the tables say is what the rows say, and what is claimed holds."""
+
+import importlib
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seam_seg.config_lookup import get_config
+from seam_seg.evaluation.rows import COLUMNS, write_rows
+from studies import report
+from studies.blocks import mean_of, rows_of, value_of
+from studies.fine_tuning import tables as fine_tuning
+from studies.open_choices import tables as open_choices
+from studies.ready_weights import tables as ready_weights
+from studies.speed import tables as speed
+from studies.table1 import tables as table1
+
+STUDIES = report.list_studies(report.ROOT)
+CLASSES = ('lumbar', 'thoracic', 'rib')
+
+
+def folder_of(path, *runs):
+    """A study of these runs: (setting, method, seed, [(image, class, score, value)])."""
+    rows = [
+        (path.name, setting, method, seed, image, name, score, value, 'abc1234')
+        for setting, method, seed, numbers in runs
+        for image, name, score, value in numbers
+    ]
+    write_rows(path / 'results.csv', pd.DataFrame(rows, columns=COLUMNS))
+    return path
+
+
+def dice(*values, score='Dice'):
+    """The same score for all classes of an image, one for each value."""
+    return [
+        (f'case{i}', name, score, value)
+        for i, value in enumerate(values)
+        for name in CLASSES
+    ]
+
+
+def cells_of(text):
+    """The cells of a table's rows, by the first one."""
+    lines = [line.strip('| ').split(' | ') for line in text.split('\n') if '|' in line]
+    return {cells[0].strip(): cells[1:] for cells in lines[2:]}
+
+
+def test_every_table_is_that_of_the_rows():
+    assert list(report.report(report.ROOT, check=True)) == []
+
+
+@pytest.mark.parametrize('name', STUDIES)
+def test_study(name, tmp_path):
+    """Rows of its own, small and without a machine's paths; a page; plots."""
+    folder = STUDIES[name]
+    assert len(STUDIES) == 6
+    report.check_rows(folder)
+    rows = rows_of(folder)
+    assert (folder / 'results.csv').stat().st_size < 2 * 2**20
+    for column in ('setting', 'method', 'image', 'class', 'score', 'commit'):
+        assert not rows[column].str.contains(r'(?:^|\s)[/~]|[A-Za-z]:\\').any(), column
+    assert np.isfinite(rows['value']).all()
+    page = (folder / 'README.md').read_text()
+    tables = importlib.import_module(f'studies.{name}.tables')
+    for file, draw in tables.PLOTS.items():
+        draw(folder, tmp_path / file)
+        assert (tmp_path / file).stat().st_size > 10000
+        assert file in page and (folder / file).is_file()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone with one study and one page besides."""
+    shutil.copytree(STUDIES['demo'], tmp_path / 'studies/demo')
+    (tmp_path / 'page.md').write_text(
+        'before\n<!-- rows: demo.scores -->\n<!-- end of rows -->\nafter'
+    )
+    return tmp_path
+
+
+def test_report_fills_and_checks(clone, capsys):
+    arguments = ['--root', str(clone)]
+    assert report.main([*arguments, '--check']) == 1
+    assert 'page.md: block demo.scores' in capsys.readouterr().err
+    assert report.main(arguments) == 0
+    page = (clone / 'page.md').read_text()
+    assert page.startswith('before\n<!-- rows: demo.scores -->\n\n| ')
+    assert page.endswith('|\n\n<!-- end of rows -->\nafter') and '| mean mask |' in page
+    assert report.main([*arguments, '--check']) == 0
+    # a table that was edited by hand, and rows that have changed since
+    (clone / 'page.md').write_text(page.replace('79.05', '79.06'))
+    assert report.main([*arguments, '--check']) == 1
+    assert (clone / 'page.md').read_text() != page
+    assert report.main([*arguments, 'demo']) == 0
+    assert (clone / 'page.md').read_text() == page
+    path = clone / 'studies/demo/results.csv'
+    rows = path.read_text()
+    path.write_text(rows.replace(',87.012102,', ',97.012102,'))
+    assert report.main([*arguments, '--check']) == 1
+    capsys.readouterr()
+    for broken, fault in (
+        (rows.replace('87.012102', 'good'), 'no file of rows'),
+        (rows.replace('\ndemo,', '\nother,', 1), "rows of the study 'other'"),
+    ):
+        path.write_text(broken)
+        assert report.main([*arguments, '--check']) == 1
+        assert fault in capsys.readouterr().err
+    assert report.main([*arguments, 'other']) == 2
+    assert 'no study' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'text, fault',
+    [
+        ('<!-- rows: demo.other -->\n<!-- end of rows -->', 'block demo.other'),
+        ('<!-- rows: demo.scores -->\n', 'does not end'),
+        ('<!-- end of rows -->', 'line 1'),
+        ('<!-- rows: demo.scores -->\n<!-- rows: demo.scores -->', 'line 2'),
+    ],
+)
+def test_report_refuses(text, fault, clone, capsys):
+    (clone / 'page.md').write_text(text)
+    for arguments in ([], ['--check']):
+        assert report.main(['--root', str(clone), *arguments]) == 1
+        error = capsys.readouterr().err
+        assert 'page.md' in error and fault in error
+        assert (clone / 'page.md').read_text() == text
+
+
+def test_table_of_methods(tmp_path):
+    """The methods in the paper's order, with what each costs in its own setting."""
+    costs = [('round 0', '', 'seconds', 2), ('', '', 'parameters', 3e6)]
+    costs.append(('', '', 'flops', 1e9))
+    methods = ('SEAM', 'new', 'Vanilla FPN')
+    folder = folder_of(
+        tmp_path / 'table1',
+        *((table1.SHORT, name, 0, dice(50.0, 70.0)) for name in methods),
+        *((f'{table1.SHORT}, costs', name, 0, costs) for name in methods),
+    )
+    text = table1.scores(folder, table1.SHORT)
+    rows = cells_of(text)
+    assert list(rows) == ['Vanilla FPN', 'SEAM', 'new']
+    assert rows['SEAM'] == ['1', *['60.00'] * 4, '2.000', '3.00', '1.00']
+    assert text.endswith('All rows come from commit abc1234.')
+
+
+def test_rows_of_several_commits_are_said(tmp_path):
+    folder = folder_of(tmp_path / 'fine_tuning', ('scanner test', 'ready-0', 0, dice(60)))
+    text = (folder / 'results.csv').read_text()
+    other = text.split('\n', 1)[1].replace('ready-0', 'ready-5').replace('abc', 'def')
+    (folder / 'results.csv').write_text(text + other)
+    assert 'several commits: abc1234 (1 runs), def1234' in fine_tuning.cases(folder)
+
+
+def test_open_choices_by_hand(tmp_path):
+    """Over four images whose differences are 1, 2, 3 and 4, twice the seeds."""
+    runs = [
+        (setting, method, seed, dice(*(50.0 + seed + step * i for i in range(1, 5))))
+        for setting in (open_choices.HELD_OUT, open_choices.VALIDATION)
+        for method, step in (('other', 2), ('reference', 1))
+        for seed in (0, 1)
+    ]
+    runs[0][3].append(('', '', 'probe.largest_weight', 0.25))
+    folder = folder_of(tmp_path / 'open_choices', *runs)
+    rows = cells_of(open_choices.variants(folder))
+    assert list(rows) == ['reference', 'other']
+    half = 3.182446 * np.std([1, 2, 3, 4], ddof=1) / 2  # t of 3 degrees of freedom
+    assert (
+        rows['other'][2] == f'+2.50 [{2.5 - half:+.2f}, {2.5 + half:+.2f}]; +2.50, +2.50'
+    )
+    assert rows['reference'][1:3] == ['53.00 ± 0.71', 'reference']
+
+
+def test_rates_by_hand(tmp_path):
+    folder = folder_of(
+        tmp_path / 'fine_tuning',
+        ('scanner rest', 'ready-0', 0, dice(61.0)),
+        ('scanner rest', 'ready-3e-05-1', 0, dice(62.0)),
+        ('scanner rest', 'ready-3e-05-5', 0, dice(64.0)),
+        ('scanner rest', 'ready-3e-05-5', 1, dice(66.0)),
+        ('scanner rest', 'scratch-0.002-1', 0, dice(55.0)),
+    )
+    text = fine_tuning.rates(folder)
+    assert '| from the ready weights | 3e-05 | 62.00 | 65.00 ± 1.41 (2) | 63.50 |' in text
+    assert '| from scratch | 0.002 | 55.00 | - | - |' in text
+    assert 'on the same cases: 61.00.' in text
+
+
+def test_growth_by_hand(tmp_path):
+    points = [
+        (f'{n} positions', '', score, n**power)
+        for n in (10, 100, 1000)
+        for score, power in (('seconds', 1.5), ('bytes', 2))
+    ]
+    folder = folder_of(tmp_path / 'speed', ('growth', 'SEAM', 0, points))
+    assert cells_of(speed.growth(folder)) == {'SEAM': ['1.50', '2.00']}
+
+
+def test_the_demo_is_far_above_trivial_predictors():
+    rows = rows_of(STUDIES['demo'])
+    means = {
+        method: np.mean([mean_of(group, 'Dice', name) for name in CLASSES])
+        for method, group in rows.groupby('method')
+    }
+    assert set(means) == {'SEAM, small', 'mean mask', 'intensity'}
+    for name in ('mean mask', 'intensity'):
+        assert means['SEAM, small'] > means[name] + 15
+
+
+def test_the_config_has_the_rate_that_the_study_chose():
+    rates = fine_tuning.rate_means(STUDIES['fine_tuning'])['ready']
+    assert len(rates) == 4
+    cfg = get_config('seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128')
+    rate = cfg.optim_wrapper.optimizer.lr
+    assert rate == max(rates, key=lambda rate: fine_tuning.overall(rates[rate]))
+    assert cfg.param_scheduler[0].eta_min == pytest.approx(rate / 100)
+
+
+def test_the_ready_weights_save_labelling():
+    found = fine_tuning.dice_of(rows_of(STUDIES['fine_tuning'], fine_tuning.TEST))
+    means = {name: np.mean(values) for name, values in found.items()}
+    assert means['ready-0'] > means['scratch-20']
+    assert means['ready-1'] < means['ready-0'] < means['ready-2'] < means['ready-20']
+    for count in (1, 2, 5, 10, 20):
+        assert means[f'ready-{count}'] > means[f'scratch-{count}']
+
+
+def test_doubt_finds_the_bones_to_correct():
+    """The claim of the table of bones, on cases that no model was chosen by."""
+    found = ready_weights.families_of(STUDIES['ready_weights'], 'test', 'ready')
+    assert len(found) == 8 and {'standard', 'scanner'} < set(found)
+    for name, rows in found.items():
+        doubt, *alone = (
+            value_of(rows, f'auroc_{key}')
+            for key in ('doubt', 'confidence', 'size', 'area')
+        )
+        ahead = doubt - max(alone)
+        assert abs(ahead) < 0.01 if name in ('easy', 'hard') else ahead > 0.01, name
+        assert doubt > alone[-1] + 0.1
+    by_class = {
+        (name, bone): value_of(rows, 'auroc_doubt', class_name=bone)
+        for name, rows in found.items()
+        for bone in CLASSES
+    }
+    assert min(by_class, key=by_class.get) == ('curve', 'thoracic')
+
+
+def test_a_strong_center_loss_costs_dice():
+    for setting in (open_choices.HELD_OUT, open_choices.VALIDATION):
+        rows = rows_of(STUDIES['open_choices'], setting)
+        assert open_choices.paired_interval(rows, 'center-l1-weight10')[2] < 0
+        for name in ('scale-none', 'scale-hw', 'center-off', 'center-centroid-class'):
+            _, low, high = open_choices.paired_interval(rows, name)
+            assert low < 0 < high, name
