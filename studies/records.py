@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.trainings import COMMIT
 from seam_seg.config_lookup import config_path
 from seam_seg.engine import last_checkpoint
 from seam_seg.errors import InputError
@@ -25,20 +26,10 @@ from seam_seg.evaluation.rows import (
     write_rows,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
-CODE = ('seam_seg', 'configs', 'tools', 'studies/*.py')
-
 
 def commit() -> str:
     """The commit of the clone, with ``-dirty`` where its code is no longer that."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ['git', *words], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    changed = git('status', '--porcelain', '--', *CODE)
-    return git('rev-parse', '--short', 'HEAD') + ('-dirty' if changed else '')
+    return subprocess.check_output(COMMIT, shell=True, text=True).strip()
 
 
 def make_rows(

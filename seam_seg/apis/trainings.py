@@ -32,10 +32,12 @@ from .train_test import load_config
 STACK = {module.__name__: module.__version__ for module in (torch, mmcv, mmengine, mmseg)}
 # What is logged, drawn or validated on the way does not change what is learned.
 BESIDE = ('work_dir', 'log_', 'visualizer', 'vis_', 'val_', 'tta_')
-# Prints which code trains: the commit of a clone, or else the version.
+# Prints which code trains: the commit of a clone, '-dirty' where its code is no longer
+# that, or else the version.
 COMMIT = (
-    "git --git-dir={0}/.git --work-tree={0} describe --always --dirty --exclude '*' "
-    '2> /dev/null || echo {1}'
+    '(cd {} && export GIT_DIR=.git && git rev-parse --short HEAD && (git diff --quiet HEAD '
+    "-- seam_seg configs tools 'studies/*.py' || echo -dirty)) 2> /dev/null | tr -d '\\n' "
+    '| grep . || echo {}'
 ).format(shlex.quote(str(project_root())), __version__)
 
 
