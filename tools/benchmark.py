@@ -20,7 +20,7 @@ from mmengine.config import DictAction
 
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
-from seam_seg.apis.costs import COSTS, cost_rows, measure_costs, method_name
+from seam_seg.apis.costs import cost_rows, measure_costs, method_name
 from seam_seg.apis.trainings import COMMIT, STACK, plan_run, read_finished
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
@@ -163,11 +163,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     status = run_snakemake(args, runs)
     if '--dry-run' in args.snakemake:
         return status
+    costs = f'{args.setting}, costs'  # how the rows of R, parameters... are told apart
     rows = read_finished(runs, labels, args.study, args.work_dir)
     if not status:
         commit = subprocess.check_output(COMMIT, shell=True, text=True)
         measured = measure_costs(args.configs, args.rounds)
-        rows = pd.concat([rows, cost_rows(measured, args.study, commit.strip())])
+        rows = pd.concat([rows, cost_rows(measured, args.study, costs, commit.strip())])
     path = args.out / 'results.csv'
     write_rows(path, merge_rows(read_rows(path), rows) if path.exists() else rows)
     if status:
@@ -184,7 +185,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     words = ' '.join(sys.argv[1:] if argv is None else argv)
     table = write_report(
         rows[rows['setting'] == args.setting],
-        rows[rows['setting'] == COSTS],
+        rows[rows['setting'] == costs],
         reference,
         args.out,
         f'Written by `tools/benchmark.py {words}`. Mean of the per-image scores, '

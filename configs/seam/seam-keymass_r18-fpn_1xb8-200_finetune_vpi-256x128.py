@@ -1,5 +1,5 @@
 # The ready weights, fine-tuned on a few cases of your own; the last checkpoint is kept.
-# The learning rate is the best of four (docs/finetune).
+# The learning rate is the best of four (studies/fine_tuning).
 _base_ = [
     '../_base_/models/fpn_r18-small.py',
     '../_base_/datasets/vpi_256x128_trainval.py',

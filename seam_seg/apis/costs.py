@@ -21,7 +21,6 @@ from ..models.segmentors import WaveCTSegmentor
 
 # Files have this size where nothing else is said: R includes the way back to it.
 NATIVE = (2574, 640)
-COSTS = 'costs'  # what the rows of costs name as their setting
 
 
 def take_turns(
@@ -157,20 +156,21 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     return costs
 
 
-def cost_rows(costs: Dict[str, dict], study: str, commit: str) -> pd.DataFrame:
-    """What :func:`measure_costs` returns, as rows of the setting :data:`COSTS`.
+def cost_rows(
+    costs: Dict[str, dict], study: str, setting: str, commit: str
+) -> pd.DataFrame:
+    """What :func:`measure_costs` returns, as rows.
 
     Args:
         costs (dict[str, dict]): method -> cost.
-        study (str): and ``commit``: see :data:`seam_seg.evaluation.rows.COLUMNS`.
-        commit (str): of the code that was measured.
+        study (str): and the others: see :data:`seam_seg.evaluation.rows.COLUMNS`.
     """
     found = []
     for method, cost in costs.items():
         rounds = [(f'round {i}', 'seconds', s) for i, s in enumerate(cost['seconds'])]
         single = [('', key, cost[key]) for key in ('parameters', 'flops', 'peak_bytes')]
         found += [
-            (study, COSTS, method, 0, image, '', score, value, commit)
+            (study, setting, method, 0, image, '', score, value, commit)
             for image, score, value in (*rounds, *single)
         ]
     return pd.DataFrame(found, columns=list(COLUMNS))

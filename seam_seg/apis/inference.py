@@ -157,7 +157,7 @@ def init_model(
         if step['type'] != 'LoadVPIAnnotations'
     ]
     model.dataset_meta = dataset_meta
-    if target.type == 'cpu':  # a fifth faster there (docs/speed); elsewhere unmeasured
+    if target.type == 'cpu':  # a fifth faster there (studies/speed); elsewhere unmeasured
         model.to(memory_format=torch.channels_last)
     return model.to(target).eval()
 

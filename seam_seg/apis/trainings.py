@@ -35,9 +35,9 @@ BESIDE = ('work_dir', 'log_', 'visualizer', 'vis_', 'val_', 'tta_')
 # Prints which code trains: the commit of a clone, '-dirty' where its code is no longer
 # that, or else the version.
 COMMIT = (
-    '(cd {} && export GIT_DIR=.git && git rev-parse --short HEAD && (git diff --quiet HEAD '
-    "-- seam_seg configs tools 'studies/*.py' || echo -dirty)) 2> /dev/null | tr -d '\\n' "
-    '| grep . || echo {}'
+    '(cd {} && export GIT_DIR=.git && git rev-parse --short HEAD && '
+    "(git diff --quiet HEAD -- seam_seg configs tools 'studies/*.py' || echo -dirty)) "
+    "2> /dev/null | tr -d '\\n' | grep . || echo {}"
 ).format(shlex.quote(str(project_root())), __version__)
 
 

@@ -100,7 +100,9 @@ def test_report(tmp_path):
     cost = dict(
         seconds=[0.2, 0.25, 0.9], parameters=3_100_000, flops=12_340_000_000, peak_bytes=1
     )
-    costs = cost_rows(dict.fromkeys(rows['method'].unique(), cost), 'study', 'commit')
+    costs = cost_rows(
+        dict.fromkeys(rows['method'].unique(), cost), 'study', 'test, costs', 'commit'
+    )
     benchmark.write_report(rows, costs, 'SEAM', tmp_path, '# Title')
     table = pd.read_csv(tmp_path / 'table.csv').set_index('Method')
     assert list(table.index) == ['FPN', 'fpn_~50%', 'SEAM']

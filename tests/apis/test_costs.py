@@ -42,7 +42,7 @@ def test_costs():
     assert 3.0e6 < cost['parameters'] < 3.2e6
     # the stem's first convolution alone: 3 x 3 x 3 x 32 at half of 512 x 128
     assert cost['flops'] > 10 * 27 * 32 * 256 * 64
-    rows = costs.cost_rows(found, 'study', 'commit')
+    rows = costs.cost_rows(found, 'study', 'test, costs', 'commit')
     table = rows.pivot_table('value', 'method', 'score', aggfunc='median')
     assert table.loc['SEAM, key mass', 'seconds'] == pytest.approx(
         np.median(cost['seconds'])
