@@ -15,6 +15,7 @@ from .surface import surface_distances
 
 # The order of the columns of Table 1; other classes follow in their own order.
 PAPER_ORDER = ('lumbar', 'thoracic', 'rib')
+SCORES = ('Dice', 'Jaccard', 'HD95', 'ASSD')  # the last two with surface=True
 
 
 @METRICS.register_module()
@@ -114,21 +115,10 @@ class DiceJaccardMetric(BaseMetric):
         """
         if self.format_only:
             return {}
-        classes = list(self.dataset_meta['classes'])
-        order = [name for name in PAPER_ORDER if name in classes[1:]]
-        order += [name for name in classes[1:] if name not in order]
-        counts = np.stack([result['counts'] for result in results])
-        # name -> (images, N): per-image scores, overlaps in %
-        dice, jaccard = dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2])
-        scores = dict(Dice=100 * dice, Jaccard=100 * jaccard)
-        if self.surface:
-            distances = np.stack([result['distances'] for result in results])
-            scores.update(HD95=distances[:, 0], ASSD=distances[:, 1])
-        columns = {
-            f'{key}.{name}': score[:, classes.index(name)]
-            for key, score in scores.items()
-            for name in order
-        }
+        classes = self.dataset_meta['classes'][1:]
+        order = [name for name in PAPER_ORDER if name in classes]
+        order += [name for name in classes if name not in order]
+        columns = self._columns(results, order)
         means = {
             key: float(np.nanmean(column))
             for key, column in columns.items()
@@ -136,7 +126,7 @@ class DiceJaccardMetric(BaseMetric):
         }
         scored = [name for name in order if f'Dice.{name}' in means]
         metrics: Dict[str, float] = {}
-        for key in scores:
+        for key in SCORES if self.surface else SCORES[:2]:
             values = [means.get(f'{key}.{name}', np.nan) for name in scored]
             metrics[f'm{key}'] = float(np.mean(values)) if values else np.nan
             own = [f'{key}.{name}' for name in order]
@@ -160,3 +150,18 @@ class DiceJaccardMetric(BaseMetric):
                 self.summary_dir, metrics, dict(name=names, **columns, runtime=runtimes)
             )
         return metrics
+
+    def _columns(self, results: List[dict], order: List[str]) -> Dict[str, np.ndarray]:
+        """Per-image scores (images,), such as ``Dice.rib``; overlaps in %."""
+        counts = np.stack([result['counts'] for result in results])
+        dice, jaccard = dice_jaccard(counts[:, 0], counts[:, 1], counts[:, 2])
+        scores = dict(Dice=100 * dice, Jaccard=100 * jaccard)  # (images, N) each
+        if self.surface:
+            distances = np.stack([result['distances'] for result in results])
+            scores.update(HD95=distances[:, 0], ASSD=distances[:, 1])
+        index = {name: i for i, name in enumerate(self.dataset_meta['classes'])}
+        return {
+            f'{key}.{name}': score[:, index[name]]
+            for key, score in scores.items()
+            for name in order
+        }
