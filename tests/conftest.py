@@ -1,5 +1,6 @@
 """What every test shares: the package imported once, and fixed seeds."""
 
+import gc
 import os
 
 import pytest
@@ -16,6 +17,8 @@ os.environ['CUDA_VISIBLE_DEVICES'] = ''
 init_default_scope('mmseg')
 # Tensors are tiny here: more threads only wait for each other.
 torch.set_num_threads(1)
+# mmengine collects garbage for each data set: not among all that was imported.
+gc.freeze()
 
 
 # Of tests/test_fuzz.py; `make fuzz` takes the longer one.

@@ -7,7 +7,6 @@ from typing import List, Tuple
 import pandas as pd
 
 from seam_seg.apis.benchmark import comparison_table, make_table, plot_per_image
-from seam_seg.apis.costs import COSTS
 from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import mean_scores
 from studies.blocks import origin, rows_of, table
@@ -47,7 +46,7 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 def results_of(folder: Path, setting: str) -> Tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of a setting, and those of the costs of its models, which took turns."""
     rows = in_order(rows_of(folder, setting))
-    return rows, rows_of(folder, f'{setting}, {COSTS}')
+    return rows, rows_of(folder, f'{setting}, costs')
 
 
 def as_table(frame: pd.DataFrame) -> str:

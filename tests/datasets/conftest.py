@@ -1,12 +1,7 @@
 """A tiny data set in the layout on disk, and a way to run the tools."""
 
-import gc
-
 import pytest
 from vpi_files import write_contract
-
-# mmengine collects garbage for each data set: not among all that was imported.
-gc.freeze()
 
 
 @pytest.fixture
