@@ -15,7 +15,7 @@ from ..datasets import VPIDataset
 from ..datasets.readers import read_image, read_mask
 from ..errors import InputError
 from ..models.decode_heads import SEAMHead
-from ..models.losses.center_regression_loss import segment_maps
+from ..models.segments import segment_maps
 from ..visualization import overlay, panel
 from .inference import predict
 from .study import image_dice
