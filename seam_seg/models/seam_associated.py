@@ -1,12 +1,12 @@
-"""Eq. 5 and the fusion of SEAM in another order: the same z at about half of the price.
+"""Eq. 5 and the fusion of SEAM in another order: the same z, at about half of the price.
 
 Once training is over, theta is the same affine map at every position (a 1x1 convolution
 and a norm whose statistics are fixed), and k' sums to 1 over its N channels, so
 
     z' = theta(a' x k') = m x k'    with m = theta(a') of shape (B, C, N).
 
-z' mixes N vectors, then, and what rho's convolution makes of its C channels is a
-convolution of the N channels of k', by kernels that differ from image to image.
+So z' mixes N vectors, and what rho's convolution makes of its C channels is a convolution
+of the N channels of k' (zero-padded like z'), by kernels that differ from image to image.
 """
 
 import torch
@@ -28,8 +28,7 @@ def has_hook(module: nn.Module) -> bool:
 
 
 def is_plain(conv: nn.Module, size: int) -> bool:
-    """Whether a layer is a convolution of this size and no more, padded with zeros so
-    that a map keeps its size."""
+    """Whether a layer is a square convolution and no more, which keeps a map's size."""
     return (
         type(conv) is nn.Conv2d
         and conv.kernel_size == (size, size)
@@ -40,18 +39,19 @@ def is_plain(conv: nn.Module, size: int) -> bool:
     )
 
 
-def can_associate(theta: nn.Module, rho: nn.Module) -> bool:
+def can_associate(theta: ConvModule, rho: ConvModule) -> bool:
     """Whether :func:`fuse_associated` is the same function, and nobody sees a difference.
 
     Args:
-        theta (nn.Module): must be affine and the same at every position.
-        rho (nn.Module): must begin with a 3x3 convolution.
+        theta (ConvModule): of SEAM, or what was put in its place.
+        rho (ConvModule): of SEAM, or what was put in its place.
 
     Returns:
-        bool: False in training mode, for other layers than SEAM's own defaults, and
-        where there are hooks, which want to see whole maps.
+        bool: False in training mode; if theta is not affine and the same everywhere, or
+        rho begins with no 3x3 convolution; and where there are hooks, which want to see
+        whole maps.
     """
-    if not (type(theta) is type(rho) is ConvModule) or has_hook(theta) or has_hook(rho):
+    if theta.training or not (type(theta) is type(rho) is ConvModule):
         return False
     norm = theta.norm
     return (
@@ -65,11 +65,13 @@ def can_associate(theta: nn.Module, rho: nn.Module) -> bool:
         )
         and is_plain(rho.conv, 3)
         and rho.order[0] == 'conv'
+        and not has_hook(theta)
+        and not has_hook(rho)
     )
 
 
 def fuse_associated(
-    theta: nn.Module, rho: nn.Module, a_prime: Tensor, k_prime: Tensor, v: Tensor
+    theta: ConvModule, rho: ConvModule, a_prime: Tensor, k_prime: Tensor, v: Tensor
 ) -> Tensor:
     """z = rho([theta(a' x k'), v]), without a map of C channels for z'.
 
@@ -84,7 +86,7 @@ def fuse_associated(
         Tensor: z of shape (B, C, H, W).
     """
     batch, channels, height, width = v.shape
-    m = theta(a_prime.unsqueeze(3)).squeeze(3)  # a' is a map of N x 1 positions
+    m = theta(a_prime.unsqueeze(3)).squeeze(3)  # a' as a map of N x 1 positions
     on_z_prime, on_v = rho.conv.weight.split(channels, dim=1)  # (C, C, 3, 3) each
     kernels = torch.einsum('ocij,bcn->bonij', on_z_prime, m)
     z = F.conv2d(v, on_v, rho.conv.bias, padding=1) + F.conv2d(

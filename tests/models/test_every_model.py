@@ -26,6 +26,13 @@ LARGE = [
 TRAINING_ONLY = ('loss_', 'offset_layer', 'pam_conv_seg', 'cam_conv_seg')
 
 
+def shaken(model):
+    """Each time other weights; attentions that begin as the identity are so no longer."""
+    for parameter in model.parameters():
+        parameter.data.add_(0.03 * torch.randn_like(parameter))
+    return model
+
+
 class HeadCase:
     """A head on two random feature maps; sizes are those of the finer one."""
 
@@ -35,7 +42,7 @@ class HeadCase:
         self.name = name
 
     def build(self, num_classes=4):
-        return build_head(dict(HEADS[self.name], num_classes=num_classes))
+        return shaken(build_head(dict(HEADS[self.name], num_classes=num_classes)))
 
     def inputs(self, size):
         return features(*size)
@@ -72,7 +79,7 @@ class LeafCase:
         return model
 
     def build(self):
-        return copy.deepcopy(self.model)
+        return shaken(copy.deepcopy(self.model))
 
     def inputs(self, size):
         batch, height, width = size
@@ -156,7 +163,7 @@ def test_backward(case):
 
 
 def test_evaluation_needs_no_part_of_training(case):
-    """Twice the same, whatever else is in the batch; nothing is written or unused."""
+    """Twice the same, whatever else is in the batch; nothing is written."""
     model = case.build().eval()
     for name, module in model.named_modules():
         if name.rpartition('.')[2].startswith(TRAINING_ONLY):
@@ -171,7 +178,7 @@ def test_evaluation_needs_no_part_of_training(case):
             model,
             inputs[1:2] if isinstance(inputs, torch.Tensor) else [x[1:2] for x in inputs],
         )
-    torch.testing.assert_close(alone, logits[1:2], rtol=1e-3, atol=1e-4)
+    assert (alone - logits[1:2]).abs().max() < 1e-3 * logits.abs().max()
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -180,8 +187,6 @@ def test_state_dict_round_trip(case):
     """All that a trained model is, statistics and bases too, is in its state dict."""
     model, other = case.build(), case.build()
     case.losses(model, case.sizes[0])  # moves the statistics
-    for value in (*model.parameters(), *other.parameters()):
-        value.data.add_(0.05 * torch.randn_like(value))
     inputs = case.inputs(case.sizes[0])
     model.eval()
     other.eval()

@@ -7,6 +7,7 @@ import torch
 
 from seam_seg.models import SEAM
 from seam_seg.models.seam import attentive_weights
+from seam_seg.models.seam_associated import can_associate
 
 
 def slow_conv(x, weight, bias, padding):
@@ -90,9 +91,12 @@ def slow_seam(seam, v, normalization):
     return [[[max(value, 0.0) for value in row] for row in plane] for plane in z], k
 
 
-def make_seam(normalization=None, channels=8, num_classes=3, reduction=2):
-    """SEAM in float64 with norms that do something."""
+def make_seam(normalization=None, channels=8, num_classes=3, reduction=2, hooked=True):
+    """SEAM in float64 with norms that do something; a hook asks for the direct form."""
     seam = SEAM(channels, num_classes, reduction, normalization).double().eval()
+    if hooked:
+        seam.rho.register_forward_hook(lambda *_: None)
+    assert can_associate(seam.theta, seam.rho) != hooked
     for norm in (seam.theta.bn, seam.rho.bn):
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2)
@@ -101,9 +105,10 @@ def make_seam(normalization=None, channels=8, num_classes=3, reduction=2):
     return seam
 
 
+@pytest.mark.parametrize('hooked', [True, False], ids=['direct', 'associated'])
 @pytest.mark.parametrize('normalization', [None, 'key_mass', 'hw'])
-def test_agrees_with_plain_loops(normalization):
-    seam = make_seam(normalization)
+def test_agrees_with_plain_loops(normalization, hooked):
+    seam = make_seam(normalization, hooked=hooked)
     v = torch.randn(2, 8, 5, 3, dtype=torch.double)
     z, k = seam(v)
     for image in range(2):

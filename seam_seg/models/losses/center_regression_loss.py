@@ -167,12 +167,8 @@ class CenterRegressionLoss(nn.Module):
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
         """Sum over the foreground pixels, with the predicted offsets."""
-        layer = self.offset_layer
-        predicted = F.conv2d(
-            key_logits[:, 1:],
-            layer.weight.to(key_logits.dtype),
-            layer.bias.to(key_logits.dtype),
-        )
+        weight, bias = (x.to(key_logits.dtype) for x in self.offset_layer.parameters())
+        predicted = F.conv2d(key_logits[:, 1:], weight, bias)
         centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
         true = self._positions(key_logits) - centers
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]
