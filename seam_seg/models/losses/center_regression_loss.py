@@ -1,127 +1,17 @@
 """The center regression of the key, Eq. 7 of the paper."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..segments import SEGMENTS, SegmentMaps, segment_maps
 from .sync_cross_entropy_loss import mean_over_processes
 
 MODES = ('centroid', 'offset')
-SEGMENTS = ('instance', 'class')
-
-
-class SegmentMaps(NamedTuple):
-    """The true segments of a batch, S in all, at the resolution of the key.
-
-    Attributes:
-        members (Tensor): (B, N - 1, h, w) int64; the segment to which a pixel counts
-            for a foreground class, S where there is none (or the pixel is ignored).
-        own (Tensor): (B, h, w) int64; the segment that the pixel itself lies in by its
-            true label, S for background and ignored pixels.
-        centers (Tensor): (S + 1, 2) normalised (row, column) centers of mass; the last
-            row is a placeholder for 'no segment'.
-        sizes (Tensor): (S + 1,) numbers of true pixels; the last is 0.
-    """
-
-    members: Tensor
-    own: Tensor
-    centers: Tensor
-    sizes: Tensor
-
-
-def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
-    """Shares the whole map out among the segments of one class.
-
-    Args:
-        mask (np.ndarray): (h, w) bool, the pixels of the class.
-        segments (str): ``'class'``: all pixels belong to the one segment.
-            ``'instance'``: each to the nearest 8-connected component of the class.
-
-    Returns:
-        tuple[np.ndarray, int]: (h, w) int32 segment of each pixel, 0-based, and the
-        number of segments; zero if the class is absent.
-    """
-    if not mask.any():
-        return np.full(mask.shape, -1, np.int32), 0
-    if segments == 'class':
-        return np.zeros(mask.shape, np.int32), 1
-    count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    # Labels every pixel with its nearest zero pixel's index; that pixel's component
-    # is then looked up, since OpenCV numbers the two label maps differently.
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8),
-        cv2.DIST_L2,
-        cv2.DIST_MASK_5,
-        labelType=cv2.DIST_LABEL_PIXEL,
-    )
-    component_of = np.zeros(nearest.max() + 1, np.int32)
-    component_of[nearest[mask]] = components[mask]
-    return component_of[nearest] - 1, count - 1
-
-
-def segment_maps(
-    label: Tensor, num_classes: int, segments: str, ignore_index: int
-) -> SegmentMaps:
-    """Finds the true segments of a batch (on the CPU, by OpenCV).
-
-    Args:
-        label (Tensor): (B, h, w) integers; 0 is the background.
-        num_classes (int): N, the background included.
-        segments (str): ``'instance'`` or ``'class'``, see :func:`split_class`.
-        ignore_index (int): pixels of this label belong to no segment.
-
-    Returns:
-        SegmentMaps: on the device of the label.
-    """
-    array = label.cpu().numpy()
-    batch, height, width = array.shape
-    rows = (np.arange(height) + 0.5) / height
-    cols = (np.arange(width) + 0.5) / width
-    valid = array != ignore_index
-    members = np.full((batch, num_classes - 1, height, width), -1, np.int64)
-    own = np.full(array.shape, -1, np.int64)
-    centers, sizes = [np.zeros((0, 2))], [np.zeros(0)]
-    total = 0
-    for image in range(batch):
-        for channel in range(num_classes - 1):
-            mask = array[image] == channel + 1
-            region, count = split_class(mask, segments)
-            if not count:
-                continue
-            at_row, at_col = np.nonzero(mask)
-            segment = region[mask]
-            size = np.bincount(segment, minlength=count).astype(np.float64)
-            centers.append(
-                np.stack(
-                    [
-                        np.bincount(segment, weights=rows[at_row], minlength=count)
-                        / size,
-                        np.bincount(segment, weights=cols[at_col], minlength=count)
-                        / size,
-                    ],
-                    axis=1,
-                )
-            )
-            sizes.append(size)
-            own[image][mask] = segment + total
-            members[image, channel] = np.where(valid[image], region + total, -1)
-            total += count
-    members[members < 0] = total
-    own[own < 0] = total
-    centers.append(np.zeros((1, 2)))
-    sizes.append(np.zeros(1))
-    return SegmentMaps(
-        *(
-            torch.from_numpy(part).to(label.device)
-            for part in (members, own, np.concatenate(centers), np.concatenate(sizes))
-        )
-    )
 
 
 @MODELS.register_module()
@@ -277,12 +167,8 @@ class CenterRegressionLoss(nn.Module):
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
         """Sum over the foreground pixels, with the predicted offsets."""
-        layer = self.offset_layer
-        predicted = F.conv2d(
-            key_logits[:, 1:],
-            layer.weight.to(key_logits.dtype),
-            layer.bias.to(key_logits.dtype),
-        )
+        weight, bias = (x.to(key_logits.dtype) for x in self.offset_layer.parameters())
+        predicted = F.conv2d(key_logits[:, 1:], weight, bias)
         centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
         true = self._positions(key_logits) - centers
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]

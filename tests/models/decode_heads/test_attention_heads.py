@@ -2,21 +2,11 @@
 
 import math
 
+import model_cases
 import pytest
 import torch
-from mmengine.structures import PixelData
-from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
+from model_cases import build_head, samples, total
 
-BASE = dict(
-    in_channels=[8, 8],
-    in_index=[0, 1],
-    feature_strides=[4, 8],
-    channels=8,
-    num_classes=4,
-    dropout_ratio=0,
-    norm_cfg=dict(type='BN'),
-)
 OPTIONS = dict(
     FPNDAHead=dict(pam_channels=3), FPNEMAHead=dict(num_bases=5), FPNNonLocalHead=dict()
 )
@@ -32,7 +22,15 @@ GATED = ['FPNDAHead', 'FPNNonLocalHead']
 
 
 def build(type, **options):
-    return MODELS.build({**BASE, **OPTIONS.get(type, {}), 'type': type, **options})
+    return build_head({**OPTIONS.get(type, {}), 'type': type, **options})
+
+
+def features(batch=2, height=6, width=4):
+    return model_cases.features(batch, height, width)
+
+
+def labels():
+    return samples(torch.randint(0, 4, (2, 24, 16)))
 
 
 def open_gates(head):
@@ -49,31 +47,6 @@ def open_gates(head):
         if 'gamma' in name:
             torch.nn.init.constant_(parameter, 0.75 if 'pam' in name else -0.5)
     return head
-
-
-def features(batch=2, height=6, width=4):
-    return [
-        torch.randn(batch, 8, height, width),
-        torch.randn(batch, 8, -(-height // 2), -(-width // 2)),
-    ]
-
-
-def samples(batch=2, height=24, width=16):
-    out = []
-    for _ in range(batch):
-        sample = SegDataSample()
-        label = torch.randint(0, 4, (1, height, width))
-        label[:, :2] = 255
-        sample.gt_sem_seg = PixelData(data=label)
-        out.append(sample)
-    return out
-
-
-def total(losses):
-    return sum(value for name, value in losses.items() if 'loss' in name)
-
-
-# --- plain loops, on one image as a list of positions, each a list of channels ---
 
 
 def positions(x):
@@ -235,7 +208,7 @@ def test_gates_refuse_training_mode(type):
 @pytest.mark.parametrize('concat_input', [False, True])
 def test_every_parameter_gets_a_gradient(type, concat_input):
     head = open_gates(build(type, concat_input=concat_input))
-    losses = head.loss(features(), samples(), {})
+    losses = head.loss(features(), labels(), {})
     total(losses).backward()
     frozen = []
     for name, parameter in head.named_parameters():
@@ -251,21 +224,9 @@ def test_every_parameter_gets_a_gradient(type, concat_input):
     )
 
 
-@pytest.mark.parametrize('type', HEADS)
-def test_gradients_exist_at_the_start(type):
-    """DDP stalls on a parameter without one; closed gates give zeros."""
-    head = build(type)
-    total(head.loss(features(), samples(), {})).backward()
-    assert all(p.grad is not None for p in head.parameters() if p.requires_grad)
-    if type == 'FPNDAHead':
-        assert head.pam.gamma.scale.grad != 0 and head.cam.gamma.scale.grad != 0
-    elif type == 'FPNNonLocalHead':
-        assert head.nl_block.conv_out.bn.weight.grad.abs().max() > 0
-
-
 def test_losses_of_danet():
     head = open_gates(build('FPNDAHead'))
-    inputs, batch = features(), samples()
+    inputs, batch = features(), labels()
     losses = head.loss(inputs, batch, {})
     assert set(losses) == {
         f'{branch}.{name}'
@@ -282,16 +243,24 @@ def test_losses_of_danet():
         torch.testing.assert_close(
             losses[f'{name}.loss_ce'], head.loss_by_feat(logits, batch)['loss_ce']
         )
-    # at inference the branches are not classified
     head.eval()
-    expected = head.forward_train(inputs)[0]
-    head.pam_conv_seg.forward = head.cam_conv_seg.forward = lambda _: pytest.fail('used')
-    torch.testing.assert_close(head(inputs), expected)
+    torch.testing.assert_close(head(inputs), head.forward_train(inputs)[0])
+
+
+@pytest.mark.parametrize('type', GATED)
+def test_closed_gates_open(type):
+    """Their gradients are not zero, though what lies behind them gets zeros yet."""
+    head = build(type)
+    total(head.loss(features(), labels(), {})).backward()
+    if type == 'FPNDAHead':
+        assert head.pam.gamma.scale.grad != 0 and head.cam.gamma.scale.grad != 0
+    else:
+        assert head.nl_block.conv_out.bn.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize('type', ['FPNEMAHead', 'FPNNonLocalHead'])
 def test_one_loss(type):
-    assert set(build(type).loss(features(), samples(), {})) == {'loss_ce', 'acc_seg'}
+    assert set(build(type).loss(features(), labels(), {})) == {'loss_ce', 'acc_seg'}
 
 
 def test_dropout_reaches_every_classifier():
@@ -318,36 +287,6 @@ def test_bases_move_in_training_only():
 
 
 @pytest.mark.parametrize('type', HEADS)
-def test_eval_is_deterministic(type):
-    """Twice the same, whatever else is in the batch, and nothing is written."""
-    head = open_gates(build(type)).eval()
-    before = {name: value.clone() for name, value in head.state_dict().items()}
-    inputs = features(batch=3)
-    out = head(inputs)
-    assert torch.equal(head(inputs), out)
-    torch.testing.assert_close(
-        head([x[1:2] for x in inputs]), out[1:2], rtol=1e-4, atol=1e-5
-    )
-    head.gates(inputs)
-    for name, value in head.state_dict().items():
-        assert torch.equal(value, before[name]), name
-
-
-@pytest.mark.parametrize('type', HEADS)
-@pytest.mark.parametrize('num_classes', [2, 7])
-@pytest.mark.parametrize('batch,height,width', [(1, 9, 7), (3, 5, 6), (1, 2, 3)])
-def test_classes_and_odd_sizes(type, num_classes, batch, height, width):
-    head = build(type, num_classes=num_classes)
-    inputs = features(batch, height, width)
-    assert head(inputs).shape == (batch, num_classes, height, width)
-    batch = samples(batch, 4 * height + 1, 4 * width - 1)
-    for sample in batch:
-        sample.gt_sem_seg.data[sample.gt_sem_seg.data < 255] %= num_classes
-    losses = head.loss(inputs, batch, {})
-    assert all(torch.isfinite(value).all() for value in losses.values())
-
-
-@pytest.mark.parametrize('type', HEADS)
 def test_concat_input_gives_the_capacity_of_seam(type):
     def weights(head):
         return sum(p.numel() for p in head.parameters() if p.requires_grad)
@@ -365,16 +304,6 @@ def test_concat_input_gives_the_capacity_of_seam(type):
     torch.testing.assert_close(
         head(inputs), head.conv_seg(head.conv_cat(torch.cat([head.attend(v), v], 1)))
     )
-
-
-@pytest.mark.parametrize('type', HEADS)
-def test_bfloat16_autocast(type):
-    head = open_gates(build(type))
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        loss = total(head.loss(features(), samples(), {}))
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert all(torch.isfinite(p.grad).all() for p in head.parameters() if p.requires_grad)
 
 
 def test_channel_attention_beyond_float16():

@@ -96,6 +96,7 @@ def test_transfer_in_parts():
         MODELS.build(dict(get_config(NAME).model, transfer='blur'))
 
 
+@pytest.mark.slow
 def test_pass_takes_the_style_over():
     """An autoencoder that has learned: brightness and contrast become the style's."""
     model = build()
@@ -139,6 +140,7 @@ def test_networks_do_not_share_gradients():
         assert used == [name in ours, name not in ours], name
 
 
+@pytest.mark.slow
 def test_training_fills_the_styles(phantom, tmp_path):
     """From the training split, rescaled; and the checkpoint holds them."""
     cfg = load_config(
