@@ -14,10 +14,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..config_lookup import config_path, get_config
-from ..engine import last_checkpoint, safe_loading
+from ..engine import build_runner, check_config, last_checkpoint, unwrapped
 from ..errors import InputError
 from .inference import load_weights
 
+# Beside those of mmengine's runner, whatever config it is.
+OWN_KEYS = ('runner_type', 'trust_checkpoint')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -44,7 +46,7 @@ def load_config(
     """
     cfg = get_config(name)
     if options:
-        known = {*cfg, *inspect.signature(Runner).parameters}
+        known = {*cfg, *inspect.signature(Runner).parameters, *OWN_KEYS}
         for key in options:
             if key.split('.')[0] not in known:  # mmengine would take it, for nobody
                 raise InputError(
@@ -204,17 +206,21 @@ def train(cfg: Config, trust: bool = False) -> Runner:
 
     Args:
         cfg (Config): from :func:`load_config`.
-        trust (bool): also loads checkpoints that could run code. Default: False.
+        trust (bool): also loads checkpoints that could run code, as does
+            ``trust_checkpoint`` in the config. Default: False.
 
     Returns:
         Runner: after the training.
 
     Raises:
-        InputError: bad data, or pretrained weights that cannot be fetched.
+        InputError: bad data, a config that cannot be built, a checkpoint that cannot be
+            read, or pretrained weights that cannot be fetched.
     """
+    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     try:
-        with safe_loading(trust), named(cfg.work_dir):
-            runner = Runner.from_cfg(cfg)
+        with named(cfg.work_dir):
+            check_config(cfg, ('train', 'val'))
+            runner = build_runner(cfg)
             runner.train()
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
@@ -261,7 +267,7 @@ def test(
     """
     evaluators = cfg.test_evaluator
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics = [item for item in evaluators if item['type'] == 'DiceJaccardMetric']
+    metrics = [item for item in evaluators if item.get('type') == 'DiceJaccardMetric']
     if out is not None and not metrics:
         raise InputError(
             '--out: test_evaluator of the config has no '
@@ -272,7 +278,9 @@ def test(
         metric['output_dir'] = out
     if show_dir is not None:
         hooks: Sequence[dict] = [
-            hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'OverlayHook'
+            hook
+            for hook in cfg.get('custom_hooks') or []
+            if hook.get('type') == 'OverlayHook'
         ]
         if not hooks:
             raise InputError('--show-dir: custom_hooks of the config has no OverlayHook.')
@@ -282,11 +290,12 @@ def test(
             raise InputError('--tta: the config has no tta_model and tta_pipeline.')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if not Path(checkpoint).is_file():  # before the data are looked for
+        raise InputError(f'checkpoint {checkpoint}: no such file.')
     cfg.load_from, cfg.resume = None, False
+    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     with named(cfg.work_dir):
-        runner = Runner.from_cfg(cfg)
-        model = runner.model
-        while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
-            model = model.module
-        load_weights(model, checkpoint, trust)
+        check_config(cfg, ('test',))
+        runner = build_runner(cfg)
+        load_weights(unwrapped(runner.model), checkpoint, cfg.trust_checkpoint)
         return runner.test()

@@ -1,11 +1,9 @@
 """Checkpoints that are whole, plain, and enough to go on bit by bit."""
 
 import contextlib
-import functools
 import os
 import random
 import re
-import threading
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple, Union
 
@@ -14,7 +12,6 @@ import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
@@ -22,6 +19,8 @@ from torch import nn
 from ..atomic import PARTIAL, write_whole
 from ..datasets.seeding import derived_seed
 from ..errors import InputError
+from .reading import plain
+from .runner import SafeRunner, guard_runner
 
 
 class WholeFiles(LocalBackend):
@@ -57,66 +56,12 @@ class WholeFiles(LocalBackend):
 BACKEND = 'seam_seg.whole_files'
 register_backend(BACKEND, WholeFiles, force=True)
 
-_loading = threading.RLock()
 
-
-@contextlib.contextmanager
-def safe_loading(trust: bool = False) -> Iterator[None]:
-    """Lets ``torch.load`` read nothing but tensors, numbers and strings.
-
-    mmengine reads a file that holds more all the same, which runs whatever code came
-    with it; and a resume executes the text ``config`` of its ``meta`` (mmengine writes
-    ``cfg``), which is left out here. One thread at a time.
-
-    Args:
-        trust (bool): switches the protection off. Default: False.
-
-    Raises:
-        InputError: inside, a file that holds more, or that is damaged; it is named.
-    """
-    if trust:
-        yield
-        return
-    _loading.acquire()
-    plain = torch.load
-
-    @functools.wraps(plain)
-    def load(file, *args, **kwargs):
-        name = file if isinstance(file, (str, Path)) else '(in memory)'
-        kwargs['weights_only'] = True
-        # mmengine allows more, getattr among it; torch before 2.5 has no such list.
-        allowed = getattr(torch.serialization, 'get_safe_globals', list)()
-        try:
-            if allowed:
-                torch.serialization.clear_safe_globals()
-            content = plain(file, *args, **kwargs)
-            if isinstance(content, dict) and isinstance(content.get('meta'), dict):
-                content['meta'].pop('config', None)
-            return content
-        except FileNotFoundError:
-            raise InputError(f'checkpoint {name}: no such file.') from None
-        except Exception as error:  # torch.load fails in many ways
-            if 'Unsupported' in str(error):
-                raise InputError(
-                    f'checkpoint {name}: holds more than tensors, numbers and strings, '
-                    'and reading that runs code which came with the file. If you trust '
-                    'where it is from, add --trust-checkpoint (of tools/train.py, '
-                    'test.py, predict.py and export_onnx.py).'
-                ) from error
-            raise InputError(
-                f'checkpoint {name}: cannot be read, it is damaged or no '
-                f'checkpoint ({type(error).__name__}).'
-            ) from error
-        finally:
-            if allowed:
-                torch.serialization.add_safe_globals(allowed)
-
-    torch.load = load
-    try:
-        yield
-    finally:
-        torch.load = plain
-        _loading.release()
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The segmentor in the wrappers of a parallel training and of TTA."""
+    while hasattr(model, 'module'):
+        model = model.module
+    return model
 
 
 def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> dict:
@@ -189,6 +134,11 @@ class SafeCheckpointHook(CheckpointHook):
     def __init__(self, **kwargs) -> None:
         super().__init__(backend_args=dict(backend=BACKEND), **kwargs)
 
+    def before_run(self, runner: Runner) -> None:
+        """Has other runners read safely too: mmseg's test.py heeds no ``runner_type``."""
+        if not isinstance(runner, SafeRunner):
+            guard_runner(runner)
+
     def before_train(self, runner: Runner) -> None:
         """Clears what a killed training left half-written."""
         super().before_train(runner)
@@ -211,9 +161,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuses what would load in part only, in a resume and of ``load_from``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        name = runner._load_from
-        check_weights(model, checkpoint, name)
+        # What mmengine finds by itself, in a resume, has no name here.
+        name = plain(runner._load_from or runner.work_dir)
+        check_weights(unwrapped(runner.model), checkpoint, name)
         if runner._resume:
             held = {*checkpoint, *checkpoint.get('meta', {})}
             missing = {
@@ -296,7 +246,7 @@ class IterationSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict = None
+        self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None
     ) -> None:
         """Seeds torch, NumPy and Python."""
         seed = derived_seed(runner.seed, runner.iter, get_rank())
