@@ -4,14 +4,18 @@ import argparse
 import functools
 import logging
 import sys
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Protocol, Sequence
 
 from mmengine.config import DictAction
 from mmengine.utils import track_iter_progress
 
 from ..errors import InputError
 
-Main = Callable[[Optional[Sequence[str]]], int]
+
+class Main(Protocol):
+    """``main(argv)`` of a tool, which returns the exit status."""
+
+    def __call__(self, argv: Optional[Sequence[str]] = None) -> int: ...
 
 
 def progress(tasks: list) -> Iterator:

@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -14,13 +14,17 @@ from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from ..config_lookup import get_config
+from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.readers import read_image, to_uint8
-from ..engine import building, check_weights, read_checkpoint
+from ..engine import check_weights, read_checkpoint
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
+
+# A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
+# ONNX file. torch types whatever else a module has as a tensor or a module.
+Model = Any
 
 
 def load_weights(
@@ -76,7 +80,7 @@ class Ensemble(nn.Module):
         models (Sequence[nn.Module]): segmentors, as of the folds of a cross-validation.
     """
 
-    def __init__(self, models: Sequence[nn.Module]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
 
@@ -91,7 +95,8 @@ class Ensemble(nn.Module):
             probabilities, ``pred_sem_seg`` their largest.
         """
         # A segmentor writes its results into the samples that it is given.
-        results = [model.test_step(copy.deepcopy(data)) for model in self.models]
+        modules: Sequence[Model] = list(self.models)
+        results = [model.test_step(copy.deepcopy(data)) for model in modules]
         merged = results[0]
         for sample, *others in zip(*results):
             mean = torch.stack(
@@ -103,7 +108,7 @@ class Ensemble(nn.Module):
         return merged
 
 
-def build_model(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> Model:
     """Builds the model of a config, without weights.
 
     Args:
@@ -125,7 +130,7 @@ def init_model(
     checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
     device: Optional[str] = None,
     trust: bool = False,
-) -> nn.Module:
+) -> Model:
     """Builds a model and loads its weights.
 
     Args:
@@ -161,7 +166,7 @@ def init_model(
             f'checkpoint {files[0]}: its dataset_meta does not name the '
             f'{count} classes of the model with a colour for each.'
         )
-    model = models[0] if len(models) == 1 else Ensemble(models)
+    model: Model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     with building(cfg, 'test_dataloader.dataset.pipeline'):
         model.pipeline = [
@@ -189,7 +194,7 @@ class Prediction(NamedTuple):
     image: np.ndarray
 
 
-def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction:
+def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
     """Segments one image.
 
     Args:
@@ -224,6 +229,6 @@ def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction
     )
 
 
-def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+def predict_mask(model: Model, image: Union[str, Path, np.ndarray]) -> np.ndarray:
     """The mask of :func:`predict`, (H, W) uint8 labels at the original size."""
     return predict(model, image).mask

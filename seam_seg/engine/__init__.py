@@ -7,7 +7,7 @@ from .checkpoint import (
     last_checkpoint,
     unwrapped,
 )
-from .config_check import build_runner, building, check_config
+from .config_check import build_runner, check_config
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
@@ -20,7 +20,6 @@ __all__ = [
     'SafeRunner',
     'StyleImagesHook',
     'build_runner',
-    'building',
     'check_config',
     'check_weights',
     'last_checkpoint',

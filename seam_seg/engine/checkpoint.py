@@ -1,11 +1,12 @@
 """Checkpoints that are whole, plain, and enough to go on bit by bit."""
 
 import contextlib
+import inspect
 import os
 import random
 import re
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -57,14 +58,14 @@ BACKEND = 'seam_seg.whole_files'
 register_backend(BACKEND, WholeFiles, force=True)
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: Any) -> Any:
     """The segmentor in the wrappers of a parallel training and of TTA."""
     while hasattr(model, 'module'):
         model = model.module
     return model
 
 
-def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> dict:
+def check_weights(model: nn.Module, content: Any, name: Union[str, Path]) -> dict:
     """Compares a checkpoint with a model: all of it fits, or it is an error.
 
     mmengine warns about missing weights and goes on with random ones, which here would
@@ -72,7 +73,7 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
 
     Args:
         model (nn.Module): the segmentor.
-        content (object): what was loaded.
+        content (Any): what was loaded.
         name (str | Path): of the checkpoint, for the message.
 
     Returns:
@@ -131,8 +132,10 @@ class SafeCheckpointHook(CheckpointHook):
         **kwargs: of mmengine's ``CheckpointHook``; local folders only.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(backend_args=dict(backend=BACKEND), **kwargs)
+        # What mmengine's hook does not know it keeps for this, at the first checkpoint.
+        inspect.signature(Runner.save_checkpoint).bind_partial(**self.args)
 
     def before_run(self, runner: Runner) -> None:
         """Has other runners read safely too: mmseg's test.py heeds no ``runner_type``."""

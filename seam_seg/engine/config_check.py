@@ -1,50 +1,27 @@
 """Whether a config can be built, found out before a run is."""
 
-import contextlib
 import copy
 import inspect
-from typing import Any, Callable, Iterator, Sequence, Tuple, Type
+from typing import Any, Sequence
 
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import Registry, init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, EVALUATOR, LOOPS, MODELS, PARAM_SCHEDULERS, RUNNERS
+from mmseg.registry import (
+    DATASETS,
+    EVALUATOR,
+    LOOPS,
+    MODELS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    RUNNERS,
+)
 
+from ..config_lookup import FAULTS, building
 from ..errors import InputError
 from .runner import SafeRunner
-
-# Of a run. A RuntimeError is as likely that of a GPU, or of a network.
-FAULTS = (AssertionError, AttributeError, ImportError, KeyError, TypeError, ValueError)
-
-
-@contextlib.contextmanager
-def building(
-    cfg: Config, section: str, errors: Tuple[Type[Exception], ...] = (Exception,)
-) -> Iterator[None]:
-    """The one place that calls an exception the config's fault.
-
-    Args:
-        cfg (Config): that something is built from inside the block.
-        section (str): of the config, for the message.
-        errors (tuple[Type[Exception], ...]): those that are. Default: any.
-
-    Raises:
-        InputError: one was raised. An InputError keeps its message, and what the system
-            refuses its file name.
-    """
-    try:
-        yield
-    except (InputError, OSError):
-        raise
-    except errors as error:
-        said = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise InputError(
-            f'config {getattr(cfg, "filename", None) or "(in memory)"}: {section} cannot '
-            f'be built ({type(error).__name__}: {" ".join(str(said).split())}). '
-            'Correct it, or --cfg-options.'
-        ) from error
 
 
 def check_config(cfg: Config, splits: Sequence[str]) -> None:
@@ -86,6 +63,9 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
     if 'train' not in splits or cfg.get('optim_wrapper') is None:
         return
     with building(cfg, 'optim_wrapper'):
+        kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
+        if kind is not None:  # mmengine's message would not name it
+            _class_of(OPTIMIZERS, kind)
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     if not isinstance(optimizer, OptimWrapperDict):
         with building(cfg, 'param_scheduler'):
@@ -118,7 +98,7 @@ def build_runner(cfg: Config) -> Runner:
         return RUNNERS.build(cfg)
 
 
-def _class_of(registry: Registry, kind: Any) -> Callable[..., Any]:
+def _class_of(registry: Registry, kind: Any) -> Any:
     """The class that a config means by ``type``."""
     found = registry.get(kind) if isinstance(kind, str) else kind
     if found is None:

@@ -144,7 +144,7 @@ def _nothing_else_allowed() -> Iterator[None]:
     # torch before 2.5 has no such list.
     listed = getattr(torch.serialization, 'get_safe_globals', list)
     with _reading:
-        allowed = listed()
+        allowed: list = listed()
         owners = [item[0] if isinstance(item, tuple) else item for item in allowed]
         homes = [str(getattr(owner, '__module__', '')) for owner in owners]
         if all(home.startswith('torch.') for home in homes):

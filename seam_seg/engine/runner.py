@@ -6,6 +6,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
+from ..config_lookup import building
 from .reading import guarded
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
@@ -63,6 +64,12 @@ class SafeRunner(Runner):
         if not self.cfg.get('trust_checkpoint', False):
             guard_init(built)
         return built
+
+    def _init_model_weights(self) -> None:
+        # What init_cfg names is built here and nowhere before.
+        faults = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
+        with building(self.cfg, 'init_cfg of the model', faults):
+            super()._init_model_weights()
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Loads a checkpoint, also for ``resume``.
