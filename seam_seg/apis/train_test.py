@@ -82,6 +82,9 @@ def _check_numbers(cfg: Config) -> None:
                 f'{section}={cfg[section]}: must be a dict, as in the '
                 'configs of seam_seg.'
             )
+    for loader in LOADERS:
+        if cfg.get(loader) and not isinstance(cfg[loader].get('dataset'), dict):
+            raise InputError(f'{loader}.dataset: must be a dict, a data set.')
     numbers = {
         f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
         for loader in LOADERS
@@ -160,10 +163,10 @@ def set_amp(cfg: Config) -> None:
         raise InputError(
             '--amp: needs a CUDA device, and there is none here. Train without it.'
         )
-    if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+    kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(
-            f'--amp: does not go with the optimizer wrapper '
-            f'{cfg.optim_wrapper.type} of the config.'
+            f'--amp: does not go with the optimizer wrapper {kind} of the config.'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.loss_scale = 'dynamic'
@@ -173,7 +176,8 @@ def set_tensorboard(cfg: Config) -> None:
     """Adds TensorBoard to the places that scalars and overlays are written to.
 
     Raises:
-        InputError: the package tensorboard is not installed.
+        InputError: the package tensorboard is not installed, or the config has no
+            visualizer.
     """
     try:
         import tensorboard  # noqa: F401
@@ -181,6 +185,8 @@ def set_tensorboard(cfg: Config) -> None:
         raise InputError(
             '--tensorboard: not installed. pip install tensorboard'
         ) from None
+    if not (cfg.get('visualizer') or {}).get('vis_backends'):
+        raise InputError('--tensorboard: the config has no visualizer.vis_backends.')
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
 
 
@@ -265,7 +271,7 @@ def test(
         InputError: bad data, a checkpoint of another model, or an option that the
             config has no place for.
     """
-    evaluators = cfg.test_evaluator
+    evaluators = cfg.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     metrics = [item for item in evaluators if item.get('type') == 'DiceJaccardMetric']
     if out is not None and not metrics:
