@@ -1,13 +1,16 @@
-"""Where the configs are, in a clone as in an installed wheel."""
+"""Where the configs are, in a clone as in an installed wheel, and whose an error is."""
 
+import contextlib
 from pathlib import Path
-from typing import Tuple
+from typing import Iterator, Tuple, Type
 
 from mmengine.config import Config
 
 from .errors import InputError
 
 PACKAGE = Path(__file__).resolve().parent
+# Of a run. A RuntimeError is as likely that of a GPU, or of a network.
+FAULTS = (AssertionError, AttributeError, ImportError, KeyError, TypeError, ValueError)
 
 
 def project_root() -> Path:
@@ -92,3 +95,31 @@ def network_size(cfg: Config) -> Tuple[int, int]:
         if step['type'] == 'ResizeVPI'
     ]
     return tuple(scales[0][::-1]) if scales else (1024, 256)
+
+
+@contextlib.contextmanager
+def building(
+    cfg: Config, section: str, errors: Tuple[Type[Exception], ...] = (Exception,)
+) -> Iterator[None]:
+    """The one place that calls an exception the config's fault.
+
+    Args:
+        cfg (Config): that something is built from inside the block.
+        section (str): of the config, for the message.
+        errors (tuple[Type[Exception], ...]): those that are. Default: any.
+
+    Raises:
+        InputError: one was raised. An InputError keeps its message, and what the system
+            refuses its file name.
+    """
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except errors as error:
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise InputError(
+            f'config {getattr(cfg, "filename", None) or "(in memory)"}: {section} cannot '
+            f'be built ({type(error).__name__}: {" ".join(str(said).split())}). '
+            'Correct it, or --cfg-options.'
+        ) from error

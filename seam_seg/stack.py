@@ -29,19 +29,6 @@ SUPPORTED = dict(
 )
 
 
-def _version(text: str) -> tuple:
-    """``'2.3.6rc1'`` -> ``(2, 3, 6)``: the digits that begin each part."""
-    parts = []
-    for part in text.split('+')[0].split('.')[:3]:
-        digits = ''
-        for char in part:
-            if not char.isdigit():
-                break
-            digits += char
-        parts.append(int(digits or 0))
-    return tuple(parts)
-
-
 def check_stack() -> None:
     """Imports the stack and checks its versions.
 
@@ -76,8 +63,10 @@ def check_stack() -> None:
                 f'seam_seg needs {name}, which does not import '
                 f'({type(error).__name__}: {error}).\n{remedy}'
             ) from error
+        from mmengine.utils import digit_version  # it imports by now
+
         found = module.__version__
-        if not _version(lowest) <= _version(found) < _version(limit):
+        if not digit_version(lowest) <= digit_version(found) < digit_version(limit):
             raise ImportError(
                 f'seam_seg needs {name} >= {lowest}, < {limit}, but {name} {found} '
                 f'is installed.\n{remedy}'

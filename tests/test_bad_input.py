@@ -1,5 +1,6 @@
 """Bad input to every tool: one line that names it, a status, and nothing left behind."""
 
+import os
 import pickle
 import re
 import zlib
@@ -93,8 +94,11 @@ def png_of_size(width, height):
 class Bomb:
     """Runs code where it is unpickled."""
 
+    def __init__(self, function=print, argument='the code in the checkpoint runs'):
+        self.call = function, (argument,)
+
     def __reduce__(self):
-        return (print, ('the code in the checkpoint runs',))
+        return self.call
 
 
 def predict(*arguments, out=None):
@@ -327,6 +331,25 @@ CASES = {
         own(lambda b: b.file('x.pth', pickle.dumps(Bomb()))),
         'x.pth: holds more than',
     ),
+    'checkpoint that calls the system': (
+        own(
+            lambda b: b.weights(
+                meta=dict(x=Bomb(os.system, 'echo the code in the checkpoint runs'))
+            )
+        ),
+        'x.pth: holds more than.*--trust-checkpoint',
+    ),
+    'publish: checkpoint that calls the system': (
+        lambda b: [
+            'publish_model',
+            READY_CONFIG,
+            b.weights(
+                meta=dict(x=Bomb(os.system, 'echo the code in the checkpoint runs'))
+            ),
+            str(b.out / 'x.pth'),
+        ],
+        'x.pth: holds more than',
+    ),
     'checkpoint of nothing': (
         own(lambda b: (torch.save({}, b.path / 'x.pth'), str(b.path / 'x.pth'))[1]),
         'x.pth: holds no weights',
@@ -466,6 +489,18 @@ CASES = {
         'normalization',
     ),
     'option of an unknown class': (train('model.decode_head.type=SEAMHat'), 'SEAMHat'),
+    'option of an unknown optimizer': (
+        train('optim_wrapper.optimizer.type=Adem'),
+        'optim_wrapper cannot be built .*Adem',
+    ),
+    'option of an unknown hook': (
+        train('default_hooks.timer.type=IterTimer'),
+        'cannot be built .*IterTimer is not in',
+    ),
+    'workers that persist without any': (
+        train('train_dataloader.persistent_workers=True'),
+        'train_dataloader cannot be built .*persistent_workers',
+    ),
     'option into a number': (train('train_cfg.max_iters.x=1'), 'max_iters'),
     'no iterations': (train('train_cfg.max_iters=-5'), 'max_iters'),
     'iterations a word': (train('train_cfg.max_iters=many'), 'max_iters'),

@@ -17,7 +17,7 @@ from seam_seg.datasets.phantom.params import PRESETS, PhantomParams, replace
 from seam_seg.datasets.phantom.rendering import make_case
 from seam_seg.datasets.readers import read_image, read_mask
 from seam_seg.datasets.vpi import read_split
-from seam_seg.engine.checkpoint import safe_loading
+from seam_seg.engine import read_checkpoint
 from seam_seg.errors import InputError
 from seam_seg.evaluation.metric import DiceJaccardMetric
 from seam_seg.models.losses import (
@@ -255,7 +255,6 @@ def test_any_checkpoint_is_read_or_refused(tmp_path, checkpoint, data):
     path = tmp_path / 'file.pth'
     path.write_bytes(content)
     try:
-        with safe_loading():
-            torch.load(path)
+        read_checkpoint(path)
     except InputError as error:
         assert str(path) in str(error)

@@ -12,6 +12,7 @@ from seam_seg.apis.export import OUTPUTS, compare, export_onnx
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import make_case
 from seam_seg.errors import InputError
+from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 MOST_DIFFERENCE = 1e-4  # of a logit
 MOST_DIFFERING = 1e-5  # share of the pixels
@@ -38,8 +39,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error('--config and --checkpoint belong together')
     if args.phantoms < 1:
         parser.error('--phantoms: at least 1')
-    own = [] if args.config is None else [args.config, args.checkpoint]
-    model = init_model(*own, device='cpu', trust=args.trust_checkpoint)
+    own = (READY_CONFIG, READY_WEIGHTS)
+    if args.config is not None:
+        own = (args.config, args.checkpoint)
+    model = init_model(*own, 'cpu', args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
     try:
         export_onnx(model, unchecked, args.output)

@@ -8,8 +8,9 @@ from typing import Optional, Sequence
 
 from seam_seg.apis.command_line import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
-from seam_seg.apis.inference import init_model
+from seam_seg.apis.inference import Model, init_model
 from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
+from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -56,10 +57,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     images = find_images(args.images)
     if args.onnx is not None:
-        model = OnnxModel(args.onnx)
+        model: Model = OnnxModel(args.onnx)
     else:
-        own = [] if args.config is None else [args.config, args.checkpoint]
-        model = init_model(*own, device=args.device, trust=args.trust_checkpoint)
+        own = (READY_CONFIG, READY_WEIGHTS)
+        if args.config is not None:
+            own = (args.config, args.checkpoint)
+        model = init_model(*own, args.device, args.trust_checkpoint)
     prepare_out(args.out, images)
     failures = [
         message

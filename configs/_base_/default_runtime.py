@@ -1,6 +1,9 @@
 default_scope = 'mmseg'
 # The one place that names the package: two of these in a config do not merge.
 custom_imports = dict(imports=['seam_seg'], allow_failed_imports=False)
+# Reads no checkpoint that could run code, also under mmseg's own tools.
+runner_type = 'SafeRunner'
+trust_checkpoint = False
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -4,15 +4,18 @@ import argparse
 import functools
 import logging
 import sys
-import traceback
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Protocol, Sequence
 
 from mmengine.config import DictAction
 from mmengine.utils import track_iter_progress
 
 from ..errors import InputError
 
-Main = Callable[[Optional[Sequence[str]]], int]
+
+class Main(Protocol):
+    """``main(argv)`` of a tool, which returns the exit status."""
+
+    def __call__(self, argv: Optional[Sequence[str]] = None) -> int: ...
 
 
 def progress(tasks: list) -> Iterator:
@@ -68,14 +71,6 @@ def error_text(error: Exception) -> str:
     return str(error).rsplit('InputError: ', 1)[-1].strip()
 
 
-def from_config(error: Exception) -> bool:
-    """Whether an error was raised while something was built as a config says."""
-    return any(
-        frame.f_code.co_name in ('build_from_cfg', 'build_dataloader', 'from_cfg')
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    )
-
-
 def report_errors(main: Main) -> Main:
     """Makes a tool's ``main(argv)`` print bad input as one line and return 2.
 
@@ -83,9 +78,9 @@ def report_errors(main: Main) -> Main:
         main (Callable): takes the arguments, returns the exit status.
 
     Returns:
-        Callable: the same, without tracebacks for :class:`InputError`, for what a config
-        names and cannot be built, for files that the system refuses, and for an
-        interruption by the user (status 130).
+        Callable: the same, without tracebacks for :class:`InputError`, for files that the
+        system refuses, and for an interruption by the user (status 130). Whatever else is
+        raised is a bug, and shows where.
     """
 
     @functools.wraps(main)
@@ -101,13 +96,6 @@ def report_errors(main: Main) -> Main:
                 str(error)
                 if error.filename is None
                 else f'{error.filename}: {error.strerror}.'
-            )
-        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-            if not from_config(error):
-                raise
-            message = (
-                f'the config cannot be built ({error_text(error)}). Correct it, '
-                'or --cfg-options.'
             )
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)

@@ -26,6 +26,7 @@ from ..config_lookup import network_size
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from .costs import take_turns
+from .inference import Model
 
 OUTPUTS = ('logits', 'mask')
 KEY = 'seam_seg'  # of the metadata in the file
@@ -72,9 +73,9 @@ class Exportable(nn.Module):
         output (str): ``'logits'`` or ``'mask'``.
     """
 
-    def __init__(self, model: nn.Module, output: str) -> None:
+    def __init__(self, model: Model, output: str) -> None:
         super().__init__()
-        self.model = copy.deepcopy(model).cpu()
+        self.model: Model = copy.deepcopy(model).cpu()
         for module in list(self.model.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, Upsample) and child.scale_factor:
@@ -112,7 +113,7 @@ class Exportable(nn.Module):
         return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
 
-def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits') -> None:
+def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') -> None:
     """Writes a model as one ONNX file, with what prediction needs as metadata.
 
     The input ``image`` is (1, 1, height, width) float32, grey levels from 0 to 255 of
@@ -166,6 +167,7 @@ def export_onnx(model: nn.Module, path: Union[str, Path], output: str = 'logits'
             'ONNX: this network cannot be exported with a free height and width '
             f'({type(error).__name__}). SEAM and the attention heads on an FPN can.'
         ) from error
+    assert program is not None  # of the exporter that dynamo asks for
     content = program.model_proto
     onnx.helper.set_model_props(
         content,
@@ -243,10 +245,7 @@ class OnnxModel:
 
 
 def compare(
-    model: nn.Module,
-    path: Union[str, Path],
-    images: Sequence[np.ndarray],
-    rounds: int = 5,
+    model: Model, path: Union[str, Path], images: Sequence[np.ndarray], rounds: int = 5
 ) -> dict:
     """Compares an exported file with the model it came from.
 
@@ -315,7 +314,7 @@ def compare(
     )
 
 
-def rescale(model: nn.Module, image: np.ndarray) -> np.ndarray:
+def rescale(model: Model, image: np.ndarray) -> np.ndarray:
     """An image as the network gets it: (1, 1, h, w) float32, 0 to 255."""
     steps = Compose(model.pipeline[1:])
     sample = dict(img=image, ori_shape=image.shape, img_shape=image.shape)

@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -10,18 +10,21 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from ..config_lookup import get_config
+from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.readers import read_image, to_uint8
-from ..engine import check_weights, safe_loading
+from ..engine import check_weights, read_checkpoint
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
+
+# A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
+# ONNX file. torch types whatever else a module has as a tensor or a module.
+Model = Any
 
 
 def load_weights(
@@ -42,10 +45,7 @@ def load_weights(
             numbers and strings, or weights of another model.
     """
     path = Path(checkpoint)
-    if not path.is_file():
-        raise InputError(f'checkpoint {path}: no such file.')
-    with safe_loading(trust):
-        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    content = read_checkpoint(path, trust)
     model.load_state_dict(check_weights(model, content, path), strict=False)
     return content.get('meta', {})
 
@@ -80,7 +80,7 @@ class Ensemble(nn.Module):
         models (Sequence[nn.Module]): segmentors, as of the folds of a cross-validation.
     """
 
-    def __init__(self, models: Sequence[nn.Module]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
 
@@ -95,7 +95,8 @@ class Ensemble(nn.Module):
             probabilities, ``pred_sem_seg`` their largest.
         """
         # A segmentor writes its results into the samples that it is given.
-        results = [model.test_step(copy.deepcopy(data)) for model in self.models]
+        modules: Sequence[Model] = list(self.models)
+        results = [model.test_step(copy.deepcopy(data)) for model in modules]
         merged = results[0]
         for sample, *others in zip(*results):
             mean = torch.stack(
@@ -107,12 +108,29 @@ class Ensemble(nn.Module):
         return merged
 
 
+def build_model(cfg: Config) -> Model:
+    """Builds the model of a config, without weights.
+
+    Args:
+        cfg (Config): of which ``model`` is built.
+
+    Returns:
+        nn.Module: the segmentor.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    with building(cfg, 'model'):
+        return MODELS.build(cfg.model)
+
+
 def init_model(
     config: Union[str, Path, Config] = READY_CONFIG,
     checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
     device: Optional[str] = None,
     trust: bool = False,
-) -> nn.Module:
+) -> Model:
     """Builds a model and loads its weights.
 
     Args:
@@ -133,9 +151,8 @@ def init_model(
     """
     target = find_device(device)
     cfg = config if isinstance(config, Config) else get_config(str(config))
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
-    models = [MODELS.build(cfg.model) for _ in files]
+    models = [build_model(cfg) for _ in files]
     meta = [load_weights(model, file, trust) for model, file in zip(models, files)][0]
     dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
     count = models[0].decode_head.num_classes
@@ -149,13 +166,14 @@ def init_model(
             f'checkpoint {files[0]}: its dataset_meta does not name the '
             f'{count} classes of the model with a colour for each.'
         )
-    model = models[0] if len(models) == 1 else Ensemble(models)
+    model: Model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
-    model.pipeline = [
-        TRANSFORMS.build(step)
-        for step in cfg.test_dataloader.dataset.pipeline
-        if step['type'] != 'LoadVPIAnnotations'
-    ]
+    with building(cfg, 'test_dataloader.dataset.pipeline'):
+        model.pipeline = [
+            TRANSFORMS.build(step)
+            for step in cfg.test_dataloader.dataset.pipeline
+            if step['type'] != 'LoadVPIAnnotations'
+        ]
     model.dataset_meta = dataset_meta
     if target.type == 'cpu':  # a fifth faster there (studies/speed); elsewhere unmeasured
         model.to(memory_format=torch.channels_last)
@@ -176,7 +194,7 @@ class Prediction(NamedTuple):
     image: np.ndarray
 
 
-def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction:
+def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
     """Segments one image.
 
     Args:
@@ -211,6 +229,6 @@ def predict(model: nn.Module, image: Union[str, Path, np.ndarray]) -> Prediction
     )
 
 
-def predict_mask(model: nn.Module, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+def predict_mask(model: Model, image: Union[str, Path, np.ndarray]) -> np.ndarray:
     """The mask of :func:`predict`, (H, W) uint8 labels at the original size."""
     return predict(model, image).mask

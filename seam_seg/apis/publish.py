@@ -6,13 +6,11 @@ from typing import Union
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
 from ..atomic import write_whole
 from ..errors import InputError
 from ..version import __version__
-from .inference import load_weights
+from .inference import build_model, load_weights
 
 
 def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path]) -> int:
@@ -33,8 +31,7 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
         InputError: not the checkpoint of that config, or a weight that half precision
             cannot hold.
     """
-    init_default_scope('mmseg')
-    model = MODELS.build(config.model)
+    model = build_model(config)
     meta = load_weights(model, checkpoint)
     if not {'dataset_meta', 'iter', 'seed'} <= meta.keys():
         raise InputError(

@@ -14,10 +14,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..config_lookup import config_path, get_config
-from ..engine import last_checkpoint, safe_loading
+from ..engine import build_runner, check_config, last_checkpoint, unwrapped
 from ..errors import InputError
 from .inference import load_weights
 
+# Beside those of mmengine's runner, whatever config it is.
+OWN_KEYS = ('runner_type', 'trust_checkpoint')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -44,7 +46,7 @@ def load_config(
     """
     cfg = get_config(name)
     if options:
-        known = {*cfg, *inspect.signature(Runner).parameters}
+        known = {*cfg, *inspect.signature(Runner).parameters, *OWN_KEYS}
         for key in options:
             if key.split('.')[0] not in known:  # mmengine would take it, for nobody
                 raise InputError(
@@ -80,6 +82,9 @@ def _check_numbers(cfg: Config) -> None:
                 f'{section}={cfg[section]}: must be a dict, as in the '
                 'configs of seam_seg.'
             )
+    for loader in LOADERS:
+        if cfg.get(loader) and not isinstance(cfg[loader].get('dataset'), dict):
+            raise InputError(f'{loader}.dataset: must be a dict, a data set.')
     numbers = {
         f'{loader}.batch_size': cfg[loader].get('batch_size', 1)
         for loader in LOADERS
@@ -158,10 +163,10 @@ def set_amp(cfg: Config) -> None:
         raise InputError(
             '--amp: needs a CUDA device, and there is none here. Train without it.'
         )
-    if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+    kind = (cfg.get('optim_wrapper') or {}).get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(
-            f'--amp: does not go with the optimizer wrapper '
-            f'{cfg.optim_wrapper.type} of the config.'
+            f'--amp: does not go with the optimizer wrapper {kind} of the config.'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.loss_scale = 'dynamic'
@@ -171,7 +176,8 @@ def set_tensorboard(cfg: Config) -> None:
     """Adds TensorBoard to the places that scalars and overlays are written to.
 
     Raises:
-        InputError: the package tensorboard is not installed.
+        InputError: the package tensorboard is not installed, or the config has no
+            visualizer.
     """
     try:
         import tensorboard  # noqa: F401
@@ -179,6 +185,8 @@ def set_tensorboard(cfg: Config) -> None:
         raise InputError(
             '--tensorboard: not installed. pip install tensorboard'
         ) from None
+    if not (cfg.get('visualizer') or {}).get('vis_backends'):
+        raise InputError('--tensorboard: the config has no visualizer.vis_backends.')
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
 
 
@@ -204,17 +212,21 @@ def train(cfg: Config, trust: bool = False) -> Runner:
 
     Args:
         cfg (Config): from :func:`load_config`.
-        trust (bool): also loads checkpoints that could run code. Default: False.
+        trust (bool): also loads checkpoints that could run code, as does
+            ``trust_checkpoint`` in the config. Default: False.
 
     Returns:
         Runner: after the training.
 
     Raises:
-        InputError: bad data, or pretrained weights that cannot be fetched.
+        InputError: bad data, a config that cannot be built, a checkpoint that cannot be
+            read, or pretrained weights that cannot be fetched.
     """
+    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     try:
-        with safe_loading(trust), named(cfg.work_dir):
-            runner = Runner.from_cfg(cfg)
+        with named(cfg.work_dir):
+            check_config(cfg, ('train', 'val'))
+            runner = build_runner(cfg)
             runner.train()
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
@@ -259,9 +271,9 @@ def test(
         InputError: bad data, a checkpoint of another model, or an option that the
             config has no place for.
     """
-    evaluators = cfg.test_evaluator
+    evaluators = cfg.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics = [item for item in evaluators if item['type'] == 'DiceJaccardMetric']
+    metrics = [item for item in evaluators if item.get('type') == 'DiceJaccardMetric']
     if out is not None and not metrics:
         raise InputError(
             '--out: test_evaluator of the config has no '
@@ -272,7 +284,9 @@ def test(
         metric['output_dir'] = out
     if show_dir is not None:
         hooks: Sequence[dict] = [
-            hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'OverlayHook'
+            hook
+            for hook in cfg.get('custom_hooks') or []
+            if hook.get('type') == 'OverlayHook'
         ]
         if not hooks:
             raise InputError('--show-dir: custom_hooks of the config has no OverlayHook.')
@@ -282,11 +296,12 @@ def test(
             raise InputError('--tta: the config has no tta_model and tta_pipeline.')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if not Path(checkpoint).is_file():  # before the data are looked for
+        raise InputError(f'checkpoint {checkpoint}: no such file.')
     cfg.load_from, cfg.resume = None, False
+    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     with named(cfg.work_dir):
-        runner = Runner.from_cfg(cfg)
-        model = runner.model
-        while hasattr(model, 'module'):  # the wrappers of DDP and of TTA
-            model = model.module
-        load_weights(model, checkpoint, trust)
+        check_config(cfg, ('test',))
+        runner = build_runner(cfg)
+        load_weights(unwrapped(runner.model), checkpoint, cfg.trust_checkpoint)
         return runner.test()

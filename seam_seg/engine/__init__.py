@@ -5,17 +5,24 @@ from .checkpoint import (
     SafeCheckpointHook,
     check_weights,
     last_checkpoint,
-    safe_loading,
+    unwrapped,
 )
+from .config_check import build_runner, check_config
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
+from .reading import read_checkpoint
+from .runner import SafeRunner
 
 __all__ = [
     'IterationSeedHook',
     'OverlayHook',
     'RuntimeHook',
     'SafeCheckpointHook',
+    'SafeRunner',
     'StyleImagesHook',
+    'build_runner',
+    'check_config',
     'check_weights',
     'last_checkpoint',
-    'safe_loading',
+    'read_checkpoint',
+    'unwrapped',
 ]

@@ -1,20 +1,18 @@
 """Checkpoints that are whole, plain, and enough to go on bit by bit."""
 
 import contextlib
-import functools
+import inspect
 import os
 import random
 import re
-import threading
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
@@ -22,6 +20,8 @@ from torch import nn
 from ..atomic import PARTIAL, write_whole
 from ..datasets.seeding import derived_seed
 from ..errors import InputError
+from .reading import plain
+from .runner import SafeRunner, guard_runner
 
 
 class WholeFiles(LocalBackend):
@@ -57,69 +57,15 @@ class WholeFiles(LocalBackend):
 BACKEND = 'seam_seg.whole_files'
 register_backend(BACKEND, WholeFiles, force=True)
 
-_loading = threading.RLock()
+
+def unwrapped(model: Any) -> Any:
+    """The segmentor in the wrappers of a parallel training and of TTA."""
+    while hasattr(model, 'module'):
+        model = model.module
+    return model
 
 
-@contextlib.contextmanager
-def safe_loading(trust: bool = False) -> Iterator[None]:
-    """Lets ``torch.load`` read nothing but tensors, numbers and strings.
-
-    mmengine reads a file that holds more all the same, which runs whatever code came
-    with it; and a resume executes the text ``config`` of its ``meta`` (mmengine writes
-    ``cfg``), which is left out here. One thread at a time.
-
-    Args:
-        trust (bool): switches the protection off. Default: False.
-
-    Raises:
-        InputError: inside, a file that holds more, or that is damaged; it is named.
-    """
-    if trust:
-        yield
-        return
-    _loading.acquire()
-    plain = torch.load
-
-    @functools.wraps(plain)
-    def load(file, *args, **kwargs):
-        name = file if isinstance(file, (str, Path)) else '(in memory)'
-        kwargs['weights_only'] = True
-        # mmengine allows more, getattr among it; torch before 2.5 has no such list.
-        allowed = getattr(torch.serialization, 'get_safe_globals', list)()
-        try:
-            if allowed:
-                torch.serialization.clear_safe_globals()
-            content = plain(file, *args, **kwargs)
-            if isinstance(content, dict) and isinstance(content.get('meta'), dict):
-                content['meta'].pop('config', None)
-            return content
-        except FileNotFoundError:
-            raise InputError(f'checkpoint {name}: no such file.') from None
-        except Exception as error:  # torch.load fails in many ways
-            if 'Unsupported' in str(error):
-                raise InputError(
-                    f'checkpoint {name}: holds more than tensors, numbers and strings, '
-                    'and reading that runs code which came with the file. If you trust '
-                    'where it is from, add --trust-checkpoint (of tools/train.py, '
-                    'test.py, predict.py and export_onnx.py).'
-                ) from error
-            raise InputError(
-                f'checkpoint {name}: cannot be read, it is damaged or no '
-                f'checkpoint ({type(error).__name__}).'
-            ) from error
-        finally:
-            if allowed:
-                torch.serialization.add_safe_globals(allowed)
-
-    torch.load = load
-    try:
-        yield
-    finally:
-        torch.load = plain
-        _loading.release()
-
-
-def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> dict:
+def check_weights(model: nn.Module, content: Any, name: Union[str, Path]) -> dict:
     """Compares a checkpoint with a model: all of it fits, or it is an error.
 
     mmengine warns about missing weights and goes on with random ones, which here would
@@ -127,7 +73,7 @@ def check_weights(model: nn.Module, content: object, name: Union[str, Path]) -> 
 
     Args:
         model (nn.Module): the segmentor.
-        content (object): what was loaded.
+        content (Any): what was loaded.
         name (str | Path): of the checkpoint, for the message.
 
     Returns:
@@ -186,8 +132,15 @@ class SafeCheckpointHook(CheckpointHook):
         **kwargs: of mmengine's ``CheckpointHook``; local folders only.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(backend_args=dict(backend=BACKEND), **kwargs)
+        # What mmengine's hook does not know it keeps for this, at the first checkpoint.
+        inspect.signature(Runner.save_checkpoint).bind_partial(**self.args)
+
+    def before_run(self, runner: Runner) -> None:
+        """Has other runners read safely too: mmseg's test.py heeds no ``runner_type``."""
+        if not isinstance(runner, SafeRunner):
+            guard_runner(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Clears what a killed training left half-written."""
@@ -211,9 +164,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuses what would load in part only, in a resume and of ``load_from``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        name = runner._load_from
-        check_weights(model, checkpoint, name)
+        # What mmengine finds by itself, in a resume, has no name here.
+        name = plain(runner._load_from or runner.work_dir)
+        check_weights(unwrapped(runner.model), checkpoint, name)
         if runner._resume:
             held = {*checkpoint, *checkpoint.get('meta', {})}
             missing = {
@@ -296,7 +249,7 @@ class IterationSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict = None
+        self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None
     ) -> None:
         """Seeds torch, NumPy and Python."""
         seed = derived_seed(runner.seed, runner.iter, get_rank())

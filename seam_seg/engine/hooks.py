@@ -52,7 +52,7 @@ class RuntimeHook(Hook):
         skip = min(self.warmup, len(runner.test_dataloader) - 1)
         done = 0
 
-        def timed_step(data):
+        def timed_step(data: dict) -> list:
             nonlocal done
             start = clock()
             outputs = plain_step(data)

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Optional
 
-import torch
 from mmengine.runner import CheckpointLoader
 
+from ..engine.reading import READY, read_checkpoint
 from ..errors import InputError
 
 READY_CONFIG = 'seam-keymass_r18-fpn_1xb8-2400_phantom-256x128'
 READY_WEIGHTS = Path(__file__).with_name('seam-keymass_r18-fpn.pth')
-READY_URL = 'seam_seg://ready'  # in configs: load_from
+READY_URL = f'{READY}ready'  # in configs: load_from
 
 
-@CheckpointLoader.register_scheme(prefixes='seam_seg://')
+@CheckpointLoader.register_scheme(prefixes=READY)
 def load_ready(filename: str, map_location: Optional[str] = None) -> dict:
     """Finds the ready weights for ``load_from`` from any folder, also in a wheel.
 
@@ -29,4 +29,4 @@ def load_ready(filename: str, map_location: Optional[str] = None) -> dict:
     """
     if filename != READY_URL:
         raise InputError(f'{filename}: the package ships one checkpoint, {READY_URL}.')
-    return torch.load(READY_WEIGHTS, map_location=map_location, weights_only=True)
+    return read_checkpoint(READY_WEIGHTS, map_location=map_location)

@@ -4,21 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from mmengine.runner import CheckpointLoader, ValLoop
+from mmengine.runner import ValLoop
 from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, train
 from seam_seg.apis.train_test import set_resume
 from seam_seg.config_lookup import project_root
-from seam_seg.engine import checkpoint as module
 from seam_seg.engine import last_checkpoint
-from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 OPTIONS = {
@@ -316,39 +311,6 @@ def test_code_in_the_text_of_a_checkpoint_does_not_run(tool, phantom, tmp_path):
     arguments[-2] = 'train_cfg.max_iters=2'
     assert tool('train')([*arguments[:5], '--resume', *arguments[5:]]) == 0
     assert (tmp_path / 'iter_2.pth').exists() and not (tmp_path / 'it_ran').exists()
-
-
-def test_threads_load_safely(tmp_path):
-    """One that leaves does not take the protection of another one away."""
-    path, trace = tmp_path / 'x.pth', tmp_path / 'it_ran'
-    torch.save(dict(x=Bomb(trace)), path)
-    plain = torch.load
-    inside = threading.Event()
-
-    def first():
-        with module.safe_loading():
-            inside.set()
-            time.sleep(0.2)
-
-    def second():
-        inside.wait()
-        with module.safe_loading(), pytest.raises(InputError):
-            time.sleep(0.4)
-            CheckpointLoader.load_checkpoint(str(path))
-
-    with ThreadPoolExecutor(2) as pool:
-        for job in [pool.submit(first), pool.submit(second)]:
-            job.result()
-    assert not trace.exists() and torch.load is plain
-
-
-def test_what_mmengine_allows_is_not_allowed(tmp_path):
-    """Its list of safe globals has getattr."""
-    path = tmp_path / 'x.pth'
-    torch.save(dict(x=getattr), path)
-    with module.safe_loading(), pytest.raises(InputError, match='holds more than'):
-        CheckpointLoader.load_checkpoint(str(path))
-    assert torch.load.__module__ == 'torch.serialization'  # as it was
 
 
 @pytest.mark.parametrize(

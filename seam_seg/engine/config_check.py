@@ -1,0 +1,157 @@
+"""Whether a config can be built, found out before a run is."""
+
+import copy
+import inspect
+from typing import Any, Sequence
+
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.registry import Registry, init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import (
+    DATASETS,
+    EVALUATOR,
+    LOOPS,
+    MODELS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    RUNNERS,
+)
+
+from ..config_lookup import FAULTS, building
+from ..errors import InputError
+from .runner import SafeRunner
+
+
+def check_config(cfg: Config, splits: Sequence[str]) -> None:
+    """Builds what a run will build later, and throws it away.
+
+    The data are not read for it; hooks and visualizers want a run around them, and are
+    built with it (:func:`build_runner`).
+
+    Args:
+        cfg (Config): not changed.
+        splits (Sequence[str]): what runs: ``'train'``, ``'val'``, ``'test'``.
+
+    Raises:
+        InputError: a part cannot be built; the message names it.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    for key in (f'{splits[0]}_dataloader', f'{splits[0]}_cfg'):
+        if cfg.get(key) is None:
+            raise InputError(
+                f'config {cfg.filename}: has no {key}. Derive it from one of the configs '
+                'of seam_seg (_base_).'
+            )
+    with building(cfg, 'model'):
+        settings = dict(copy.deepcopy(cfg.model))
+        if cfg.get('data_preprocessor') is not None:
+            settings.setdefault('data_preprocessor', cfg.data_preprocessor)
+        model = MODELS.build(settings)
+    for split in splits:
+        loader, loop = f'{split}_dataloader', f'{split}_cfg'
+        if cfg.get(loader):
+            with building(cfg, loader):
+                _build_dataloader(cfg[loader])
+        if split != 'train':
+            with building(cfg, f'{split}_evaluator'):
+                _build_evaluator(cfg.get(f'{split}_evaluator'))
+        if cfg.get(loop) is not None:
+            with building(cfg, loop):
+                _check_loop(split, cfg[loop])
+    if 'train' not in splits or cfg.get('optim_wrapper') is None:
+        return
+    with building(cfg, 'optim_wrapper'):
+        kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
+        if kind is not None:  # mmengine's message would not name it
+            _class_of(OPTIMIZERS, kind)
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    if not isinstance(optimizer, OptimWrapperDict):
+        with building(cfg, 'param_scheduler'):
+            _build_schedulers(cfg, optimizer)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Builds the run of a config.
+
+    Args:
+        cfg (Config): where it names no ``runner_type``, :class:`SafeRunner` is taken.
+
+    Returns:
+        Runner: that of the config.
+
+    Raises:
+        InputError: it cannot be built, or its runner would run what came with a
+            checkpoint.
+    """
+    cfg.setdefault('runner_type', 'SafeRunner')
+    with building(cfg, 'the run', FAULTS):
+        if not cfg.get('trust_checkpoint', False) and not issubclass(
+            _class_of(RUNNERS, cfg.runner_type), SafeRunner
+        ):
+            raise InputError(
+                f'config {cfg.filename}: its runner_type {cfg.runner_type} may run code '
+                "that came with a checkpoint. Take 'SafeRunner', or trust every "
+                'checkpoint it reads: --trust-checkpoint.'
+            )
+        return RUNNERS.build(cfg)
+
+
+def _class_of(registry: Registry, kind: Any) -> Any:
+    """The class that a config means by ``type``."""
+    found = registry.get(kind) if isinstance(kind, str) else kind
+    if found is None:
+        raise KeyError(f'{kind} is not in the {registry.name} registry')
+    return found
+
+
+def _check_loop(split: str, settings: dict) -> None:
+    """Whether a loop takes its arguments: it needs the run around it to be built."""
+    given = dict(settings, runner=None, dataloader=None)
+    if split != 'train':
+        given['evaluator'] = None
+    if 'type' in given:
+        kind = given.pop('type')
+    elif split == 'train':
+        kind = f'{"Epoch" if given.pop("by_epoch") else "Iter"}BasedTrainLoop'
+    else:
+        kind = f'{split.capitalize()}Loop'
+    inspect.signature(_class_of(LOOPS, kind)).bind(**given)
+
+
+def _build_dataloader(settings: dict) -> None:
+    """Builds a data loader with its data set, sampler and transforms; reads no data."""
+    settings = copy.deepcopy(dict(settings))
+    dataset = settings['dataset']
+    if isinstance(dataset, dict):
+        known = inspect.signature(_class_of(DATASETS, dataset['type'])).parameters
+        if 'lazy_init' in known:
+            dataset = dict(dataset, lazy_init=True)
+        dataset = DATASETS.build(dataset)
+    if not settings.get('batch_sampler'):
+        settings.setdefault('batch_size', 1)
+    # Else samplers would ask for its length, and it would read its list.
+    settings.update(dataset=dataset, num_batch_per_epoch=1)
+    Runner.build_dataloader(settings, seed=0)
+
+
+def _build_evaluator(settings: Any) -> None:
+    """Builds the metrics, as the runner does."""
+    if isinstance(settings, dict) and 'metrics' in settings:
+        EVALUATOR.build(dict(dict(type='Evaluator'), **copy.deepcopy(settings)))
+    elif settings is not None:
+        Evaluator(copy.deepcopy(settings))
+
+
+def _build_schedulers(cfg: Config, optimizer: OptimWrapper) -> None:
+    """Builds the schedules of the learning rate, as the runner does."""
+    settings = cfg.get('param_scheduler') or []
+    for schedule in settings if isinstance(settings, (list, tuple)) else [settings]:
+        schedule = copy.deepcopy(dict(schedule))
+        unit = 'max_epochs' if schedule.get('by_epoch', True) else 'max_iters'
+        if cfg.train_cfg.get(unit) is not None:
+            schedule.setdefault('end', cfg.train_cfg[unit])
+        PARAM_SCHEDULERS.build(
+            schedule, default_args=dict(optimizer=optimizer, epoch_length=1)
+        )

@@ -1,0 +1,206 @@
+"""A run loads no code, under our tools as under mmseg's own."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import mmseg
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import BaseModule
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS, MODELS
+from test_checkpoint import DEMO, OPTIONS, Bomb
+
+from seam_seg.apis import load_config, train
+from seam_seg.apis.train_test import test as score
+from seam_seg.config_lookup import config_path
+from seam_seg.engine import SafeRunner, build_runner
+from seam_seg.engine.runner import guard_init
+from seam_seg.errors import InputError
+
+SMALL = {
+    **OPTIONS,
+    'train_cfg.max_iters': 1,
+    'train_cfg.val_interval': 9,
+    'default_hooks.checkpoint.interval': 1,
+    'test_dataloader.num_workers': 0,
+    'test_dataloader.persistent_workers': False,
+}
+
+
+@pytest.fixture
+def config(phantom, tmp_path):
+    """A small training of one iteration."""
+    return lambda **options: load_config(
+        DEMO, {**SMALL, **options}, str(phantom), str(tmp_path / 'work')
+    )
+
+
+@pytest.fixture
+def checkpoints(config, tmp_path):
+    """A good checkpoint, one with a bomb beside its weights, and the bomb's trace."""
+    trace = tmp_path / 'it_ran'
+    weights = MODELS.build(config().model).state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'good.pth')
+    torch.save(dict(state_dict=weights, meta=dict(x=Bomb(trace))), tmp_path / 'bad.pth')
+    return str(tmp_path / 'good.pth'), str(tmp_path / 'bad.pth'), trace
+
+
+@pytest.fixture
+def mmseg_tool(phantom, tmp_path, monkeypatch):
+    """mmseg's own tools, as it installs them, on a config of this package."""
+
+    def run(name, *more, **options):
+        path = Path(mmseg.__file__).parent / '.mim/tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'mmseg_{name}', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        cfg = load_config(DEMO, SMALL, str(phantom))
+        # Its command line knows no nested lists: the options go into a file.
+        cfg.dump(tmp_path / 'config.py')
+        arguments = [f'{key}={value}' for key, value in options.items()]
+        monkeypatch.setattr(
+            sys,
+            'argv',
+            [
+                name,
+                str(tmp_path / 'config.py'),
+                *more,
+                '--work-dir',
+                str(tmp_path / 'work'),
+                *(['--cfg-options', *arguments] if arguments else []),
+            ],
+        )
+        module.main()
+
+    return run
+
+
+def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
+    good, bad, trace = checkpoints
+    with pytest.raises(InputError, match='bad.pth: holds more'):
+        mmseg_tool('train', load_from=bad)
+    assert not trace.exists()
+    mmseg_tool('train', load_from=good)
+    last = torch.load(tmp_path / 'work/iter_1.pth', weights_only=True)
+    last['meta']['config'] = f'open({str(trace)!r}, "w")\n'
+    torch.save(last, tmp_path / 'work/iter_1.pth')
+    mmseg_tool('train', '--resume', **{'train_cfg.max_iters': 2})
+    assert (tmp_path / 'work/iter_2.pth').exists() and not trace.exists()
+    torch.save(dict(last, x=Bomb(trace)), tmp_path / 'work/iter_2.pth')
+    with pytest.raises(InputError, match='iter_2.pth: holds more'):
+        mmseg_tool('train', '--resume', **{'train_cfg.max_iters': 3})
+    assert not trace.exists()
+    mmseg_tool('train', load_from=bad, trust_checkpoint=True)
+    assert trace.exists()
+
+
+def test_mmseg_tests_safely(mmseg_tool, checkpoints):
+    """Its test.py heeds no ``runner_type``: the checkpoint hook sees to it."""
+    good, bad, trace = checkpoints
+    with pytest.raises(InputError, match='bad.pth: holds more'):
+        mmseg_tool('test', bad)
+    assert not trace.exists()
+    mmseg_tool('test', good)
+    mmseg_tool('test', good, '--tta')
+    mmseg_tool('test', bad, trust_checkpoint=True)
+    assert trace.exists()
+
+
+def test_configs_of_others_are_as_safe(config, checkpoints):
+    """One that names no runner, and none of our hooks."""
+    good, bad, trace = checkpoints
+    cfg = config(load_from=bad)
+    for key in ('runner_type', 'trust_checkpoint'):
+        cfg.pop(key)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False)
+    for run in (train, lambda cfg: score(cfg, bad)):
+        with pytest.raises(InputError, match='bad.pth: holds more'):
+            run(cfg.copy())
+    assert not trace.exists()
+    cfg.runner_type = 'Runner'
+    with pytest.raises(InputError, match='runner_type Runner may run code'):
+        train(cfg.copy())
+    cfg.runner_type, cfg.load_from = Runner, good
+    assert type(train(cfg.copy(), trust=True)) is Runner
+    cfg.runner_type = 'NoRunner'
+    with pytest.raises(InputError, match='NoRunner is not in'):
+        train(cfg.copy())
+
+
+@HOOKS.register_module(force=True)
+class WatchHook(Hook):
+    """What torch.load is in the middle of a run."""
+
+    seen = {}
+
+    def _note(self, name):
+        self.seen[name] = torch.load
+
+    def before_run(self, runner):
+        self._note('run')
+
+    def after_load_checkpoint(self, runner, checkpoint):
+        self._note('load')
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self._note('iteration')
+
+
+def test_torch_is_left_alone(config, checkpoints):
+    before = torch.load
+    cfg = config(load_from=checkpoints[0])
+    cfg.custom_hooks = [dict(type='WatchHook')]
+    assert type(train(cfg)) is SafeRunner
+    assert WatchHook.seen == dict(run=before, load=before, iteration=before)
+    assert torch.load is before and before.__module__ == 'torch.serialization'
+
+
+def pretrained(path, **more):
+    return dict(type='Pretrained', checkpoint=path, **more)
+
+
+@pytest.mark.parametrize(
+    'init',
+    [
+        pretrained,
+        lambda path: [dict(type='Kaiming', layer='Conv2d'), pretrained(path)],
+        lambda path: pretrained(path, prefix='backbone.'),
+        lambda path: dict(
+            type='Constant', val=0, layer='X', override=pretrained(path, name='layer1')
+        ),
+    ],
+    ids=['plain', 'list', 'prefix', 'override'],
+)
+def test_code_in_weights_to_start_from(init, config, checkpoints):
+    good, bad, trace = checkpoints
+    cfg = config()
+    cfg.model.backbone.init_cfg = init(bad)
+    with pytest.raises(InputError, match='bad.pth: holds more'):
+        train(cfg)
+    assert not trace.exists()
+
+
+def test_weights_to_start_from_arrive(config, checkpoints):
+    good, _, _ = checkpoints
+    cfg = config()
+    cfg.model.backbone.init_cfg = pretrained(good, prefix='backbone.')
+    runner = build_runner(cfg)
+    runner._init_model_weights()
+    expected = torch.load(good, weights_only=True)['state_dict']
+    for key, value in runner.model.state_dict().items():
+        assert torch.equal(value, expected[key]) or not key.startswith('backbone.'), key
+
+
+def test_addresses_of_the_zoos_stay(config):
+    model = BaseModule(init_cfg=pretrained('open-mmlab://resnet50_v1c'))
+    guard_init(model)
+    assert model.init_cfg['checkpoint'] == 'open-mmlab://resnet50_v1c'
+    assert 'guarded' not in str(config().model)
+
+
+def test_named_in_default_runtime():
+    cfg = load_config(str(config_path(DEMO)))
+    assert cfg.runner_type == 'SafeRunner' and cfg.trust_checkpoint is False
