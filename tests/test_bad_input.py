@@ -574,9 +574,9 @@ CASES = {
         'no: no such folder',
     ),
     'benchmark: no folds': (bench('--folds', 'no'), 'holds no folds'),
-    'benchmark: half a result': (
-        bench('--seeds', '0', results=(f'{DEMO}_seed0.json', '{"variant": ')),
-        'seed0.json: no result',
+    'benchmark: half a file of rows': (
+        bench('--seeds', '0', results=('results.csv', 'study,setting,me')),
+        'results.csv: no file of rows',
     ),
     'folds: more than subjects': (
         lambda b: ['make_folds', b.data(), '--folds', '99'],

@@ -159,7 +159,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     methods = check_rows(args)
     runs, labels = plan(args, methods)
-    measure_costs(args.configs, 1)  # what fails after the trainings, fails now
+    # What would fail after the trainings, fails now.
+    path = args.out / 'results.csv'
+    kept = read_rows(path) if path.exists() else None
+    measure_costs(args.configs, 1)
     status = run_snakemake(args, runs)
     if '--dry-run' in args.snakemake:
         return status
@@ -169,8 +172,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         commit = subprocess.check_output(COMMIT, shell=True, text=True)
         measured = measure_costs(args.configs, args.rounds)
         rows = pd.concat([rows, cost_rows(measured, args.study, costs, commit.strip())])
-    path = args.out / 'results.csv'
-    write_rows(path, merge_rows(read_rows(path), rows) if path.exists() else rows)
+    write_rows(path, rows if kept is None else merge_rows(kept, rows))
     if status:
         logs = [
             args.work_dir / run / 'log.txt'
