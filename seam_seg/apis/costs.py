@@ -2,7 +2,7 @@
 
 import functools
 import statistics
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import pandas as pd
 import torch
@@ -11,7 +11,6 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from ..config_lookup import config_path, get_config, network_size
@@ -73,7 +72,7 @@ def peak_of(action: Callable[[], object]) -> int:
         if event.name() == '[memory]'
     ]
 
-    def start(event):  # torch before 2.3 counts in microseconds
+    def start(event: Any) -> int:  # torch before 2.3 counts in microseconds
         return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
 
     held = peak = 0
@@ -88,7 +87,7 @@ def method_name(config: str) -> str:
     return get_config(config).get('method_name', config_path(config).stem)
 
 
-def inference_case(config: str) -> Tuple[nn.Module, dict]:
+def inference_case(config: str) -> Tuple[Any, dict]:
     """A model with random weights, and an image for its ``test_step``.
 
     Args:
@@ -126,7 +125,8 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         ``parameters`` (all but those of the center loss), ``flops`` of the network at
         its input size and ``peak_bytes``, see :func:`peak_of`.
     """
-    actions, costs = {}, {}
+    actions: Dict[str, Callable[[], object]] = {}
+    costs: Dict[str, dict] = {}
     for config in configs:
         name = method_name(config)
         model, batch = inference_case(config)

@@ -4,7 +4,7 @@
 from something else (``tools/benchmark.smk``).
 """
 
-import importlib.util
+import importlib
 import json
 import re
 import shlex
@@ -49,13 +49,13 @@ def code_behind(cfg: Config) -> Set[Path]:
     """
     files: Set[Path] = set()
     for name in cfg.get('custom_imports', {}).get('imports', []):
-        origin = Path(importlib.util.find_spec(name.split('.')[0]).origin)
+        origin = Path(importlib.import_module(name.split('.')[0]).__file__ or '')
         if origin.name == '__init__.py':
             files.update(origin.parent.rglob('*.py'))
         else:
             finder = ModuleFinder(path=[str(origin.parent)])
             finder.import_hook(name)
-            found = (module.__file__ for module in finder.modules.values())
+            found = (vars(module)['__file__'] for module in finder.modules.values())
             files.update(Path(file) for file in found if file)
     return {path for path in files if PACKAGE / 'apis' not in path.parents}
 

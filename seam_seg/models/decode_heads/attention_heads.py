@@ -16,7 +16,7 @@ the gradient before the softmax), some 9 GiB for a batch of 12 patches. EMANet h
 H * W times the number of bases instead, a few MiB.
 """
 
-from typing import Dict, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +49,7 @@ class FPNAttentionHead(MergedFPNHead):
     """
 
     def __init__(
-        self, feature_strides: Sequence[int], concat_input: bool = False, **kwargs
+        self, feature_strides: Sequence[int], concat_input: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.conv_cat = (
@@ -128,7 +128,7 @@ class FPNDAHead(FPNAttentionHead):
     """
 
     def __init__(
-        self, feature_strides: Sequence[int], pam_channels: int, **kwargs
+        self, feature_strides: Sequence[int], pam_channels: int, **kwargs: Any
     ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.pam = PAM(self.channels, pam_channels)
@@ -217,7 +217,7 @@ class FPNEMAHead(FPNAttentionHead):
         num_bases: int = 64,
         num_stages: int = 3,
         momentum: float = 0.1,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         # v is a sum of activations, not negative; the attention wants both signs.
@@ -269,7 +269,7 @@ class FPNNonLocalHead(FPNAttentionHead):
         reduction: int = 2,
         use_scale: bool = True,
         mode: str = 'embedded_gaussian',
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.nl_block = NonLocal2d(

@@ -1,6 +1,6 @@
 """The control of SEAM: as many weights as rho, and no attention."""
 
-from typing import Sequence
+from typing import Any, Sequence
 
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import FPNHead
@@ -21,7 +21,7 @@ class FPNConvHead(FPNHead):
         **kwargs: of mmseg's ``BaseDecodeHead``.
     """
 
-    def __init__(self, feature_strides: Sequence[int], **kwargs) -> None:
+    def __init__(self, feature_strides: Sequence[int], **kwargs: Any) -> None:
         super().__init__(feature_strides=feature_strides, **kwargs)
         self.conv = ConvModule(
             self.channels,

@@ -1,6 +1,6 @@
 """SEAM as a decode head that takes the place of mmseg's ``FPNHead``."""
 
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
@@ -61,7 +61,7 @@ class SEAMHead(MergedFPNHead):
         loss_key: dict = dict(type='SyncCrossEntropyLoss'),
         loss_center: dict = dict(type='CenterRegressionLoss'),
         loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if lambda_ < 0 or beta < 0:
             raise ValueError(

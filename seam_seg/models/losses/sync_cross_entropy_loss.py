@@ -1,6 +1,6 @@
 """Cross entropy that is the same however a batch is spread over processes."""
 
-from typing import Optional, Sequence, Union
+from typing import Any, Optional, Sequence, Union
 
 import torch
 from mmengine.dist import all_reduce
@@ -57,11 +57,11 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
         self,
         cls_score: Tensor,
         label: Tensor,
-        *args,
+        *args: Any,
         avg_factor: Optional[float] = None,
         reduction_override: Optional[str] = None,
         ignore_index: int = 255,
-        **kwargs,
+        **kwargs: Any,
     ) -> Tensor:
         """Takes the loss of a batch.
 

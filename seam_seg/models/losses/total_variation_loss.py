@@ -1,6 +1,6 @@
 """Total variation of the predicted probabilities (row 'RSNU' of Table 1)."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from mmseg.registry import MODELS
@@ -38,7 +38,7 @@ class TotalVariationLoss(nn.Module):
         target: Tensor,
         weight: Optional[Tensor] = None,
         ignore_index: int = 255,
-        **kwargs,
+        **kwargs: Any,
     ) -> Tensor:
         """Takes the loss of a batch; the true classes do not matter to it.
 

@@ -1,6 +1,6 @@
 """Brings predictions back to the original resolution as the paper does."""
 
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch.nn.functional as F
 from mmengine.structures import PixelData
@@ -47,7 +47,7 @@ class VPISegmentor(EncoderDecoder):
         ValueError: an unknown ``test_cfg['resize']``.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resize = (self.test_cfg or {}).get('resize', 'mask')
         if self.resize not in RESIZE:

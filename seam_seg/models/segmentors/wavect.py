@@ -1,6 +1,6 @@
 """The vanilla FPN behind the style transfer of WaveCT (row 'WaveCT' of Table 1)."""
 
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -50,7 +50,7 @@ class WaveCTSegmentor(VPISegmentor):
         num_styles: int = 8,
         num_reconstructed: Optional[int] = None,
         transfer: str = 'style',
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if transfer not in ('style', 'reconstruction', 'none'):
