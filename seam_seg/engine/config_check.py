@@ -17,6 +17,8 @@ from mmseg.registry import (
     OPTIMIZERS,
     PARAM_SCHEDULERS,
     RUNNERS,
+    VISBACKENDS,
+    VISUALIZERS,
 )
 
 from ..config_lookup import FAULTS, building
@@ -27,8 +29,9 @@ from .runner import SafeRunner
 def check_config(cfg: Config, splits: Sequence[str]) -> None:
     """Builds what a run will build later, and throws it away.
 
-    The data are not read for it; hooks and visualizers want a run around them, and are
-    built with it (:func:`build_runner`).
+    The data are not read for it. Loops and visualizers need a run around them: their
+    arguments are compared with what they take. Hooks are built with the run alone, see
+    :func:`build_runner`.
 
     Args:
         cfg (Config): not changed.
@@ -44,6 +47,11 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
                 f'config {cfg.filename}: has no {key}. Derive it from one of the configs '
                 'of seam_seg (_base_).'
             )
+    if cfg.get('visualizer') is not None:
+        with building(cfg, 'visualizer'):
+            _check_arguments(VISUALIZERS, cfg.visualizer, name='', save_dir='')
+            for backend in cfg.visualizer.get('vis_backends') or []:
+                _check_arguments(VISBACKENDS, backend, save_dir='')
     with building(cfg, 'model'):
         settings = dict(copy.deepcopy(cfg.model))
         if cfg.get('data_preprocessor') is not None:
@@ -106,18 +114,24 @@ def _class_of(registry: Registry, kind: Any) -> Any:
     return found
 
 
+def _check_arguments(registry: Registry, settings: dict, **given: Any) -> None:
+    """Whether a class takes its arguments, which needs the run around it to be built."""
+    arguments = dict(settings, **given)
+    kind = arguments.pop('type')
+    inspect.signature(_class_of(registry, kind)).bind(**arguments)
+
+
 def _check_loop(split: str, settings: dict) -> None:
-    """Whether a loop takes its arguments: it needs the run around it to be built."""
-    given = dict(settings, runner=None, dataloader=None)
+    """Whether a loop takes its arguments."""
+    settings = dict(settings)
+    given: dict = dict(runner=None, dataloader=None)
     if split != 'train':
         given['evaluator'] = None
-    if 'type' in given:
-        kind = given.pop('type')
-    elif split == 'train':
-        kind = f'{"Epoch" if given.pop("by_epoch") else "Iter"}BasedTrainLoop'
-    else:
-        kind = f'{split.capitalize()}Loop'
-    inspect.signature(_class_of(LOOPS, kind)).bind(**given)
+        settings.setdefault('type', f'{split.capitalize()}Loop')
+    elif 'type' not in settings:
+        unit = 'Epoch' if settings.pop('by_epoch') else 'Iter'
+        settings['type'] = f'{unit}BasedTrainLoop'
+    _check_arguments(LOOPS, settings, **given)
 
 
 def _build_dataloader(settings: dict) -> None:

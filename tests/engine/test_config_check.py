@@ -127,6 +127,16 @@ WRONG = {
         'param_scheduler',
         'end should be larger than begin',
     ),
+    'type of a visualizer': (
+        dict(visualizer=dict(type='X')),
+        'visualizer',
+        'X is not in',
+    ),
+    'type of its backend': (
+        dict(visualizer=dict(vis_backends=[dict(type='X')])),
+        'visualizer',
+        'X is not in',
+    ),
 }
 # Those that need the run around them.
 WRONG_IN_RUN = {
@@ -138,11 +148,6 @@ WRONG_IN_RUN = {
     'value in a hook': (
         dict(default_hooks=dict(checkpoint=dict(save_best=5))),
         'save_best',
-    ),
-    'type of a visualizer': (dict(visualizer=dict(type='X')), 'X is not in'),
-    'type of its backend': (
-        dict(visualizer=dict(vis_backends=[dict(type='X')])),
-        'X is not in',
     ),
     'argument of the seed': (dict(randomness=dict(x=1)), "argument 'x'"),
     'validation without data': (dict(val_dataloader=None), 'val_dataloader'),
