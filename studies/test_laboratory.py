@@ -12,7 +12,7 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model, load_config
 from seam_seg.apis.costs import inference_case, method_name
-from seam_seg.config_lookup import get_config
+from seam_seg.config_lookup import get_config, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.errors import InputError
@@ -36,7 +36,7 @@ from studies.table1 import draw_keys, draw_methods
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PLAIN = 'fpn_r18_1xb8-600_phantom-256x128'
 DANET = 'danet_r18-fpn_1xb8-600_phantom-256x128'
-STUDIES = records.ROOT / 'studies'
+STUDIES = project_root() / 'studies'
 NUM_CLASSES = 4
 
 

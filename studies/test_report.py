@@ -47,6 +47,7 @@ def cells_of(text):
     return {cells[0].strip(): cells[1:] for cells in lines[2:]}
 
 
+@pytest.mark.slow
 def test_every_table_is_that_of_the_rows():
     assert list(report.report(report.ROOT, check=True)) == []
 

@@ -16,6 +16,7 @@ from tool_loading import load_tool
 
 from seam_seg.config_lookup import get_config
 
+pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PROCESSES = 2
 

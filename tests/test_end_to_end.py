@@ -17,6 +17,7 @@ from seam_seg.config_lookup import config_path, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 
+pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 # No worker processes: their start-up would take most of the time.
 LOADERS = [

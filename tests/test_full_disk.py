@@ -97,6 +97,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CASES)
 def test_one_error_and_no_debris(name, tool, phantom, tmp_path, capsys):
     make, size = CASES[name]
@@ -116,6 +117,7 @@ def test_one_error_and_no_debris(name, tool, phantom, tmp_path, capsys):
             assert path.stat().st_size < size, path
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_there_is_room_again(tool, tmp_path, capsys):
     bench = Bench(tmp_path)
     name, *argv = train(bench, 1)
@@ -132,6 +134,7 @@ def test_training_goes_on_where_there_is_room_again(tool, tmp_path, capsys):
     assert torch.load(bench.out / 'iter_2.pth', weights_only=True)['meta']['iter'] == 2
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_leaves_the_checkpoint_before(tool, tmp_path, capsys):
     bench = Bench(tmp_path)
     name, *argv = train(bench, 2)

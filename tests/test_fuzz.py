@@ -219,6 +219,7 @@ def files(draw):
     ) + draw(st.binary(max_size=3))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files())
 def test_any_file_is_read_or_refused(tmp_path, content):

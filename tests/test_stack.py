@@ -55,6 +55,7 @@ def test_upstream_versions_are_accepted(monkeypatch, name, version):
     stack.check_stack()
 
 
+@pytest.mark.slow
 def test_tools_need_no_package_of_another_tool():
     """Those that the benchmark, the export and the tests have on top."""
     names = ['predict', 'train', 'test', 'check_dataset', 'export_onnx']

@@ -60,6 +60,7 @@ def test_predict_uses_them(tool, phantom, tmp_path, monkeypatch, capsys):
     assert 'belong together' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
     """A first start loads them; a resumed one goes on from its own checkpoint."""
     cfg = load_config(FINETUNE, None, str(phantom), str(tmp_path))

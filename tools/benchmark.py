@@ -20,13 +20,13 @@ from mmengine.config import DictAction
 
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
-from seam_seg.apis.costs import cost_rows, measure_costs, method_name
+from seam_seg.apis.costs import measure_costs, method_name
 from seam_seg.apis.trainings import COMMIT, STACK, plan_run, read_finished
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
 from seam_seg.errors import InputError
-from seam_seg.evaluation.rows import merge_rows, read_rows, write_rows
+from seam_seg.evaluation.rows import merge_rows, read_rows, rows_of_costs, write_rows
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -171,7 +171,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if not status:
         commit = subprocess.check_output(COMMIT, shell=True, text=True)
         measured = measure_costs(args.configs, args.rounds)
-        rows = pd.concat([rows, cost_rows(measured, args.study, costs, commit.strip())])
+        rows = pd.concat(
+            [rows, rows_of_costs(measured, args.study, costs, commit.strip())]
+        )
     write_rows(path, rows if kept is None else merge_rows(kept, rows))
     if status:
         logs = [

@@ -42,6 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     own = (READY_CONFIG, READY_WEIGHTS)
     if args.config is not None:
         own = (args.config, args.checkpoint)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     model = init_model(*own, 'cpu', args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
     try:

@@ -24,7 +24,7 @@ def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows (pd.DataFrame): of one study and setting, the methods in their order.
-        costs (pd.DataFrame): rows of :func:`seam_seg.apis.costs.cost_rows`.
+        costs (pd.DataFrame): rows of :func:`~seam_seg.evaluation.rows.rows_of_costs`.
 
     Returns:
         pd.DataFrame: mean and standard deviation over the seeds of the scores; where
@@ -197,7 +197,7 @@ def write_report(
 
     Args:
         rows (pd.DataFrame): of one study and setting, the methods in their order.
-        costs (pd.DataFrame): rows of :func:`seam_seg.apis.costs.cost_rows`.
+        costs (pd.DataFrame): rows of :func:`~seam_seg.evaluation.rows.rows_of_costs`.
         reference (str): see :func:`compare`.
         out (Path): folder for ``table.md``, ``table.csv``, ``table.tex`` and
             ``per_image.png``.

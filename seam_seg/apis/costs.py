@@ -4,18 +4,16 @@ import functools
 import statistics
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-import pandas as pd
 import torch
-from mmengine.analysis import get_model_complexity_info
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..config_lookup import config_path, get_config, network_size
 from ..engine.hooks import clock
-from ..evaluation.rows import COLUMNS
 from ..models.segmentors import WaveCTSegmentor
 
 # Files have this size where nothing else is said: R includes the way back to it.
@@ -123,26 +121,24 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
     Returns:
         dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
         ``parameters`` (all but those of the center loss), ``flops`` of the network at
-        its input size and ``peak_bytes``, see :func:`peak_of`.
+        its input size (multiplications of convolutions and matrix products, as they
+        run) and ``peak_bytes``, see :func:`peak_of`.
     """
     actions: Dict[str, Callable[[], object]] = {}
     costs: Dict[str, dict] = {}
     for config in configs:
         name = method_name(config)
         model, batch = inference_case(config)
-        complexity = get_model_complexity_info(
-            model,
-            inputs=(model.data_preprocessor(batch)['inputs'],),
-            show_table=False,
-            show_arch=False,
-        )
+        # Not mmengine's counter: SEAM takes another form where somebody hooks its layers.
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model._forward(model.data_preprocessor(batch)['inputs'])
         costs[name] = dict(
             parameters=sum(
                 value.numel()
                 for key, value in model.named_parameters()
                 if '.loss_center.' not in key
             ),
-            flops=int(complexity['flops']),
+            flops=counter.get_total_flops() // 2,
         )
         actions[name] = functools.partial(model.test_step, batch)
     with torch.no_grad():
@@ -154,23 +150,3 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
                 peak_bytes=peak_of(actions[name]),
             )
     return costs
-
-
-def cost_rows(
-    costs: Dict[str, dict], study: str, setting: str, commit: str
-) -> pd.DataFrame:
-    """What :func:`measure_costs` returns, as rows.
-
-    Args:
-        costs (dict[str, dict]): method -> cost.
-        study (str): and the others: see :data:`seam_seg.evaluation.rows.COLUMNS`.
-    """
-    found = []
-    for method, cost in costs.items():
-        rounds = [(f'round {i}', 'seconds', s) for i, s in enumerate(cost['seconds'])]
-        single = [('', key, cost[key]) for key in ('parameters', 'flops', 'peak_bytes')]
-        found += [
-            (study, setting, method, 0, image, '', score, value, commit)
-            for image, score, value in (*rounds, *single)
-        ]
-    return pd.DataFrame(found, columns=list(COLUMNS))

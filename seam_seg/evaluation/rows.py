@@ -6,7 +6,7 @@ pandas alone, and every table and plot is made from them.
 
 import io
 from pathlib import Path
-from typing import Optional, Sequence, Union
+from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,26 @@ def rows_of_test(
         study=study, setting=setting, method=method, seed=seed, commit=commit
     )
     return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def rows_of_costs(
+    costs: Dict[str, dict], study: str, setting: str, commit: str
+) -> pd.DataFrame:
+    """What :func:`seam_seg.apis.costs.measure_costs` returns, as rows.
+
+    Args:
+        costs (dict[str, dict]): method -> cost.
+        study (str): and the others: see :data:`COLUMNS`.
+    """
+    found = []
+    for method, cost in costs.items():
+        rounds = [(f'round {i}', 'seconds', s) for i, s in enumerate(cost['seconds'])]
+        single = [('', key, cost[key]) for key in ('parameters', 'flops', 'peak_bytes')]
+        found += [
+            (study, setting, method, 0, image, '', score, value, commit)
+            for image, score, value in (*rounds, *single)
+        ]
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
 def classes_of(rows: pd.DataFrame) -> list:

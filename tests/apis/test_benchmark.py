@@ -6,9 +6,8 @@ import pytest
 from scipy import stats
 
 from seam_seg.apis import benchmark
-from seam_seg.apis.costs import cost_rows
 from seam_seg.errors import InputError
-from seam_seg.evaluation.rows import COLUMNS
+from seam_seg.evaluation.rows import COLUMNS, rows_of_costs
 
 BONES = ('lumbar', 'thoracic', 'rib')
 
@@ -100,7 +99,7 @@ def test_report(tmp_path):
     cost = dict(
         seconds=[0.2, 0.25, 0.9], parameters=3_100_000, flops=12_340_000_000, peak_bytes=1
     )
-    costs = cost_rows(
+    costs = rows_of_costs(
         dict.fromkeys(rows['method'].unique(), cost), 'study', 'test, costs', 'commit'
     )
     benchmark.write_report(rows, costs, 'SEAM', tmp_path, '# Title')

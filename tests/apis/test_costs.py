@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seam_seg.apis import costs
+from seam_seg.evaluation.rows import rows_of_costs
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 WAVECT = 'wavect_r18-fpn_1xb8-600_phantom-256x128'
@@ -31,6 +32,7 @@ def test_peak():
     assert 8e6 <= costs.peak_of(action) < 9e6
 
 
+@pytest.mark.slow
 def test_costs():
     found = costs.measure_costs([DEMO, WAVECT], rounds=2)
     assert list(found) == ['SEAM, key mass', 'WaveCT']
@@ -42,7 +44,7 @@ def test_costs():
     assert 3.0e6 < cost['parameters'] < 3.2e6
     # the stem's first convolution alone: 3 x 3 x 3 x 32 at half of 512 x 128
     assert cost['flops'] > 10 * 27 * 32 * 256 * 64
-    rows = costs.cost_rows(found, 'study', 'test, costs', 'commit')
+    rows = rows_of_costs(found, 'study', 'test, costs', 'commit')
     table = rows.pivot_table('value', 'method', 'score', aggfunc='median')
     assert table.loc['SEAM, key mass', 'seconds'] == pytest.approx(
         np.median(cost['seconds'])

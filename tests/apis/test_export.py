@@ -15,6 +15,7 @@ from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onn
 from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 
+pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 

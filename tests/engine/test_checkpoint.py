@@ -120,6 +120,7 @@ def killing(monkeypatch, work_dir, name, when, number):
     monkeypatch.setattr(os, name, patched)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, when',
     [
@@ -154,6 +155,7 @@ def test_killed_at_every_write(name, when, whole, phantom, tmp_path, monkeypatch
         assert same(found, expected), number
 
 
+@pytest.mark.slow
 def test_killed_in_the_last_validation(phantom, tmp_path, monkeypatch):
     """Which comes at the end, whatever the interval; the best may be that of it."""
     options = {'train_cfg.max_iters': 3, 'default_hooks.checkpoint.interval': 3}
@@ -175,6 +177,7 @@ def test_killed_in_the_last_validation(phantom, tmp_path, monkeypatch):
     assert same(content(tmp_path / 'killed'), content(tmp_path / 'whole'))
 
 
+@pytest.mark.slow
 def test_a_real_kill(whole, phantom, tmp_path):
     """SIGKILL in the middle of writing the second checkpoint, in a process of its own."""
     script = tmp_path / 'killed.py'
@@ -207,12 +210,14 @@ def test_a_real_kill(whole, phantom, tmp_path):
     assert not list((tmp_path / 'work').glob('*.partial'))
 
 
+@pytest.mark.slow
 def test_workers_do_not_matter(whole, phantom, tmp_path):
     """Augmentations follow from the position of a sample, not from who draws them."""
     start(phantom, tmp_path, **{'train_dataloader.num_workers': 2})
     assert same(content(tmp_path)['weights'], whole[0]['weights'])
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_training(whole, phantom, tmp_path):
     start(phantom, tmp_path, **{'randomness.seed': 1})
     assert not same(content(tmp_path)['weights'], whole[0]['weights'])
@@ -250,6 +255,7 @@ def malicious(tmp_path):
     return path, trace
 
 
+@pytest.mark.slow
 def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, capsys):
     """Not by any of the tools, nor by mmengine's fallback; with the switch it does."""
     path, trace = malicious
@@ -288,6 +294,7 @@ def test_code_in_a_checkpoint_does_not_run(malicious, tool, phantom, tmp_path, c
     assert trace.exists()
 
 
+@pytest.mark.slow
 def test_code_in_the_text_of_a_checkpoint_does_not_run(tool, phantom, tmp_path):
     """mmengine would execute the text of its old configs when a training goes on."""
     arguments = [
@@ -313,6 +320,7 @@ def test_code_in_the_text_of_a_checkpoint_does_not_run(tool, phantom, tmp_path):
     assert (tmp_path / 'iter_2.pth').exists() and not (tmp_path / 'it_ran').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'change, words',
     [
@@ -357,6 +365,7 @@ def test_partial_loads_are_errors(change, words, tool, phantom, tmp_path, capsys
     assert words in error and 'partial.pth' in error
 
 
+@pytest.mark.slow
 def test_damaged_resume(tool, phantom, tmp_path, capsys):
     (tmp_path / 'iter_2.pth').write_bytes(b'PK\x03\x04 cut off')
     assert (

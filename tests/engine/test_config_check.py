@@ -260,6 +260,7 @@ def test_bugs_show_where(config):
         report_errors(lambda argv: train(cfg))([])
 
 
+@pytest.mark.slow
 def test_changes_no_number(config, tmp_path, monkeypatch):
     found = []
     for checked in (True, False):

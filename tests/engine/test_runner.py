@@ -78,6 +78,7 @@ def mmseg_tool(phantom, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
     good, bad, trace = checkpoints
     with pytest.raises(InputError, match='bad.pth: holds more'):
@@ -97,6 +98,7 @@ def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
     assert trace.exists()
 
 
+@pytest.mark.slow
 def test_mmseg_tests_safely(mmseg_tool, checkpoints):
     """Its test.py heeds no ``runner_type``: the checkpoint hook sees to it."""
     good, bad, trace = checkpoints
@@ -109,6 +111,7 @@ def test_mmseg_tests_safely(mmseg_tool, checkpoints):
     assert trace.exists()
 
 
+@pytest.mark.slow
 def test_configs_of_others_are_as_safe(config, checkpoints):
     """One that names no runner, and none of our hooks."""
     good, bad, trace = checkpoints
@@ -149,6 +152,7 @@ class WatchHook(Hook):
         self._note('iteration')
 
 
+@pytest.mark.slow
 def test_torch_is_left_alone(config, checkpoints):
     before = torch.load
     cfg = config(load_from=checkpoints[0])
@@ -162,6 +166,7 @@ def pretrained(path, **more):
     return dict(type='Pretrained', checkpoint=path, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'init',
     [
