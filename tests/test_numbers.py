@@ -52,6 +52,7 @@ def test_the_masks_are_what_they_are_called():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
 @pytest.mark.parametrize('scale', [1.0, 1e4])
 @pytest.mark.parametrize('name', HEADS)

@@ -91,6 +91,7 @@ def test_tools_refuse_in_one_line(name, argv, words, tool, tmp_path, monkeypatch
     assert not (tmp_path / 'o').exists() and not (tmp_path / 's').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'error',
     [
