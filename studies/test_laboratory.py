@@ -266,6 +266,7 @@ def test_doubt_is_ranked_over_all_bones_and_by_class():
     assert ('lumbar', 'auroc_doubt') not in found and found['lumbar', 'doubtful'] == 0
 
 
+@pytest.mark.slow
 def test_families_are_scored(trained, tmp_path, capsys):
     out = tmp_path / 'rows.csv'
     words = ['--families', 'scanner', '--cases', '1', '--method', 'x', '--out', str(out)]
@@ -395,6 +396,7 @@ def test_memory_of_rising_batches(tmp_path, capsys):
 # --- what is inside the heads, and the figures of the paper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, keys',
     [
@@ -552,6 +554,7 @@ def test_labelled_cases_are_nested_and_leave_the_rest(tmp_path):
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.slow
 def test_configs_say_what_their_names_say():
     cases = sorted((STUDIES / 'fine_tuning/configs').glob('*.py'))
     rates = sorted((STUDIES / 'fine_tuning/configs/rates').glob('*.py'))

@@ -5,11 +5,14 @@ import subprocess
 import sys
 import zipfile
 
+import pytest
+
 import seam_seg.config_lookup
 from seam_seg.config_lookup import project_root
 from seam_seg.weights import READY_WEIGHTS
 
 
+@pytest.mark.slow
 def test_wheel(tmp_path, monkeypatch):
     clone = tmp_path / 'clone'
     clone.mkdir()

@@ -68,6 +68,7 @@ def dice(a, b):
 # -------------------------------------------------------------------- make_case
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(cases):
     again = make_case([2024, 3])
     assert again.image.tobytes() == cases[3].image.tobytes()
@@ -198,6 +199,7 @@ def test_the_mean_mask_does_not_find_the_bones(cases):
 # --------------------------------------------------------------------- geometry
 
 
+@pytest.mark.slow
 def test_levels_are_counted_and_spaced_as_published(geometries):
     for geometry in geometries:
         names = [vertebra['level'] for vertebra in geometry['vertebrae']]
@@ -321,6 +323,7 @@ def test_standard_is_as_it_was(cases):
     assert STANDARD == PhantomParams()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_every_preset_and_family_draws_valid_cases(name):
     params = find_params(name)
@@ -337,6 +340,7 @@ def test_every_preset_and_family_draws_valid_cases(name):
     assert preset_name(params) == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_every_preset_and_family_keeps_the_anatomy(name):
     params = find_params(name)

@@ -178,6 +178,7 @@ def test_names_the_section(name, config, tmp_path):
     assert not (tmp_path / 'work').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', WRONG_IN_RUN)
 def test_names_what_needs_the_run(name, config):
     changes, words = WRONG_IN_RUN[name]

@@ -129,6 +129,7 @@ def test_style_sets_the_statistics_of_the_decoders_maps():
     assert not torch.allclose(model(image, style), model(image))
 
 
+@pytest.mark.slow
 def test_learns_to_reconstruct():
     torch.manual_seed(0)
     model = WaveletAutoencoder(base_channels=4)
