@@ -1,6 +1,7 @@
 """Where the configs are, in a clone as in an installed wheel, and whose an error is."""
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Iterator, Tuple, Type
 
@@ -56,7 +57,9 @@ def config_path(name: str) -> Path:
 
 
 def get_config(name: str) -> Config:
-    """Loads a config of the package, from a clone or from a wheel.
+    """Loads a config of the package, from a clone or from a wheel, or of one's own.
+
+    Its ``custom_imports`` may name modules that lie beside it.
 
     Args:
         name (str): see :func:`config_path`.
@@ -68,6 +71,9 @@ def get_config(name: str) -> Config:
         InputError: there is no such config, it does not parse, or it holds no model.
     """
     path = config_path(str(name))
+    beside = str(path.resolve().parent)
+    if Path(str(name)).is_file() and beside not in sys.path:
+        sys.path.append(beside)
     try:
         cfg = Config.fromfile(str(path))
     except Exception as error:  # a config is Python: it can fail in any way

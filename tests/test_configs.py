@@ -1,6 +1,7 @@
 """Every leaf config: it is short, it builds, it predicts, and it has a loss."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -169,3 +170,16 @@ def test_unknown_or_broken(tmp_path):
     broken.write_text('model = dict(\n')
     with pytest.raises(InputError, match='broken.py'):
         get_config(str(broken))
+
+
+def test_modules_beside_a_config(tmp_path, monkeypatch):
+    """From any folder, without a PYTHONPATH."""
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    (tmp_path / 'beside_it.py').write_text('')
+    config = tmp_path / 'own.py'
+    base = config_path('fpn_r18_1xb8-600_phantom-256x128')
+    config.write_text(
+        f'_base_ = {str(base)!r}\n'
+        "custom_imports = dict(imports=['seam_seg', 'beside_it'])\n"
+    )
+    assert seam_seg.get_config(str(config)).custom_imports.imports[1] in sys.modules

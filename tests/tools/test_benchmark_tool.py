@@ -99,7 +99,7 @@ def test_what_failed_goes_on_unless_something_changed(tmp_path):
 @pytest.mark.slow
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
     """Two rows train for one iteration; then a head is edited, and one trains anew."""
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, 'path', [*sys.path])  # it finds the module by itself
     (tmp_path / 'own_head.py').write_text(
         'from mmseg.registry import MODELS\nfrom seam_seg.models import SEAMHead\n\n\n'
         '@MODELS.register_module(force=True)\nclass OwnHead(SEAMHead):\n    scale = 1\n'
