@@ -83,6 +83,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
+    if not all('=' in item for item in args.also):
+        parser.error('--also: write SETTING=ROOT')
+    args.also = [item.split('=', 1) for item in args.also]
     args.setting = args.setting or f'{Path(args.data_root).name} {args.split}'
     return args
 
@@ -91,7 +94,9 @@ def check_rows(args: argparse.Namespace) -> Dict[str, str]:
     """Config -> method, in the order of the rows, when they can stand in one table."""
     stems = [config_path(config).stem for config in args.configs]
     names = [method_name(config) for config in args.configs]
-    for what, found in (('config', stems), ('seed', args.seeds), ('method_name', names)):
+    settings = [args.setting, *(setting for setting, _ in args.also)]
+    once = dict(config=stems, seed=args.seeds, method_name=names, setting=settings)
+    for what, found in once.items():
         if len(set(found)) < len(found):
             raise InputError(f'a {what} stands twice in {" ".join(map(str, found))}.')
     if args.reference and config_path(args.reference).stem not in stems:
@@ -106,7 +111,6 @@ def check_rows(args: argparse.Namespace) -> Dict[str, str]:
 
 def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]:
     """Run -> what it is made from, and run -> method and seed."""
-    also = [item.partition('=')[::2] for item in args.also]
     scored = {'test_dataloader.dataset.split': args.split, 'test_evaluator.surface': True}
     runs, labels = {}, {}
     for seed, config in itertools.product(args.seeds, args.configs):
@@ -119,7 +123,7 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
             name = f'{config_path(config).stem}{part}_seed{seed}'
             options = {**args.cfg_options, **fold, 'randomness.seed': seed}
             tests = {args.setting: (root, scored)}
-            tests.update({setting: (where, {}) for setting, where in also})
+            tests.update({setting: (where, {}) for setting, where in args.also})
             runs[name] = plan_run(name, config, options, root, tests)
             labels[name] = (methods[config], seed)
     return runs, labels
@@ -137,10 +141,11 @@ def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     plan = dict(runs=runs, stack=STACK, commit=COMMIT, gpus=seen.split(',')[: args.gpus])
     write_json(args.work_dir / 'runs.json', plan)
     # Files are compared by their content, whatever their size: phantoms are made again.
-    command = (
-        f'{sys.executable} -m snakemake --cores {args.gpus or 1} --keep-going '
-        '--rerun-incomplete --max-checksum-file-size 1TB --quiet host rules reason'
-    ).split()
+    options = (
+        f'--cores {args.gpus or 1} --keep-going --rerun-incomplete '
+        '--max-checksum-file-size 1TB --quiet host rules reason'
+    )
+    command = [sys.executable, '-m', 'snakemake', *options.split()]
     command += ['--snakefile', str(Path(__file__).with_suffix('.smk'))]
     command += ['--directory', str(args.work_dir)]
     command += ['--configfile', str(args.work_dir / 'runs.json'), *args.snakemake]
