@@ -1,6 +1,7 @@
 """The benchmark: what is made, kept, resumed and made anew; the tool on two configs."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -98,7 +99,7 @@ def test_what_failed_goes_on_unless_something_changed(tmp_path):
 
 @pytest.mark.slow
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
-    """Two rows train for one iteration; then a head is edited, and one trains anew."""
+    """Two rows train for one iteration; then a head is edited: one is to train anew."""
     monkeypatch.setattr(sys, 'path', [*sys.path])  # it finds the module by itself
     (tmp_path / 'own_head.py').write_text(
         'from mmseg.registry import MODELS\nfrom seam_seg.models import SEAMHead\n\n\n'
@@ -123,14 +124,12 @@ def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
     assert set(scored['setting']) == {f'{phantom.name} test'}
     assert scored['image'].nunique() == 3 and {'HD95', 'R', 'flops'} <= set(rows['score'])
     assert (work / 'own_seed0/iter_1.pth').exists()
-    times = [(work / f'{run}_seed0/trained').stat().st_mtime_ns for run in (FPN, 'own')]
-    capfd.readouterr()
     with (tmp_path / 'own_head.py').open('a') as file:
         file.write('    other = 2\n')
-    assert tool('benchmark')(arguments) == 0
-    again = [(work / f'{run}_seed0/trained').stat().st_mtime_ns for run in (FPN, 'own')]
-    assert again[0] == times[0] and again[1] > times[1]
-    assert len(read_rows(out / 'results.csv')) == len(rows)
+    capfd.readouterr()
+    assert tool('benchmark')([*arguments, '--snakemake', '--dry-run']) == 0
+    planned = capfd.readouterr().out
+    assert re.search(r'begin +1\ntrain +1\ntest +1\n', planned)
 
 
 def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
