@@ -17,7 +17,6 @@ from mmcv.cnn import NonLocal2d
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.structures import SegDataSample
@@ -35,6 +34,7 @@ from seam_seg.apis.costs import (
 from seam_seg.apis.train_test import load_config, set_amp
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
+from seam_seg.engine import build_runner
 from seam_seg.engine.hooks import clock
 from seam_seg.models import SEAM
 from studies.records import append_rows, make_rows
@@ -213,7 +213,7 @@ def data_times(config: str, data_root: str, steps: int) -> dict:
     """
     cfg = load_config(config, None, data_root, 'work_dirs/speed')
     cfg.model.backbone.init_cfg = None
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     indices = range(0, len(dataset), max(1, len(dataset) // 200))
     for _ in range(2):  # the first pass decodes
@@ -266,7 +266,7 @@ def outside_of_model(config: str, data_root: str) -> dict:
     cfg.test_evaluator.summary_dir = 'work_dirs/speed/test'  # as tools/test.py does
     # Every image counts, the first one too: the loop's time contains it.
     cfg.custom_hooks = [dict(type='RuntimeHook', warmup=0)]
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     images = len(runner.test_dataloader.dataset)
     start = clock()
     metrics = runner.test()
