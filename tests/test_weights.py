@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seam_seg.apis import init_model, predict_mask
-from seam_seg.apis.train_test import load_config, set_resume
+from seam_seg.apis.runs import load_config, set_resume
 from seam_seg.datasets import VPIDataset
 from seam_seg.errors import InputError
 from seam_seg.evaluation import confusion_counts, dice_jaccard

@@ -5,7 +5,7 @@ import sys
 from typing import Optional, Sequence
 
 from seam_seg.apis.command_line import report_errors, run_parser
-from seam_seg.apis.train_test import launched, load_config, test
+from seam_seg.apis.runs import launched, load_config, test
 
 
 @report_errors

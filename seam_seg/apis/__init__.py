@@ -1,7 +1,7 @@
 """What tools and notebooks call: functions that take paths or arrays."""
 
 from .inference import Prediction, init_model, load_weights, predict, predict_mask
-from .train_test import load_config, test, train
+from .runs import load_config, test, train
 
 __all__ = [
     'Prediction',

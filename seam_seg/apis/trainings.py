@@ -26,7 +26,7 @@ from ..config_lookup import PACKAGE, project_root
 from ..evaluation.rows import COLUMNS, rows_of_test
 from ..version import __version__
 from ..weights import READY_URL, READY_WEIGHTS
-from .train_test import load_config
+from .runs import load_config
 
 # The libraries whose other version makes other numbers.
 STACK = {module.__name__: module.__version__ for module in (torch, mmcv, mmengine, mmseg)}

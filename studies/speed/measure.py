@@ -31,7 +31,7 @@ from seam_seg.apis.costs import (
     peak_of,
     take_turns,
 )
-from seam_seg.apis.train_test import load_config, set_amp
+from seam_seg.apis.runs import load_config, set_amp
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.engine import build_runner

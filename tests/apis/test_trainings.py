@@ -7,7 +7,7 @@ import pytest
 
 import seam_seg
 from seam_seg.apis import trainings
-from seam_seg.apis.train_test import load_config
+from seam_seg.apis.runs import load_config
 from seam_seg.config_lookup import config_path
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_URL, READY_WEIGHTS

@@ -11,7 +11,7 @@ from mmengine.runner import ValLoop
 from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, train
-from seam_seg.apis.train_test import set_resume
+from seam_seg.apis.runs import set_resume
 from seam_seg.config_lookup import project_root
 from seam_seg.engine import last_checkpoint
 

@@ -12,7 +12,7 @@ from torch import nn
 from seam_seg.apis import init_model, load_config, train
 from seam_seg.apis import train_test as train_test_module
 from seam_seg.apis.command_line import report_errors
-from seam_seg.apis.train_test import test as score
+from seam_seg.apis.runs import test as score
 from seam_seg.engine import check_config
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS

@@ -14,7 +14,7 @@ from mmseg.registry import HOOKS, MODELS
 from test_checkpoint import DEMO, OPTIONS, Bomb
 
 from seam_seg.apis import load_config, train
-from seam_seg.apis.train_test import test as score
+from seam_seg.apis.runs import test as score
 from seam_seg.config_lookup import config_path
 from seam_seg.engine import SafeRunner, build_runner
 from seam_seg.engine.runner import guard_init

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seam_seg.apis import command_line, load_config
-from seam_seg.apis.train_test import launched, set_amp
+from seam_seg.apis.runs import launched, set_amp
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
