@@ -9,8 +9,7 @@ from test_checkpoint import DEMO
 from test_runner import SMALL
 from torch import nn
 
-from seam_seg.apis import init_model, load_config, train
-from seam_seg.apis import train_test as train_test_module
+from seam_seg.apis import init_model, load_config, runs, train
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.runs import test as score
 from seam_seg.engine import check_config
@@ -266,7 +265,7 @@ def test_changes_no_number(config, tmp_path, monkeypatch):
     found = []
     for checked in (True, False):
         if not checked:
-            monkeypatch.setattr(train_test_module, 'check_config', lambda *a: None)
+            monkeypatch.setattr(runs, 'check_config', lambda *a: None)
         found.append(train(config()).model.state_dict())
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
