@@ -44,18 +44,18 @@ class Workflow:
                 )
             ),
         )
+        self.runs = dict(run_seed0=self.run)
         self.stack = dict(torch='1')
+        self.gpus = []
 
     def __call__(self):
         """Makes what is missing, and returns what ran."""
-        plan = dict(
-            runs=dict(run_seed0=self.run), stack=self.stack, commit='echo c', gpus=[]
-        )
+        plan = dict(runs=self.runs, stack=self.stack, commit='echo c', gpus=self.gpus)
         (self.folder / 'runs.json').write_text(json.dumps(plan))
         (self.folder / 'ran').write_text('')
         rules = project_root() / 'tools/benchmark.smk'
         result = subprocess.run(
-            f'{sys.executable} -m snakemake --cores 1 --snakefile {rules} --directory '
+            f'{sys.executable} -m snakemake --cores 2 --snakefile {rules} --directory '
             f'{self.folder}/work --configfile {self.folder}/runs.json --quiet all '
             '--max-checksum-file-size 1TB --rerun-incomplete',
             shell=True,
@@ -95,6 +95,24 @@ def test_what_failed_goes_on_unless_something_changed(tmp_path):
     workflow.run['command'] = right
     assert workflow() == ['train', 'test', 0]
     assert (tmp_path / 'work/run_seed0/iter_1.pth').exists()  # resumed
+
+
+@pytest.mark.slow
+def test_each_gpu_has_one_training(tmp_path):
+    workflow = Workflow(tmp_path)
+    workflow.gpus = ['5', '7']
+    workflow.runs = {
+        name: dict(
+            workflow.run,
+            command='echo $CUDA_VISIBLE_DEVICES >> ../ran; sleep 3',
+            tests=dict(
+                test=dict(command=f'touch {name}/test/test/dice_jaccard.csv', inputs=[])
+            ),
+        )
+        for name in ('run_seed0', 'run_seed1')
+    }
+    *gpus, status = workflow()
+    assert sorted(gpus) == ['5', '7'] and not status
 
 
 @pytest.mark.slow
