@@ -49,7 +49,7 @@ weights: .venv/installed
 	$(PY) tools/test.py $(READY) $(WEIGHTS) --data-root data/weights \
 		--work-dir work_dirs/weights
 	$(PY) -m studies.records work_dirs/weights/test/dice_jaccard.csv --study ready_weights \
-		--setting 'own test' --method ready --out studies/ready_weights/results.csv
+		--setting 'standard and hard test' --method ready --out studies/ready_weights/results.csv
 	for part in val test; do $(PY) -m studies.ready_weights.score_families $(READY) \
 		$(WEIGHTS) --part $$part --method ready || exit 1; done
 	$(PY) studies/report.py ready_weights

@@ -81,6 +81,7 @@ def get_config(name: str) -> Config:
             f'config {path}: cannot be read ({type(error).__name__}: {error}). '
             'Correct the file.'
         ) from error
+    _check_imports(cfg, path.resolve())
     missing = [key for key in ('model', 'test_dataloader') if key not in cfg]
     if missing:
         raise InputError(
@@ -88,6 +89,20 @@ def get_config(name: str) -> Config:
             'the configs of seam_seg (_base_).'
         )
     return cfg
+
+
+def _check_imports(cfg: Config, path: Path) -> None:
+    """Refuses another module than the one beside a config, loaded under its name."""
+    names = (cfg.get('custom_imports') or {}).get('imports') or []
+    for name in [names] if isinstance(names, str) else names:
+        top = name.split('.')[0]
+        loaded = getattr(sys.modules.get(top), '__file__', None)
+        for beside in (path.parent / f'{top}.py', path.parent / top / '__init__.py'):
+            if beside.is_file() and loaded and not beside.samefile(loaded):
+                raise InputError(
+                    f'config {path}: imports {top}, and means {beside}, but {loaded} has '
+                    'that name already. Rename one of them.'
+                )
 
 
 def network_size(cfg: Config) -> Tuple[int, int]:

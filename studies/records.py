@@ -22,7 +22,7 @@ from seam_seg.evaluation.rows import (
     COLUMNS,
     merge_rows,
     read_rows,
-    rows_of_test,
+    rows_of_tests,
     write_rows,
 )
 
@@ -107,8 +107,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parser.parse_args(argv)
     append_rows(
         args.out,
-        rows_of_test(
-            args.test, args.study, args.setting, args.method, args.seed, commit()
+        rows_of_tests(
+            [args.test], args.study, args.setting, args.method, args.seed, commit()
         ),
     )
     return 0

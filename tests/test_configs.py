@@ -183,3 +183,18 @@ def test_modules_beside_a_config(tmp_path, monkeypatch):
         "custom_imports = dict(imports=['seam_seg', 'beside_it'])\n"
     )
     assert seam_seg.get_config(str(config)).custom_imports.imports[1] in sys.modules
+
+
+def test_another_module_of_that_name(tmp_path, monkeypatch):
+    """Two projects with a module of one name: no row of one is that of the other."""
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    for project in ('a', 'b'):
+        (tmp_path / project).mkdir()
+        (tmp_path / project / 'twice_there.py').write_text('')
+        (tmp_path / project / 'own.py').write_text(
+            f'_base_ = {str(config_path("fpn_r18_1xb8-600_phantom-256x128"))!r}\n'
+            "custom_imports = dict(imports=['seam_seg', 'twice_there'])\n"
+        )
+    seam_seg.get_config(str(tmp_path / 'a/own.py'))
+    with pytest.raises(InputError, match='has that name already'):
+        seam_seg.get_config(str(tmp_path / 'b/own.py'))

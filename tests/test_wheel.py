@@ -43,11 +43,13 @@ def test_wheel(tmp_path, monkeypatch):
     for folder in ('configs', 'tools'):
         original = {
             path.relative_to(project_root() / folder)
-            for path in (project_root() / folder).rglob('*.py')
+            for path in (project_root() / folder).rglob('*')
+            if path.is_file() and path.suffix != '.pyc'
         }
         copied = {
             path.relative_to(installed / '.mim' / folder)
-            for path in (installed / '.mim' / folder).rglob('*.py')
+            for path in (installed / '.mim' / folder).rglob('*')
+            if path.is_file()
         }
         assert original == copied and copied
     for name in (READY_WEIGHTS.name, 'README.md'):

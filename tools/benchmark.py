@@ -9,6 +9,7 @@ anew. The scores are rows of OUT/results.csv, and the tables lie beside it.
 import argparse
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,14 @@ from mmengine.config import DictAction
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.costs import measure_costs, method_name
-from seam_seg.apis.trainings import COMMIT, STACK, plan_run, read_finished
+from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import merge_rows, read_rows, rows_of_costs, write_rows
+
+IDLE = {'-n', '--dry-run', '--dryrun', '--unlock'}  # with these Snakemake runs nothing
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -95,6 +98,7 @@ def check_rows(args: argparse.Namespace) -> Dict[str, str]:
     stems = [config_path(config).stem for config in args.configs]
     names = [method_name(config) for config in args.configs]
     settings = [args.setting, *(setting for setting, _ in args.also)]
+    settings = [re.sub(r'\W+', '-', setting) for setting in settings]  # their folders
     once = dict(config=stems, seed=args.seeds, method_name=names, setting=settings)
     for what, found in once.items():
         if len(set(found)) < len(found):
@@ -114,7 +118,10 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
     scored = {'test_dataloader.dataset.split': args.split, 'test_evaluator.surface': True}
     runs, labels = {}, {}
     for seed, config in itertools.product(args.seeds, args.configs):
-        root = args.data_root.replace('{seed}', str(seed))
+        root, *others = (
+            where.replace('{seed}', str(seed))
+            for where in (args.data_root, *(where for _, where in args.also))
+        )
         folds = [{}]
         if args.folds is not None:
             folds = fold_options(get_config(config), args.folds, Path(root))
@@ -123,8 +130,10 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
             name = f'{config_path(config).stem}{part}_seed{seed}'
             options = {**args.cfg_options, **fold, 'randomness.seed': seed}
             tests = {args.setting: (root, scored)}
-            tests.update({setting: (where, {}) for setting, where in args.also})
-            runs[name] = plan_run(name, config, options, root, tests)
+            tests.update(
+                {setting: (where, {}) for (setting, _), where in zip(args.also, others)}
+            )
+            runs[name] = plan_run(args.work_dir / name, config, options, root, tests)
             labels[name] = (methods[config], seed)
     return runs, labels
 
@@ -138,20 +147,20 @@ def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
             'one run follows the other.'
         )
     seen = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(count)))
-    plan = dict(runs=runs, stack=STACK, commit=COMMIT, gpus=seen.split(',')[: args.gpus])
-    write_json(args.work_dir / 'runs.json', plan)
-    # Files are compared by their content, whatever their size: phantoms are made again.
+    gpus = seen.split(',')[: args.gpus]
+    plan = args.work_dir / 'runs.json'
+    write_json(plan, dict(runs=runs, commit=COMMIT, gpus=gpus))
+    # Not by dates: the keys in the plan tell what the content of the inputs is.
     options = (
         f'--cores {args.gpus or 1} --keep-going --rerun-incomplete '
-        '--max-checksum-file-size 1TB --quiet host rules reason'
+        '--rerun-triggers code input params --quiet host rules reason'
     )
     command = [sys.executable, '-m', 'snakemake', *options.split()]
     command += ['--snakefile', str(Path(__file__).with_suffix('.smk'))]
-    command += ['--directory', str(args.work_dir)]
-    command += ['--configfile', str(args.work_dir / 'runs.json'), *args.snakemake]
+    command += ['--directory', str(args.work_dir), '--configfile', str(plan)]
     # The tools find the modules of a config where this process found them.
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(command, env=env) as process:
+    with subprocess.Popen([*command, *args.snakemake], env=env) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:  # Snakemake got that too, and puts its lock away
@@ -169,27 +178,32 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     kept = read_rows(path) if path.exists() else None
     measure_costs(args.configs, 1)
     status = run_snakemake(args, runs)
-    if '--dry-run' in args.snakemake:
-        return status
-    costs = f'{args.setting}, costs'  # how the rows of R, parameters... are told apart
-    rows = read_finished(runs, labels, args.study, args.work_dir)
-    if not status:
-        commit = subprocess.check_output(COMMIT, shell=True, text=True)
-        measured = measure_costs(args.configs, args.rounds)
-        rows = pd.concat(
-            [rows, rows_of_costs(measured, args.study, costs, commit.strip())]
-        )
-    write_rows(path, rows if kept is None else merge_rows(kept, rows))
+    missing = [
+        run
+        for run, made in runs.items()
+        for test in made['tests']
+        if not (args.work_dir / run / test / 'test/dice_jaccard.csv').is_file()
+    ]
     if status:
-        logs = [
-            args.work_dir / run / 'log.txt'
-            for run in runs
-            if not (args.work_dir / run / 'trained').exists()
-        ]
+        logs = {str(args.work_dir / run / 'log.txt') for run in missing}
         raise InputError(
-            'not everything was trained and tested. What is done is kept; see above and '
-            f'{", ".join(map(str, logs))}.'
+            'not everything could be trained and tested; see above'
+            + (f', and {", ".join(sorted(logs))}' if logs else '')
+            + '. What is done is kept, and is not done again.'
         )
+    if missing or IDLE & set(args.snakemake):
+        return 0
+    costs = f'{args.setting}, costs'  # how the rows of R, parameters... are told apart
+    commit = subprocess.check_output(COMMIT, shell=True, text=True).strip()
+    rows = pd.concat(
+        [
+            read_scores(runs, labels, args.study, args.work_dir),
+            rows_of_costs(
+                measure_costs(args.configs, args.rounds), args.study, costs, commit
+            ),
+        ]
+    )
+    write_rows(path, rows if kept is None else merge_rows(kept, rows))
     reference = method_name(args.reference or args.configs[-1])
     words = ' '.join(sys.argv[1:] if argv is None else argv)
     table = write_report(

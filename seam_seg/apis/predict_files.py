@@ -8,12 +8,11 @@ import numpy as np
 from torch import nn
 
 from ..atomic import write_csv, write_picture
+from ..datasets.readers import IMAGE_SUFFIXES
 from ..errors import InputError
 from ..evaluation.bones import Bone, list_bones
 from ..visualization import panel, write_rgb
 from .inference import predict
-
-SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.jpg', '.jpeg')
 
 
 def find_images(arguments: Sequence[str]) -> List[Path]:
@@ -34,11 +33,14 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
     for argument in map(Path, arguments):
         if argument.is_dir():
             found = sorted(
-                path for path in argument.iterdir() if path.suffix.lower() in SUFFIXES
+                path
+                for path in argument.iterdir()
+                if path.suffix.lower() in IMAGE_SUFFIXES
             )
             if not found:
                 raise InputError(
-                    f'{argument}: the folder holds no image ({", ".join(SUFFIXES)}).'
+                    f'{argument}: the folder holds no image '
+                    f'({", ".join(IMAGE_SUFFIXES)}).'
                 )
             images += found
         elif argument.suffix == '.txt':

@@ -4,14 +4,17 @@
 from something else (``tools/benchmark.smk``).
 """
 
+import functools
+import hashlib
 import importlib
 import json
+import os
 import re
 import shlex
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Dict, List, Set, Tuple
+from typing import Any, Dict, Iterable, List, Set, Tuple
 
 import mmcv
 import mmengine
@@ -22,8 +25,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from ..config_lookup import PACKAGE, project_root
-from ..evaluation.rows import COLUMNS, rows_of_test
+from ..config_lookup import PACKAGE, building, project_root
+from ..evaluation.rows import rows_of_tests
 from ..version import __version__
 from ..weights import READY_URL, READY_WEIGHTS
 from .runs import load_config
@@ -35,56 +38,95 @@ BESIDE = ('work_dir', 'log_', 'visualizer', 'vis_', 'val_', 'tta_')
 # Prints which code trains: the commit of a clone, '-dirty' where its code is no longer
 # that, or else the version.
 COMMIT = (
-    '(cd {} && export GIT_DIR=.git && git rev-parse --short HEAD && '
-    "(git diff --quiet HEAD -- seam_seg configs tools 'studies/*.py' || echo -dirty)) "
-    "2> /dev/null | tr -d '\\n' | grep . || echo {}"
+    '(cd {} && export GIT_DIR=.git && git rev-parse --short HEAD && (git status '
+    "--porcelain -- seam_seg configs tools 'studies/*.py' | grep -q . && echo -dirty; "
+    "true)) 2> /dev/null | tr -d '\\n' | grep . || echo {}"
 ).format(shlex.quote(str(project_root())), __version__)
 
 
 def code_behind(cfg: Config) -> Set[Path]:
-    """The files of the modules that a config imports.
+    """The files of the modules that a config imports, and of what they import beside.
 
-    Of a package all of them, but for seam_seg.apis, which trains nothing; of a lone
-    module itself and what it imports from the files beside it.
+    Of a package all files, but for those of seam_seg.apis, which train nothing.
     """
+    names = cfg.get('custom_imports', {}).get('imports', [])
     files: Set[Path] = set()
-    for name in cfg.get('custom_imports', {}).get('imports', []):
-        origin = Path(importlib.import_module(name.split('.')[0]).__file__ or '')
-        if origin.name == '__init__.py':
-            files.update(origin.parent.rglob('*.py'))
-        else:
-            finder = ModuleFinder(path=[str(origin.parent)])
-            finder.import_hook(name)
-            found = (vars(module)['__file__'] for module in finder.modules.values())
-            files.update(Path(file) for file in found if file)
+    for name in [names] if isinstance(names, str) else names:
+        top = importlib.import_module(name.split('.')[0])
+        homes = [Path(home) for home in getattr(top, '__path__', [])]
+        files.update(path for home in homes for path in home.rglob('*.py'))
+        beside = (homes or [Path(top.__file__ or '')])[0].parent
+        if 'site-packages' not in beside.parts and top.__name__ != PACKAGE.name:
+            files.update(imported_beside(name, beside))
     return {path for path in files if PACKAGE / 'apis' not in path.parents}
 
 
-def data_files(dataset_cfg: dict) -> Set[Path]:
-    """The images, masks and split files of a data set."""
+def imported_beside(name: str, folder: Path) -> Set[Path]:
+    """A module and what it imports from a folder; all there where that is not told."""
+    finder = ModuleFinder(path=[str(folder)])
+    try:
+        finder.import_hook(name)
+    except Exception:  # packages without __init__.py are beyond it
+        return set(folder.rglob('*.py'))
+    found = (vars(module)['__file__'] for module in finder.modules.values())
+    return {Path(file) for file in found if file}
+
+
+def data_files(cfg: dict) -> List[Path]:
+    """The images and masks of a data set, or of those inside it, in their order."""
+    inner = cfg.get('datasets', [cfg['dataset']] if 'dataset' in cfg else [])
+    if inner:
+        return [path for part in inner for path in data_files(part)]
     init_default_scope('mmseg')
-    dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
-    infos = dataset.load_data_list()
-    files = {Path(info[key]) for info in infos for key in ('img_path', 'seg_map_path')}
-    lists = (Path(dataset.data_root) / name for name in dataset.split_files.values())
-    return files.union(path for path in lists if path.is_file())
+    infos = DATASETS.build(dict(cfg, lazy_init=True)).load_data_list()
+    names = (info[key] for info in infos for key in ('img_path', 'seg_map_path'))
+    return [Path(name) for name in dict.fromkeys(names)]
 
 
-def start_files(cfg: Config) -> List[Path]:
-    """The local files of the weights that a training starts from, ``load_from`` first."""
-    pretrained = (cfg.model.get('backbone') or {}).get('init_cfg') or {}
-    names = (cfg.get('load_from'), pretrained.get('checkpoint'))
-    paths = (READY_WEIGHTS if name == READY_URL else Path(name) for name in names if name)
-    return [path for path in paths if path.is_file()]
+def start_files(cfg: Any) -> List[Path]:
+    """The local files of weights that a config names, in load_from or in an init_cfg."""
+    if isinstance(cfg, (list, tuple)):
+        return [path for part in cfg for path in start_files(part)]
+    if not isinstance(cfg, dict):
+        return []
+    found = (cfg.get(key) for key in ('load_from', 'checkpoint'))
+    names = [name for name in found if isinstance(name, str)]
+    paths = [READY_WEIGHTS if name == READY_URL else Path(name) for name in names]
+    return [*filter(Path.is_file, paths), *start_files(list(cfg.values()))]
+
+
+@functools.lru_cache(maxsize=None)
+def digest_of(path: Path) -> str:
+    """SHA-256 of the content of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def made_from(settings: object, files: Iterable[Path]) -> dict:
+    """What Snakemake is to compare: settings and the files' content.
+
+    Its own comparison begins with dates, and misses an older file that takes the place
+    of a newer one.
+
+    Returns:
+        dict: ``inputs``, paths as they are found from the work dir, and ``key``.
+    """
+    inputs = [str(path.resolve()) for path in files]
+    content = [settings, STACK, [[name, digest_of(Path(name))] for name in inputs]]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return dict(inputs=inputs, key=hashlib.sha256(text.encode()).hexdigest())
 
 
 def plan_run(
-    name: str, config: str, options: dict, root: str, tests: Dict[str, Tuple[str, dict]]
+    folder: Path,
+    config: str,
+    options: dict,
+    root: str,
+    tests: Dict[str, Tuple[str, dict]],
 ) -> dict:
     """What one training and its tests are made from, and their commands.
 
     Args:
-        name (str): of the run, and of its folder in the work dir.
+        folder (Path): of the run.
         config (str): path or name. One without ``train_cfg`` is not trained: the weights
             of its ``load_from`` are scored as they are.
         options (dict): overrides with dotted keys, the seed among them.
@@ -93,76 +135,65 @@ def plan_run(
             further overrides.
 
     Returns:
-        dict: ``command``, ``config`` (what is learned, as text) and ``inputs`` of the
-        training; ``tests``: folder -> ``setting``, ``command`` and ``inputs``.
+        dict: ``command``, ``inputs`` and ``key`` of the training; ``tests``: name of a
+        folder -> ``setting``, ``command``, ``inputs`` and ``key``.
 
     Raises:
         InputError: the config, the data or an option cannot be used.
     """
-    path = str(Path(config).resolve()) if Path(config).is_file() else config
+    folder = folder.resolve()
 
-    def call(tool: str, weights: str, root: str, folder: str, options: dict) -> str:
-        start = shlex.join([sys.executable, str(project_root() / 'tools' / tool), path])
-        where = ['--data-root', str(Path(root).resolve()), '--work-dir', folder]
-        words = ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
-        return f'{start} {weights} {shlex.join([*where, *words])}'
+    def call(tool: str, weights: str, root: str, folder: Path, options: dict) -> str:
+        start = [sys.executable, str(project_root() / 'tools' / tool), config]
+        words = ['--data-root', str(Path(root).resolve()), '--work-dir', str(folder)]
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
+        # where the user stands: a config may name files from there
+        return (
+            f'cd {shlex.quote(os.getcwd())} && {shlex.join(start)} {weights} '
+            f'{shlex.join(words)}'
+        )
 
     cfg = load_config(config, options, root)
     learned = {key: value for key, value in cfg.items() if not key.startswith(BESIDE)}
-    inputs = code_behind(cfg).union(start_files(cfg))
-    command = 'true'
-    weights = shlex.quote(str(next(iter(start_files(cfg)), cfg.get('load_from'))))
+    inputs = [*sorted(code_behind(cfg)), *start_files(cfg.to_dict())]
+    weights = READY_WEIGHTS if cfg.get('load_from') == READY_URL else cfg.get('load_from')
+    command, weights = 'true', shlex.quote(str(weights))
     if cfg.get('train_cfg') is not None:
-        inputs |= data_files(cfg.train_dataloader.dataset)
-        command = call('train.py', '--resume', root, name, options)
-        weights = f'"$(cat {shlex.quote(name)}/last_checkpoint)"'
+        with building(cfg, 'train_dataloader'):
+            inputs += data_files(cfg.train_dataloader.dataset)
+        command = call('train.py', '--resume', root, folder, options)
+        weights = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     planned = {}
     for setting, (where, further) in tests.items():
-        folder, own = re.sub(r'\W+', '-', setting), {**options, **further}
-        planned[folder] = dict(
-            setting=setting,
-            command=call('test.py', weights, where, f'{name}/{folder}', own),
-            inputs=names_of(
-                data_files(load_config(config, own, where).test_dataloader.dataset)
-            ),
-        )
-    text = json.dumps(learned, sort_keys=True, default=str)
-    return dict(command=command, config=text, inputs=names_of(inputs), tests=planned)
+        name, own = re.sub(r'\W+', '-', setting), {**options, **further}
+        tested = load_config(config, own, where)
+        with building(tested, 'test_dataloader'):
+            files = data_files(tested.test_dataloader.dataset)
+        command_ = call('test.py', weights, where, folder / name, own)
+        planned[name] = dict(made_from(own, files), setting=setting, command=command_)
+    return dict(made_from(learned, inputs), command=command, tests=planned)
 
 
-def names_of(files: Set[Path]) -> List[str]:
-    """Files as Snakemake finds them from the work dir."""
-    return sorted(str(path.resolve()) for path in files)
-
-
-def read_finished(
+def read_scores(
     plan: Dict[str, dict], labels: Dict[str, Tuple[str, int]], study: str, work_dir: Path
 ) -> pd.DataFrame:
-    """The rows of the tests that are done.
+    """The rows of all tests, when all are done.
 
     Args:
         plan (dict[str, dict]): run -> from :func:`plan_run`.
         labels (dict[str, tuple[str, int]]): run -> method and seed; those of the folds of
-            a cross-validation are the same.
+            a cross-validation are the same, and so become one.
         study (str): for the rows.
         work_dir (Path): of the runs.
-
-    Returns:
-        pd.DataFrame: of each method and seed that is done in a setting, in all folds.
     """
-    groups: Dict[tuple, list] = {}
-    for run, planned in plan.items():
-        for folder, test in planned['tests'].items():
+    folders: Dict[tuple, List[Path]] = {}
+    for run, made in plan.items():
+        for name, test in made['tests'].items():
             label = (study, test['setting'], *labels[run])
-            groups.setdefault(label, []).append(work_dir / run / folder)
-    done: List[pd.DataFrame] = []
-    for label, folders in groups.items():
-        files = [folder / 'test/dice_jaccard.csv' for folder in folders]
-        if all(file.is_file() for file in files):
-            commits = [
-                (folder.parent / 'begun').read_text().strip() for folder in folders
-            ]
-            done += [
-                rows_of_test(file, *label, commit) for file, commit in zip(files, commits)
-            ]
-    return pd.concat(done, ignore_index=True) if done else pd.DataFrame(columns=COLUMNS)
+            folders.setdefault(label, []).append(work_dir / run / name)
+    parts = []
+    for label, found in folders.items():
+        commits = {(folder.parent / 'begun').read_text().strip() for folder in found}
+        files = [folder / 'test/dice_jaccard.csv' for folder in found]
+        parts.append(rows_of_tests(files, *label, '+'.join(sorted(commits))))
+    return pd.concat(parts, ignore_index=True)

@@ -15,12 +15,11 @@ import numpy as np
 
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
-from .readers import decode, read_image
+from .readers import IMAGE_SUFFIXES, decode, read_image
 from .subjects import subject_of
 from .vpi import VPIDataset, carve_val
 
 CLASSES = VPIDataset.METAINFO['classes']
-IMAGE_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm')
 # What the function owns in its output folder, split files last.
 ENTRIES = ('dataset', 'groundtruth', 'test.txt', 'val.txt', 'train.txt')
 # Grey levels that a channel of a pure colour may be away from 0 or 255: lossy

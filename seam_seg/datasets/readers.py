@@ -14,6 +14,8 @@ from ..errors import InputError
 
 PathLike = Union[str, Path]
 
+# Files with these endings are looked for in folders.
+IMAGE_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm')
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384

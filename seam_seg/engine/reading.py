@@ -215,14 +215,15 @@ def fetch(url: str) -> Path:
     path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(url).path).name)
     if not is_main_process():
         barrier()
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    try:
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
-        except URLError as error:
-            raise InputError(
-                f'checkpoint {url}: cannot be fetched ({error.reason}).'
-            ) from error
-    if is_main_process():
-        barrier()
+    except URLError as error:
+        raise InputError(
+            f'checkpoint {url}: cannot be fetched ({error.reason}).'
+        ) from error
+    finally:  # the others wait, whatever happened
+        if is_main_process():
+            barrier()
     return path

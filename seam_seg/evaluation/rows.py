@@ -80,20 +80,26 @@ def merge_rows(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([kept, new], ignore_index=True)
 
 
-def rows_of_test(
-    path: Union[str, Path], study: str, setting: str, method: str, seed: int, commit: str
+def rows_of_tests(
+    paths: Sequence[Union[str, Path]],
+    study: str,
+    setting: str,
+    method: str,
+    seed: int,
+    commit: str,
 ) -> pd.DataFrame:
-    """The rows of one test.
+    """The rows of a test, or of those of all folds of a cross-validation.
 
     Args:
-        path (str | Path): ``dice_jaccard.csv`` of :class:`DiceJaccardMetric`.
+        paths (Sequence[str | Path]): each a ``dice_jaccard.csv`` of
+            :class:`DiceJaccardMetric`.
         study (str): and the others: see :data:`COLUMNS`.
 
     Returns:
         pd.DataFrame: a row for each image, class and score that is defined, and one for
         R, the mean of the runtimes.
     """
-    table = pd.read_csv(path, dtype=dict(name=str))
+    table = pd.concat([pd.read_csv(path, dtype=dict(name=str)) for path in paths])
     runtime = table.pop('runtime').mean()
     rows = table.melt('name', var_name='key').dropna().rename(columns=dict(name='image'))
     rows[['score', 'class']] = rows.pop('key').str.split('.', n=1, expand=True)

@@ -52,7 +52,7 @@ class SEAM(nn.Module):
     group's later public code).
 
     In evaluation mode the same z is computed at a lower price, in another order
-    (``seam_associated.py``), unless phi, theta or rho carries a hook. So hooks on phi,
+    (``seam_associated.py``), unless theta or rho carries a hook. So hooks on phi,
     varphi, theta and rho fire in every forward pass, on the maps of the equations.
 
     Args:

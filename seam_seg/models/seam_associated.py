@@ -1,4 +1,4 @@
-"""Eq. 5 and the fusion of SEAM in another order: the same z, at about half of the price.
+"""Eq. 5 and the fusion of SEAM in another order: the same z, at a lower price.
 
 Once training is over, theta is the same affine map at every position (a 1x1 convolution
 and a norm whose statistics are fixed), and k' sums to 1 over its N channels, so

@@ -1,6 +1,5 @@
 """What a training is made from."""
 
-import json
 import shlex
 
 import pytest
@@ -17,13 +16,9 @@ FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
 
 
 def plan(phantom, config=DEMO, options={}, **tests):
-    return trainings.plan_run(
-        'run seed0',
-        config,
-        options,
-        str(phantom),
-        tests or {'a test': (str(phantom), {})},
-    )
+    tests = tests or {'a test': (str(phantom), {})}
+    folder = phantom / 'run seed0'
+    return trainings.plan_run(folder, config, options, str(phantom), tests)
 
 
 def test_inputs_are_code_data_and_start(phantom):
@@ -39,33 +34,33 @@ def test_inputs_are_code_data_and_start(phantom):
     assert not any('/test/' in path for path in inputs)
     test = found['tests']['a-test']
     assert test['setting'] == 'a test'
-    assert len([path for path in test['inputs'] if '/test/' in path]) == 2 * 3
+    assert len(test['inputs']) == 2 * 3 and '/test/' in test['inputs'][0]
 
 
-def test_commands_are_those_of_the_tools(phantom):
+def test_commands_are_those_of_the_tools(phantom, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     found = plan(
         phantom,
         options={'randomness.seed': 3},
         val=(str(phantom), {'test_dataloader.dataset.split': 'val'}),
     )
     words = shlex.split(found['command'])
-    assert words[1].endswith('tools/train.py') and words[2:4] == [DEMO, '--resume']
-    assert words[-1] == 'randomness.seed=3' and 'run seed0' in words
+    assert words[:2] == ['cd', str(tmp_path)]  # where paths in a config begin
+    assert words[4].endswith('tools/train.py') and words[5:7] == [DEMO, '--resume']
+    assert words[-1] == 'randomness.seed=3' and str(phantom / 'run seed0') in words
     command = found['tests']['val']['command']
-    assert '"$(cat \'run seed0\'/last_checkpoint)"' in command
+    assert f'"$(cat \'{phantom}/run seed0\'/last_checkpoint)"' in command
     assert command.endswith('test_dataloader.dataset.split=val')
 
 
 def test_only_what_is_learned_counts(phantom):
-    def text(**options):
-        return plan(
-            phantom,
-            options={key.replace('__', '.'): value for key, value in options.items()},
-        )['config']
+    def key(**options):
+        options = {name.replace('__', '.'): value for name, value in options.items()}
+        return plan(phantom, options=options)['key']
 
-    assert text() == text(val_dataloader__num_workers=0, log_level='ERROR')
-    assert text() != text(optim_wrapper__optimizer__lr=1.0)
-    assert json.loads(text(randomness__seed=5))['randomness']['seed'] == 5
+    assert key() == key(val_dataloader__num_workers=0, log_level='ERROR')
+    assert key() != key(optim_wrapper__optimizer__lr=1.0)
+    assert key() != key(randomness__seed=5)
 
 
 def test_a_config_without_training_is_scored_as_it_is(phantom, tmp_path):
@@ -80,6 +75,30 @@ def test_a_config_without_training_is_scored_as_it_is(phantom, tmp_path):
     assert str(READY_WEIGHTS) in found['tests']['a-test']['command']
 
 
+def test_weights_to_start_from(tmp_path, monkeypatch):
+    """From wherever they are named, as far as they are files here."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('w.pth', 'init.pth', 'deep.pth'):
+        (tmp_path / name).write_text(name)
+    cfg = load_config(DEMO)
+    cfg.load_from = 'w.pth'
+    cfg.model.backbone.init_cfg = [dict(type='Pretrained', checkpoint='init.pth')]
+    cfg.model.neck.init_cfg = dict(
+        override=dict(type='Pretrained', checkpoint='deep.pth')
+    )
+    cfg.model.decode_head.init_cfg = dict(checkpoint='open-mmlab://resnet50_v1c')
+    names = {path.name for path in trainings.start_files(cfg.to_dict())}
+    assert names == {'w.pth', 'init.pth', 'deep.pth'}
+
+
+def test_data_of_wrapped_data_sets(phantom):
+    cfg = load_config(DEMO, None, str(phantom)).test_dataloader.dataset
+    files = trainings.data_files(cfg)
+    wrapped = dict(type='RepeatDataset', times=2, dataset=cfg)
+    both = dict(type='ConcatDataset', datasets=[cfg, wrapped])
+    assert len(files) == 6 and trainings.data_files(both) == files * 2
+
+
 def test_code_of_modules_and_packages(tmp_path, monkeypatch):
     """A lone module and what it imports beside it; a package as a whole."""
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -87,16 +106,24 @@ def test_code_of_modules_and_packages(tmp_path, monkeypatch):
     (tmp_path / 'beside.py').write_text('import numpy\n')
     (tmp_path / 'another.py').write_text('')
     (tmp_path / 'pack/deep').mkdir(parents=True)
-    for name in ('pack/__init__.py', 'pack/deep/inner.py'):
-        (tmp_path / name).write_text('')
+    (tmp_path / 'pack/__init__.py').write_text('')
+    (tmp_path / 'pack/deep/__init__.py').write_text('')
+    (tmp_path / 'pack/deep/inner.py').write_text('import beside\n')
     cfg = load_config(DEMO)
     cfg.custom_imports.imports = ['lone']
     assert trainings.code_behind(cfg) == {tmp_path / 'lone.py', tmp_path / 'beside.py'}
-    cfg.custom_imports.imports = ['pack.deep.inner']
+    cfg.custom_imports.imports = 'pack.deep.inner'  # mmengine takes one name, too
     assert trainings.code_behind(cfg) == {
         tmp_path / 'pack/__init__.py',
+        tmp_path / 'pack/deep/__init__.py',
         tmp_path / 'pack/deep/inner.py',
+        tmp_path / 'beside.py',
     }
+    (tmp_path / 'lone.py').write_text('import spaces.inner\n')
+    (tmp_path / 'spaces').mkdir()
+    (tmp_path / 'spaces/inner.py').write_text('')  # without __init__.py
+    cfg.custom_imports.imports = ['lone']
+    assert tmp_path / 'spaces/inner.py' in trainings.code_behind(cfg)
 
 
 def test_bad_data_is_said_before_anything_runs(phantom, tmp_path):

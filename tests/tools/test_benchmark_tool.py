@@ -1,18 +1,19 @@
-"""The benchmark: what is made, kept, resumed and made anew; the tool on two configs."""
+"""The benchmark: what is made, kept, resumed and made anew; and the tool as a whole."""
 
-import json
+import os
 import re
-import subprocess
 import sys
+from argparse import Namespace
 
 import pandas as pd
 import pytest
+import torch
 
-from seam_seg.config_lookup import config_path, project_root
+from seam_seg.apis.trainings import STACK, digest_of, made_from
+from seam_seg.config_lookup import config_path
 from seam_seg.evaluation.rows import read_rows
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
-FPN = 'fpn_r18_1xb8-600_phantom-256x128'
 TINY = [
     'train_cfg.max_iters=1',
     'train_dataloader.batch_size=2',
@@ -28,96 +29,80 @@ TINY = [
 class Workflow:
     """The rules with commands that only write down that they ran."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, module):
+        self.folder, self.module, self.learned, self.gpus = folder, module, 'lr=1', 0
         for name in ('code', 'data'):
             (folder / name).write_text(name)
-        self.run = dict(
-            command='echo train | tee -a ../ran',
-            config='lr=1',
-            inputs=[str(folder / 'code')],
-            tests=dict(
-                test=dict(
-                    command='echo test | tee -a ../ran > run_seed0/test/test/'
-                    'dice_jaccard.csv',
-                    inputs=[str(folder / 'data')],
-                )
-            ),
-        )
-        self.runs = dict(run_seed0=self.run)
-        self.stack = dict(torch='1')
-        self.gpus = []
+        self.commands = dict(train='echo train | tee -a ../ran')
 
-    def __call__(self):
-        """Makes what is missing, and returns what ran."""
-        plan = dict(runs=self.runs, stack=self.stack, commit='echo c', gpus=self.gpus)
-        (self.folder / 'runs.json').write_text(json.dumps(plan))
+    def __call__(self, *names):
+        """Makes what is missing of runs (default: one), and returns what ran."""
+        digest_of.cache_clear()
+        runs = {}
+        for name in names or ['run_seed0']:
+            scores = f'{name}/test/test/dice_jaccard.csv'
+            test = made_from({}, [self.folder / 'data'])
+            test['command'] = f'echo test | tee -a ../ran > {scores}'
+            runs[name] = made_from(self.learned, [self.folder / 'code'])
+            runs[name].update(command=self.commands['train'], tests=dict(test=test))
         (self.folder / 'ran').write_text('')
-        rules = project_root() / 'tools/benchmark.smk'
-        result = subprocess.run(
-            f'{sys.executable} -m snakemake --cores 2 --snakefile {rules} --directory '
-            f'{self.folder}/work --configfile {self.folder}/runs.json --quiet all '
-            '--max-checksum-file-size 1TB --rerun-incomplete',
-            shell=True,
-            check=False,
-        )
-        return [*(self.folder / 'ran').read_text().split(), result.returncode]
+        work_dir = self.folder / 'work'
+        args = Namespace(gpus=self.gpus, work_dir=work_dir, snakemake=[])
+        status = self.module.run_snakemake(args, runs)
+        return [*(self.folder / 'ran').read_text().split(), status]
+
+
+@pytest.fixture
+def workflow(tmp_path, tool_module):
+    return Workflow(tmp_path, tool_module('benchmark'))
 
 
 @pytest.mark.slow
-def test_what_has_changed_is_made_anew(tmp_path):
-    workflow = Workflow(tmp_path)
-    run = tmp_path / 'work/run_seed0'
+def test_what_has_changed_is_made_anew(workflow, monkeypatch):
+    folder = workflow.folder
+    run = folder / 'work/run_seed0'
     assert workflow() == ['train', 'test', 0]
-    assert (run / 'begun').read_text() == 'c\n'
-    (tmp_path / 'code').write_text('code')  # touched, and the same
+    assert len((run / 'begun').read_text().split()) == 1
+    (folder / 'code').write_text('code')  # touched, and the same
     assert workflow() == [0]
-    (tmp_path / 'data').write_text('other')  # what is tested on, not what is learned
+    (folder / 'data').write_text('other')  # what is tested on, not what is learned
     assert workflow() == ['test', 0]
     (run / 'iter_1.pth').touch()
-    (tmp_path / 'code').write_text('other')
+    (folder / 'code').write_text('other')
+    os.utime(folder / 'code', (1, 1))  # an older file in the place of a newer one
     assert workflow() == ['train', 'test', 0]
     assert not (run / 'iter_1.pth').exists()  # no training resumes from that
-    workflow.run['config'] = 'lr=2'
+    workflow.learned = 'lr=2'
     assert workflow() == ['train', 'test', 0]
-    workflow.stack = dict(torch='2')
+    monkeypatch.setitem(STACK, 'torch', 'another')
     assert workflow() == ['train', 'test', 0]
     (run / 'test/test/dice_jaccard.csv').unlink()
     assert workflow() == ['test', 0]
 
 
 @pytest.mark.slow
-def test_what_failed_goes_on_unless_something_changed(tmp_path):
-    workflow = Workflow(tmp_path)
-    right = workflow.run['command']
-    workflow.run['command'] = 'touch run_seed0/iter_1.pth; false'
+def test_what_failed_goes_on_unless_something_changed(workflow):
+    right = workflow.commands['train']
+    workflow.commands['train'] = 'touch run_seed0/iter_1.pth; false'
     assert workflow()[-1] != 0
-    workflow.run['command'] = right
+    workflow.commands['train'] = right
     assert workflow() == ['train', 'test', 0]
-    assert (tmp_path / 'work/run_seed0/iter_1.pth').exists()  # resumed
+    assert (workflow.folder / 'work/run_seed0/iter_1.pth').exists()  # resumed
 
 
 @pytest.mark.slow
-def test_each_gpu_has_one_training(tmp_path):
-    workflow = Workflow(tmp_path)
-    workflow.gpus = ['5', '7']
-    workflow.runs = {
-        name: dict(
-            workflow.run,
-            command='echo $CUDA_VISIBLE_DEVICES >> ../ran; sleep 3',
-            tests=dict(
-                test=dict(command=f'touch {name}/test/test/dice_jaccard.csv', inputs=[])
-            ),
-        )
-        for name in ('run_seed0', 'run_seed1')
-    }
-    *gpus, status = workflow()
-    assert sorted(gpus) == ['5', '7'] and not status
+def test_each_gpu_has_one_training(workflow, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,7')
+    workflow.gpus = 2
+    workflow.commands['train'] = 'echo $CUDA_VISIBLE_DEVICES >> ../ran; sleep 3'
+    *ran, status = workflow('run_seed0', 'run_seed1')
+    assert sorted(ran) == ['5', '7', 'test', 'test'] and not status
 
 
 @pytest.mark.slow
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
-    """Two rows train for one iteration; then a head is edited: one is to train anew."""
+    """A head beside its config, trained for an iteration; edited, it is to train anew."""
     monkeypatch.setattr(sys, 'path', [*sys.path])  # it finds the module by itself
     (tmp_path / 'own_head.py').write_text(
         'from mmseg.registry import MODELS\nfrom seam_seg.models import SEAMHead\n\n\n'
@@ -131,12 +116,12 @@ def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
     )
     out, work = tmp_path / 'out', tmp_path / 'work dir'
     arguments = [
-        *(FPN, str(own), '--data-root', str(phantom), '--seeds', '0', '--rounds', '1'),
+        *(str(own), '--data-root', str(phantom), '--seeds', '0', '--rounds', '1'),
         *('--out', str(out), '--work-dir', str(work), '--cfg-options', *TINY),
     ]
     assert tool('benchmark')(arguments) == 0
     table = pd.read_csv(out / 'table.csv')
-    assert list(table.Method) == ['Vanilla FPN', 'own']
+    assert list(table.Method) == ['own']
     rows = read_rows(out / 'results.csv')
     scored = rows[rows['score'] == 'Dice']
     assert set(scored['setting']) == {f'{phantom.name} test'}
@@ -164,10 +149,10 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
             assert f'fold{fold}_test.txt' in words and 'surface=True' in words
             names = (phantom / f'folds3_seed0/fold{fold}_test.txt').read_text().split()
             path = args.work_dir / name / folder / 'test/dice_jaccard.csv'
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(
                 'name,Dice.lumbar,runtime\n'
-                + ''.join(f'{case},{50 + fold},\n' for case in names)
+                + ''.join(f'{case},{50 + fold},{fold}\n' for case in names)
             )
             (args.work_dir / name / 'begun').write_text('commit\n')
         return 0
@@ -180,29 +165,10 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
             'SEAM, key mass': dict(seconds=[1.0], parameters=1, flops=1, peak_bytes=1)
         },
     )
-    assert (
-        module.main(
-            [
-                *(
-                    DEMO,
-                    '--data-root',
-                    str(phantom),
-                    '--folds',
-                    str(phantom / 'folds3_seed0'),
-                ),
-                *(
-                    '--seeds',
-                    '0',
-                    '1',
-                    '--out',
-                    str(tmp_path),
-                    '--work-dir',
-                    str(tmp_path / 'work'),
-                ),
-            ]
-        )
-        == 0
-    )
+    arguments = f'--data-root {phantom} --folds {phantom}/folds3_seed0 --seeds 0 1'
+    arguments += f' --out {tmp_path} --work-dir {tmp_path}/work'
+    for _ in range(2):  # the second call reads what the first has written
+        assert module.main([DEMO, *arguments.split()]) == 0
     rows = read_rows(tmp_path / 'results.csv')
     dice = rows[rows['score'] == 'Dice']
     assert list(dice.groupby('image').size()) == [2] * 8
@@ -210,3 +176,6 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
     table = pd.read_csv(tmp_path / 'table.csv')
     assert table['Ave. D (%)'][0] == f'{dice["value"].mean():.2f} ± 0.00'
     assert dice['value'].sum() == 2 * (3 * 50 + 3 * 51 + 2 * 52)
+    # R, over all images that were timed
+    times = rows[rows['score'] == 'R']['value']
+    assert list(times) == pytest.approx([(3 * 0 + 3 * 1 + 2 * 2) / 8] * 2)
