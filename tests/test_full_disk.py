@@ -72,7 +72,6 @@ CASES = {
         ],
         1000000,
     ),
-    'export_onnx': (lambda b: ['export_onnx', str(b.out / 'x.onnx')], 1000000),
     'test': (
         lambda b: [
             'test',
