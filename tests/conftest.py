@@ -15,7 +15,7 @@ from seam_seg.datasets.phantom import write_phantom
 # The suite tests the CPU path, also on a machine with a GPU; processes inherit it.
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 init_default_scope('mmseg')
-# Tensors are tiny here: more threads only wait for each other, in processes of tests, too.
+# Tensors are tiny here: more threads only wait for each other; in processes, too.
 torch.set_num_threads(1)
 os.environ['OMP_NUM_THREADS'] = '1'
 # mmengine collects garbage for each data set: not among all that was imported.
