@@ -51,9 +51,10 @@ class SEAM(nn.Module):
     activation (the paper gives the kernel sizes; norm and activation follow the same
     group's later public code).
 
-    In evaluation mode the same z is computed at a lower price, in another order
-    (``seam_associated.py``), unless theta or rho carries a hook. So hooks on phi,
-    varphi, theta and rho fire in every forward pass, on the maps of the equations.
+    In evaluation mode the same z is computed in another order, at a lower price
+    (``seam_associated.py``), unless theta or rho, or a layer inside them, has a hook. So
+    hooks on phi, varphi, theta and rho (as Grad-CAM sets them) always fire, in training
+    and evaluation, and see the maps of the equations.
 
     Args:
         channels (int): C, the channels of v and of z.

@@ -77,6 +77,7 @@ def test_same_seed_same_bytes(cases):
     assert again.geometry['seed'] == [2024, 3]
 
 
+@pytest.mark.slow
 def test_different_seeds_differ(cases):
     assert len({case.image.tobytes() for case in cases}) == NUM_CASES
     assert len({case.mask.tobytes() for case in cases}) == NUM_CASES
@@ -218,6 +219,7 @@ def test_levels_are_counted_and_spaced_as_published(geometries):
     assert np.mean(lower) > 1.2 * np.mean(upper)
 
 
+@pytest.mark.slow
 def test_curve_angles_cover_the_range(geometries):
     angles = [geometry['largest_curve_angle_deg'] for geometry in geometries]
     assert min(angles) < 2 and max(angles) > 43
@@ -460,6 +462,7 @@ def test_cropped_bones_are_marked_and_in_the_mask():
     assert marked > 5
 
 
+@pytest.mark.slow
 def test_missing_bones_come_at_their_rate():
     def count(**changes):
         drawn = [draw(seed, **changes) for seed in range(30)]
@@ -718,6 +721,7 @@ def test_tool_takes_a_preset_and_records_it(main, tmp_path, capsys, name):
     np.testing.assert_array_equal(image, make_case([0, 0, 0], params).image)
 
 
+@pytest.mark.slow
 def test_presets_take_turns(main, tmp_path):
     assert (
         main(

@@ -149,6 +149,7 @@ def test_each_kind_of_hook_asks_for_the_direct_form(register):
     assert not associates(seam)
 
 
+@pytest.mark.slow
 def test_compiles_as_one_graph():
     """The choice of the form is no obstacle to torch.compile."""
     seam = randomize(SEAM(8)).eval()

@@ -135,6 +135,7 @@ def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
     assert re.search(r'begin +1\ntrain +1\ntest +1\n', planned)
 
 
+@pytest.mark.slow
 def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
     """Each of the eight cases is tested on once for each seed, in the fold it is in."""
     module = tool_module('benchmark')

@@ -30,7 +30,9 @@ def features(batch=2, height=6, width=4):
 
 
 def labels():
-    return samples(torch.randint(0, 4, (2, 24, 16)))
+    label = torch.randint(0, 4, (2, 24, 16))
+    label[:, :2] = 255
+    return samples(label)
 
 
 def open_gates(head):
@@ -47,6 +49,9 @@ def open_gates(head):
         if 'gamma' in name:
             torch.nn.init.constant_(parameter, 0.75 if 'pam' in name else -0.5)
     return head
+
+
+# --- plain loops, on one image as a list of positions, each a list of channels ---
 
 
 def positions(x):
