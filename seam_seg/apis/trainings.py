@@ -169,8 +169,9 @@ def plan_run(
         tested = load_config(config, own, where)
         with building(tested, 'test_dataloader'):
             files = data_files(tested.test_dataloader.dataset)
-        command_ = call('test.py', weights, where, folder / name, own)
-        planned[name] = dict(made_from(own, files), setting=setting, command=command_)
+        planned[name] = made_from(own, files)
+        planned[name]['setting'] = setting
+        planned[name]['command'] = call('test.py', weights, where, folder / name, own)
     return dict(made_from(learned, inputs), command=command, tests=planned)
 
 
