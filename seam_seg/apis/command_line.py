@@ -36,6 +36,22 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_subjects(parser: argparse.ArgumentParser) -> None:
+    """Adds the two ways to say whose the cases of a data set are."""
+    parser.add_argument(
+        '--subject-pattern',
+        metavar='REGEX',
+        help='its first group, searched in the name of a case, is the subject, whose '
+        'cases stay together (default: what prepare_vpi.py was told, or else each case '
+        'is a subject, unless names look like several cases of one)',
+    )
+    parser.add_argument(
+        '--one-scan-per-subject',
+        action='store_true',
+        help='each case is a subject, whatever its name looks like',
+    )
+
+
 def run_parser(description: str) -> argparse.ArgumentParser:
     """The options that training and testing have in common.
 
