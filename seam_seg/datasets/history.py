@@ -104,18 +104,16 @@ def recorded_subjects(root: Path, names: Iterable[str]) -> Optional[Dict[str, st
         InputError: the table cannot be read.
     """
     path = root / CASES
-    if path.is_file():
-        try:
-            with path.open(encoding='utf-8-sig', newline='') as file:
-                subjects = {row['name']: row['subject'] for row in csv.DictReader(file)}
-        except (UnicodeDecodeError, csv.Error, KeyError):
-            subjects = {'': ''}
-        if not all(name and subject for name, subject in subjects.items()):
-            raise InputError(
-                f'{path}: no table with a name and a subject in each row. Prepare the '
-                'data set anew, or remove the file.'
-            )
-        return subjects
-    if (root / PHANTOM).is_file():
-        return {name: name for name in names}
-    return None
+    if not path.is_file():
+        return {name: name for name in names} if (root / PHANTOM).is_file() else None
+    try:
+        with path.open(encoding='utf-8-sig', newline='') as file:
+            subjects = {row['name']: row['subject'] for row in csv.DictReader(file)}
+    except (UnicodeDecodeError, csv.Error, KeyError):
+        subjects = {}
+    if not subjects or not all({*subjects, *subjects.values()}):
+        raise InputError(
+            f'{path}: no table with a name and a subject in each row. Prepare the data '
+            'set anew, or remove the file.'
+        )
+    return subjects
