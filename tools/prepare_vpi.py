@@ -72,9 +72,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--keep-split',
         action=argparse.BooleanOptionalAction,
-        help='of the data set in OUT: its subjects stay on their side, and only others '
-        'are drawn (default: all are drawn, by which nobody moves unless seed or shares '
-        'are others; where the split was drawn otherwise, somebody has to say)',
+        help='the subjects of the data set in OUT stay on their side, and only others '
+        'are drawn (default: all are drawn, by which nobody moves unless the seed or a '
+        'share changes; an error if the split was drawn otherwise and would change)',
     )
     return parser.parse_args(argv)
 

@@ -42,8 +42,8 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
         '--subject-pattern',
         metavar='REGEX',
         help='its first group, searched in the name of a case, is the subject, whose '
-        'cases stay together (default: what prepare_vpi.py was told, or else each case '
-        'is a subject, unless names look like several cases of one)',
+        'cases stay together (default: each case is a subject, or of the one that '
+        'prepared.csv names; names that look otherwise are pointed out)',
     )
     parser.add_argument(
         '--one-scan-per-subject',

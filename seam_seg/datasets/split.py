@@ -154,7 +154,7 @@ def kept_sides(out: Path, before: Mapping[str, Set[str]]) -> Dict[str, str]:
         if len(sides) > 1:
             raise InputError(
                 f'{out}: {subject} has cases in {_joined(sides)}, so that the split '
-                'cannot be kept. Leave out --keep-split, or correct the split files.'
+                'cannot be kept. Pass --no-keep-split, or correct the split files.'
             )
     return {subject: next(iter(sides)) for subject, sides in before.items()}
 
@@ -206,8 +206,8 @@ def check_redraw(out: Path, changes: Changes) -> None:
         for (before, now), subjects in changes.crossing.items()
     )
     raise InputError(
-        f'{out}: its split was not drawn by --seed and the shares alone (but by an older '
-        f'version, by hand or with --keep-split), and would change: {who}. Pass '
+        f'{out}: its split was not drawn by --seed and the shares alone (but by an '
+        f'earlier version, by hand or with --keep-split), and would change: {who}. Pass '
         '--keep-split to leave everybody who is in it where they are, or --no-keep-split '
         'to draw all anew; what was trained on it may then have seen test cases.'
     )

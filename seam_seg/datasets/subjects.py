@@ -111,9 +111,9 @@ def subjects_of(
         unknown = [name for name in names if name not in recorded]
         if unknown:
             raise InputError(
-                f'{unknown[0]}: not in the table of the prepared cases, so that nobody '
-                'knows whose case it is. Prepare the data set anew, or pass '
-                '--subject-pattern or --one-scan-per-subject.'
+                f'{unknown[0]}: not listed in prepared.csv, so that nobody knows whose '
+                'case it is. Prepare the data set anew, or pass --subject-pattern or '
+                '--one-scan-per-subject.'
             )
         return {name: recorded[name] for name in names}
     if not one_scan:
