@@ -133,7 +133,12 @@ def check(break_, *more):
 
 
 def prepare(break_=None, *more):
-    return lambda b: ['prepare_vpi', *b.folders(break_), *more]
+    # A seed with which each side of the split gets some of the six.
+    return lambda b: ['prepare_vpi', *b.folders(break_), '--seed', '3', *more]
+
+
+def folds(*more):
+    return lambda b: ['make_folds', b.data(), '--one-scan-per-subject', *more]
 
 
 def make(*more):
@@ -228,6 +233,7 @@ def drop(name):
 MASK = 'groundtruth/train/a0_bone_3.png'
 IMAGE = 'dataset/train/a0.png'
 GOOD = draw_case(0)[0]
+KINDS = ('images', 'masks')
 
 # What it is: the tool and its arguments, and words of the message.
 CASES = {
@@ -458,6 +464,15 @@ CASES = {
         prepare(lambda p: write_contract(p / 'out')),
         'overwrite',
     ),
+    'prepare: one empty side': (
+        prepare(None, '--seed', '0'),
+        'none of the 6 subjects falls to test .*--seed 3',
+    ),
+    'prepare: two scans of some': (
+        prepare(lambda p: [write_image(p / f'{kind}/s1_b.png', GOOD) for kind in KINDS]),
+        r"--subject-pattern '\^\(s\\d\+\)' .*--one-scan-per-subject",
+    ),
+    'prepare: no split to keep': (prepare(None, '--keep-split'), 'holds no data set'),
     # make_phantom.py
     'phantom: unknown preset': (make('--preset', 'harder'), 'harder'),
     'phantom: fewer than no cases': (make('--num-train', '-3'), 'num_train'),
@@ -521,7 +536,7 @@ CASES = {
     ),
     'train: image of one pixel': (train(break_=put(IMAGE, [[7]])), 'a0.png'),
     'train: no split': (train(break_=drop('train.txt')), 'train.txt: no such split'),
-    'train: missing case': (train(break_=edit('train.txt', 'a0\nb7\n')), 'b7'),
+    'train: missing case': (train(break_=edit('train.txt', 'a0\na2\nb7\n')), 'b7'),
     'train: data root a file': (
         lambda b: [
             'train',
@@ -578,15 +593,22 @@ CASES = {
         bench('--seeds', '0', results=('results.csv', 'study,setting,me')),
         'results.csv: no file of rows',
     ),
-    'folds: more than subjects': (
-        lambda b: ['make_folds', b.data(), '--folds', '99'],
-        '99',
+    'folds: more than subjects': (folds('--folds', '99'), '99'),
+    'folds: seed below zero': (folds('--folds', '2', '--seed', '-1'), '--seed -1'),
+    'folds: one': (folds('--folds', '1'), 'folds'),
+    'folds: one empty': (folds('--folds', '6'), r'none of .* falls to fold \d'),
+    'folds: whose cases': (
+        lambda b: ['make_folds', b.data(), '--folds', '2'],
+        '--subject-pattern .*--one-scan-per-subject',
     ),
-    'folds: seed below zero': (
-        lambda b: ['make_folds', b.data(), '--folds', '2', '--seed', '-1'],
-        '--seed -1',
+    'folds: whose cases, said twice': (
+        folds('--folds', '2', '--subject-pattern', '(a)'),
+        'exclude each other',
     ),
-    'folds: one': (lambda b: ['make_folds', b.data(), '--folds', '1'], 'folds'),
+    'folds: half a table of cases': (
+        lambda b: ['make_folds', b.data(edit('prepared.csv', 'name\na0\n'))],
+        'prepared.csv: no table',
+    ),
     # export_onnx.py
     'export: no phantoms': (export('--phantoms', '0'), 'phantoms: at least 1'),
     'export: to a file': (lambda b: ['export_onnx', b.file('out') + '/x.onnx'], 'out'),

@@ -48,7 +48,7 @@ CASES = {
         5000,
     ),
     'check_dataset': (lambda b: ['check_dataset', b.data(), '--out', str(b.out)], 200),
-    'prepare_vpi': (lambda b: ['prepare_vpi', *b.folders()], 200),
+    'prepare_vpi': (lambda b: ['prepare_vpi', *b.folders(), '--seed', '3'], 200),
     'make_phantom': (
         lambda b: [
             'make_phantom',
@@ -62,7 +62,10 @@ CASES = {
         ],
         5000,
     ),
-    'make_folds': (lambda b: ['make_folds', b.data(), '--folds', '2'], 5),
+    'make_folds': (
+        lambda b: ['make_folds', b.data(), '--folds', '2', '--one-scan-per-subject'],
+        5,
+    ),
     'publish_model': (
         lambda b: [
             'publish_model',

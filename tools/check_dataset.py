@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.command_line import progress, report_errors
+from seam_seg.apis.command_line import add_subjects, progress, report_errors
 from seam_seg.atomic import write_json
 from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
 
@@ -29,6 +29,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         metavar='NAME',
         help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
     )
+    add_subjects(parser)
     parser.add_argument(
         '--out',
         type=Path,
@@ -43,7 +44,13 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     report = check_dataset(
-        args.data_root, args.img_suffix, args.seg_map_suffix, args.classes, progress
+        args.data_root,
+        args.img_suffix,
+        args.seg_map_suffix,
+        args.classes,
+        progress,
+        args.subject_pattern,
+        args.one_scan_per_subject,
     )
     for kind, lines in (('error', report.errors), ('warning', report.warnings)):
         for line in lines:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.command_line import add_subjects, report_errors
 from seam_seg.datasets.folds import write_folds
 
 
@@ -18,14 +18,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument('--folds', type=int, default=5, help='how many (default: 5)')
     parser.add_argument('--seed', type=int, default=0, help='of the draw (default: 0)')
-    parser.add_argument(
-        '--subject',
-        metavar='REGEX',
-        help='its first group is the subject of a case, '
-        'whose scans stay in one fold (default: each case is a subject)',
-    )
+    add_subjects(parser)
     args = parser.parse_args(argv)
-    print(write_folds(args.data_root, args.folds, args.seed, args.subject))
+    print(
+        write_folds(
+            args.data_root,
+            args.folds,
+            args.seed,
+            args.subject_pattern,
+            args.one_scan_per_subject,
+        )
+    )
     return 0
 
 

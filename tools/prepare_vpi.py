@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from seam_seg.apis.command_line import progress, report_errors
+from seam_seg.apis.command_line import add_subjects, progress, report_errors
 from seam_seg.datasets.prepare import CLASSES, prepare
+from seam_seg.datasets.split import Changes
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -46,25 +47,21 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
         'from 0 to the 99.9th percentile of each image)',
     )
-    parser.add_argument(
-        '--subject-pattern',
-        metavar='REGEX',
-        help='its first group, searched in the name, is the subject (default: each '
-        'image is one subject)',
-    )
+    add_subjects(parser)
     parser.add_argument(
         '--test-fraction',
         type=float,
         default=29 / 109,
         metavar='SHARE',
-        help='of the subjects (default: 29/109, as in the paper)',
+        help='of the subjects, on average (default: 29/109, as in the paper)',
     )
     parser.add_argument(
         '--val-fraction',
         type=float,
         default=0.2,
         metavar='SHARE',
-        help='of the training subjects; 0 writes no val.txt (default: %(default)s)',
+        help='of the training subjects, on average; 0 writes no val.txt (default: '
+        '%(default)s)',
     )
     parser.add_argument(
         '--seed', type=int, default=0, help='of the split (default: %(default)s)'
@@ -72,7 +69,31 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace the data set in OUT'
     )
+    parser.add_argument(
+        '--keep-split',
+        action=argparse.BooleanOptionalAction,
+        help='the subjects of the data set in OUT stay on their side, and only others '
+        'are drawn (default: all are drawn, by which nobody moves unless the seed or a '
+        'share changes; an error if the split was drawn otherwise and would change)',
+    )
     return parser.parse_args(argv)
+
+
+def describe(changes: Changes) -> str:
+    """Says who moved, loudly where it spoils a comparison; several lines."""
+    lines = []
+    for (before, now), subjects in changes.moved.items():
+        line = f'moved from {before} to {now}: {", ".join(subjects)}'
+        if (before, now) in changes.crossing:
+            line = f'warning: {line}; compare no score from before with one from now'
+        lines.append(line)
+    return '\n'.join(
+        [
+            *(lines or ['no subject moved to another side of the split']),
+            f'new subjects: {", ".join(changes.new) or "none"}',
+            f'gone subjects: {", ".join(changes.gone) or "none"}',
+        ]
+    )
 
 
 @report_errors
@@ -85,6 +106,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             f'{prepared.subjects[split]} subjects'
             + (' (of those in train.txt)' if split == 'val' else '')
         )
+    if prepared.changes is not None:
+        print(describe(prepared.changes))
     print(f'written to {args["out"]}; look at it with tools/check_dataset.py')
     return 0
 

@@ -36,6 +36,22 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_subjects(parser: argparse.ArgumentParser) -> None:
+    """Adds the two ways to say whose the cases of a data set are."""
+    parser.add_argument(
+        '--subject-pattern',
+        metavar='REGEX',
+        help='its first group, searched in the name of a case, is the subject, whose '
+        'cases stay together (default: each case is a subject, or of the one that '
+        'prepared.csv names; names that look otherwise are pointed out)',
+    )
+    parser.add_argument(
+        '--one-scan-per-subject',
+        action='store_true',
+        help='each case is a subject, whatever its name looks like',
+    )
+
+
 def run_parser(description: str) -> argparse.ArgumentParser:
     """The options that training and testing have in common.
 

@@ -5,6 +5,7 @@ collected as one line that names the file and says what to do.
 """
 
 import hashlib
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,9 @@ from matplotlib.lines import Line2D
 
 from ..atomic import write_figure
 from ..errors import InputError
+from .history import CASES, recorded_subjects
 from .readers import decode, read_image, read_mask
+from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
 
 CLASSES = VPIDataset.METAINFO['classes']
@@ -96,6 +99,8 @@ def check_dataset(
     seg_map_suffix: str = '_bone_3.png',
     classes: Sequence[str] = CLASSES,
     progress: Callable[[list], Iterable] = iter,
+    subject_pattern: Optional[str] = None,
+    one_scan_per_subject: bool = False,
 ) -> DatasetReport:
     """Checks every file of a data set in the layout of :class:`VPIDataset`.
 
@@ -105,16 +110,21 @@ def check_dataset(
         seg_map_suffix (str): of the masks. Default: ``'_bone_3.png'``.
         classes (Sequence[str]): the meaning of labels 0, 1, 2... in the masks.
         progress (Callable): wraps the list of cases, to show a progress bar.
+        subject_pattern (str, optional): see
+            :func:`~seam_seg.datasets.subjects.subject_of`. Default: None, what the data
+            set says, or else what the names look like.
+        one_scan_per_subject (bool): each case is a subject of its own. Default: False.
 
     Returns:
         DatasetReport: with every problem, not only the first.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or the pattern is wrong.
     """
     root = resolve_root(data_root)
     report = DatasetReport(str(root), list(classes))
-    report.splits = _check_splits(root, report.errors)
+    report.splits = _check_splits(root, report)
+    _check_subjects(root, report, subject_pattern, one_scan_per_subject)
     pairs: List[Tuple[str, str, Path, Path]] = []
     for split in ('train', 'test'):
         prefix = VPIDataset(str(root), split, lazy_init=True).data_prefix
@@ -144,8 +154,9 @@ def check_dataset(
     return report
 
 
-def _check_splits(root: Path, errors: List[str]) -> Dict[str, List[str]]:
+def _check_splits(root: Path, report: DatasetReport) -> Dict[str, List[str]]:
     """Reads the split files, as far as they can be read, and compares them."""
+    errors = report.errors
     splits = {split: _names(root / f'{split}.txt', errors) for split in ('train', 'test')}
     errors += [
         f'{root / "test.txt"}: {name} is in train.txt as well; scores would be taken '
@@ -167,12 +178,80 @@ def _check_splits(root: Path, errors: List[str]) -> Dict[str, List[str]]:
                 f'{val_path}: lists all cases of train.txt, so that none is '
                 'left to train on. Remove some lines.'
             )
-    elif len(splits['train']) == 1:
-        errors.append(
-            f'{root / "train.txt"}: lists one case only, so that no '
-            'validation case can be taken out of it. Add cases.'
-        )
+    elif splits['train'] and not errors:
+        try:
+            VPIDataset(str(root), 'val', lazy_init=True).split_names()
+        except InputError as error:  # which not every config asks for
+            report.warnings.append(str(error))
     return splits
+
+
+def _check_subjects(
+    root: Path, report: DatasetReport, pattern: Optional[str], one_scan: bool
+) -> None:
+    """Finds subjects on two sides, as far as it is known whose the cases are."""
+    splits = report.splits
+    names = list(dict.fromkeys(splits['train'] + splits['test']))
+    subjects: Optional[Dict[str, str]] = None
+    try:
+        recorded = recorded_subjects(root, names)
+    except InputError as error:
+        report.errors.append(str(error))
+        return
+    if pattern is not None or one_scan:
+        subjects = subjects_of(names, pattern, one_scan)
+    elif recorded is not None:
+        subjects = {name: recorded.get(name, name) for name in names}
+        unknown = [name for name in names if name not in recorded]
+        if unknown:
+            report.warnings.append(
+                f'{root / CASES}: does not list {listed(unknown)}, so that nobody knows '
+                'whose these cases are. Prepare the data set anew, or pass '
+                '--subject-pattern or --one-scan-per-subject.'
+            )
+    if subjects is None:
+        _check_likely_subjects(root, report, names)
+        return
+    report.errors += [
+        f'{root}: {subject} has {one} in train.txt and {other} in test.txt; scores '
+        'would be taken on subjects of the training data. Prepare the data set anew.'
+        for subject, (one, other) in on_both_sides(
+            subjects, splits['train'], _only_tested(splits)
+        ).items()
+    ]
+    val = [name for name in splits.get('val', []) if name in subjects]
+    train = [name for name in splits['train'] if name not in set(val)]
+    report.warnings += [
+        f'{root / "val.txt"}: {subject} has {two} in it, but {one} is trained on; the '
+        'validation scores are too good. Move the cases of a subject to one side.'
+        for subject, (one, two) in on_both_sides(subjects, train, val).items()
+    ]
+
+
+def _only_tested(splits: Dict[str, List[str]]) -> List[str]:
+    """The test cases without those in train.txt, which are errors already."""
+    return [name for name in splits['test'] if name not in set(splits['train'])]
+
+
+def _check_likely_subjects(root: Path, report: DatasetReport, names: List[str]) -> None:
+    """Warns where names look as if subjects were on both sides of the split."""
+    for grouping in groupings(names):
+        subjects = {
+            name: subject for subject, group in grouping.members.items() for name in group
+        }
+        both = on_both_sides(
+            subjects, report.splits['train'], _only_tested(report.splits)
+        )
+        if both:
+            subject, (one, other) = next(iter(both.items()))
+            report.warnings.append(
+                f'{root}: {one} is in train.txt and {other} in test.txt; if these are of '
+                f'one subject, {subject} (and {len(both) - 1} more likewise), scores '
+                'would be taken on subjects of the training data. Prepare the data set '
+                f'anew with --subject-pattern {shlex.quote(grouping.pattern)}, or say '
+                'that they are not: --one-scan-per-subject.'
+            )
+            return
 
 
 def _names(path: Path, errors: List[str]) -> List[str]:

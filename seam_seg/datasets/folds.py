@@ -1,61 +1,92 @@
 """Cross-validation: seeded folds of subjects, as split files."""
 
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from mmengine.config import Config
-from sklearn.model_selection import GroupKFold
 
 from ..atomic import write_whole
 from ..errors import InputError
-from .subjects import subject_of
+from .history import recorded_subjects
+from .subjects import draw, first_seed, subjects_of
 from .vpi import read_split
 
 
-def draw_folds(
-    names: Sequence[str], count: int, seed: int, pattern: Optional[str] = None
-) -> List[List[str]]:
+def draw_folds(subjects: Mapping[str, str], count: int, seed: int) -> List[List[str]]:
     """Shares the cases out among folds, all cases of a subject into one.
 
+    The fold of a subject depends on the seed, the number of folds and its name, not on
+    who else is there; the folds are of one size on average only. With as many folds as
+    subjects, each has a fold of its own.
+
     Args:
-        names (Sequence[str]): of the cases.
+        subjects (Mapping[str, str]): subject of each case, by its name.
         count (int): of the folds, at least 2.
-        seed (int): of the draw.
-        pattern (str, optional): see :func:`~seam_seg.datasets.subjects.subject_of`.
+        seed (int): of the draw, not negative.
 
     Returns:
-        list[list[str]]: for each fold its test cases, in the order of ``names``; their
-        subjects differ in number by one at most.
+        list[list[str]]: for each fold its test cases, in the order of ``subjects``.
 
     Raises:
-        InputError: fewer than two folds, or fewer subjects than folds.
+        InputError: fewer than two folds, fewer subjects than folds, or a fold to which no
+            subject falls.
     """
-    if not 0 <= seed < 2**32:
-        raise InputError(f'--seed {seed}: must be 0 to {2**32 - 1}.')
-    subjects = [subject_of(name, pattern, '--subject') for name in names]
-    if not 2 <= count <= len(set(subjects)):
+    if seed < 0:
+        raise InputError(f'--seed {seed}: must not be negative.')
+    everyone = sorted(set(subjects.values()))
+    if not 2 <= count <= len(everyone):
         raise InputError(
-            f'--folds {count}: must be 2 to {len(set(subjects))}, the number of subjects.'
+            f'--folds {count}: must be 2 to {len(everyone)}, the number of subjects.'
         )
-    folds = GroupKFold(count, shuffle=True, random_state=seed)
-    return [[names[i] for i in cases] for _, cases in folds.split(names, groups=subjects)]
+    if count == len(everyone):
+        fold_of = {subject: i for i, subject in enumerate(everyone)}
+    else:
+        fold_of = _drawn_folds(everyone, count, seed)
+    folds: List[List[str]] = [[] for _ in range(count)]
+    for name, subject in subjects.items():
+        folds[fold_of[subject]].append(name)
+    if not all(folds):
+        seed_that_fills = first_seed(
+            lambda other: len({*_drawn_folds(everyone, count, other).values()}) == count
+        )
+        ways = [] if seed_that_fills is None else [f'--seed {seed_that_fills}']
+        ways += ['fewer folds', f'--folds {len(everyone)} for one subject in each']
+        raise InputError(
+            f'--folds {count} --seed {seed}: none of the {len(everyone)} subjects falls '
+            f'to fold {folds.index([])}. Pass {", or ".join(ways)}.'
+        )
+    return folds
 
 
-def write_folds(root: Path, count: int, seed: int, pattern: Optional[str] = None) -> Path:
+def _drawn_folds(subjects: Sequence[str], count: int, seed: int) -> Dict[str, int]:
+    """The fold of each subject."""
+    return {subject: int(count * draw(seed, 'fold', subject)) for subject in subjects}
+
+
+def write_folds(
+    root: Path,
+    count: int,
+    seed: int,
+    pattern: Optional[str] = None,
+    one_scan: bool = False,
+) -> Path:
     """Writes the split files of all folds of a data set.
 
     Args:
         root (Path): data set; the cases are those of train.txt and test.txt.
         count (int): of the folds.
         seed (int): of the draw.
-        pattern (str, optional): see :func:`~seam_seg.datasets.subjects.subject_of`.
+        pattern (str, optional): see :func:`~seam_seg.datasets.subjects.subjects_of`.
+            Without it and ``one_scan``, the data set may say whose its cases are.
+        one_scan (bool): each case is a subject of its own. Default: False.
 
     Returns:
         Path: the folder ``root/foldsCOUNT_seedSEED``, with ``foldI_train.txt`` and
         ``foldI_test.txt`` for I from 0.
 
     Raises:
-        InputError: a split file cannot be used, or :func:`draw_folds` refuses.
+        InputError: a split file cannot be used, it is not known whose the cases are, or
+            :func:`draw_folds` refuses.
     """
     names = []
     for file in ('train.txt', 'test.txt'):
@@ -66,8 +97,10 @@ def write_folds(root: Path, count: int, seed: int, pattern: Optional[str] = None
             f'{root}: case {sorted(twice)[0]} is in train.txt and in '
             'test.txt. Remove it from one of them.'
         )
+    recorded = recorded_subjects(root, names)
+    subjects = subjects_of(names, pattern, one_scan, recorded)
+    folds = draw_folds(subjects, count, seed)
     out = root / f'folds{count}_seed{seed}'
-    folds = draw_folds(names, count, seed, pattern)
     for i, test in enumerate(folds):
         train = [name for name in names if name not in set(test)]
         for split, part in (('train', train), ('test', test)):

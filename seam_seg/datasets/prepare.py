@@ -1,27 +1,47 @@
 """Turns folders of images and masks into the layout that the dataset reads.
 
 Everything is checked before the first file is written, and the new files are moved to
-their place only when all of them exist: a refusal leaves nothing behind.
+their place only when all of them exist: a refusal leaves nothing behind. On which
+side of the split a subject stands depends on its name, the shares and the seed only.
 """
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
+from .history import (
+    CASES,
+    SETTINGS,
+    file_digest,
+    image_read_as,
+    mask_read_as,
+    write_history,
+)
 from .readers import IMAGE_SUFFIXES, decode, read_image
-from .subjects import subject_of
-from .vpi import VPIDataset, carve_val
+from .split import (
+    Changes,
+    check_redraw,
+    compare,
+    kept_sides,
+    sides_before,
+    split_subjects,
+)
+from .subjects import listed, subjects_of
+from .vpi import VPIDataset
 
 CLASSES = VPIDataset.METAINFO['classes']
 # What the function owns in its output folder, split files last.
-ENTRIES = ('dataset', 'groundtruth', 'test.txt', 'val.txt', 'train.txt')
+ENTRIES = (
+    *('dataset', 'groundtruth', CASES, SETTINGS),
+    *('test.txt', 'val.txt', 'train.txt'),
+)
 # Grey levels that a channel of a pure colour may be away from 0 or 255: lossy
 # compression stays below, a colour that means something else does not.
 COLOUR_TOLERANCE = 64
@@ -30,10 +50,9 @@ IGNORE_INDEX = 255
 
 @dataclass(frozen=True)
 class Source:
-    """A case as it is found: its files and the subject it belongs to."""
+    """A case as it is found: its files."""
 
     name: str
-    subject: str
     image: Path
     mask: Path
 
@@ -47,12 +66,14 @@ class Prepared:
         val (list[str]): those of them in val.txt; empty where none was written.
         test (list[str]): the cases in test.txt.
         subjects (dict[str, int]): number of subjects in each of the three.
+        changes (Changes, optional): against the data set that was replaced.
     """
 
     train: List[str]
     val: List[str]
     test: List[str]
     subjects: Dict[str, int]
+    changes: Optional[Changes] = None
 
 
 def prepare(
@@ -64,16 +85,20 @@ def prepare(
     threshold: int = 127,
     window: Optional[Tuple[float, float]] = None,
     subject_pattern: Optional[str] = None,
+    one_scan_per_subject: bool = False,
     test_fraction: float = 29 / 109,
     val_fraction: float = 0.2,
     seed: int = 0,
     overwrite: bool = False,
+    keep_split: Optional[bool] = None,
     progress: Callable[[list], Iterable] = iter,
 ) -> Prepared:
     """Writes the layout of :class:`VPIDataset` from folders of images and masks.
 
-    The split is drawn over subjects, so that no subject is on two sides of it. The
-    same input and seed give the same output.
+    The split is drawn over subjects, so that no subject is on two sides of it, and by
+    :func:`~seam_seg.datasets.subjects.draw`, so that it stays when others come or go.
+    The same input and seed give the same output. ``prepared.csv`` and ``prepared.json``
+    in ``out`` say where each case came from and how it was prepared.
 
     Args:
         images (Path): folder of grey images, 8 or 16 bits.
@@ -89,13 +114,19 @@ def prepare(
             :func:`seam_seg.datasets.readers.to_uint8`.
         subject_pattern (str, optional): a regular expression that is searched in the
             stem, and whose first group is the subject. Default: None: each stem is a
-            subject.
-        test_fraction (float): share of the subjects in test.txt, in (0, 1). Default:
-            the paper's 29 of 109.
-        val_fraction (float): share of the training subjects in val.txt, in [0, 1); 0
-            writes no val.txt. Default: 0.2.
+            subject, unless stems look like several of one.
+        one_scan_per_subject (bool): each stem is a subject, whatever it looks like.
+            Default: False.
+        test_fraction (float): share of the subjects in test.txt, in (0, 1), on average.
+            Default: the paper's 29 of 109.
+        val_fraction (float): share of the training subjects in val.txt, in [0, 1), on
+            average; 0 writes no val.txt. Default: 0.2.
         seed (int): of the draws. Default: 0.
         overwrite (bool): replace the data set that ``out`` holds. Default: False.
+        keep_split (bool, optional): whether subjects of the data set that ``out`` holds
+            keep their side, and only others are drawn. Default: None: all are drawn, but
+            if its split was not drawn like this and a subject would change between
+            training and testing, that is an error.
         progress (Callable): wraps the list of cases, to show a progress bar.
 
     Returns:
@@ -105,12 +136,35 @@ def prepare(
         InputError: anything is wrong; then nothing has been written.
     """
     images, masks, out = Path(images), Path(masks), Path(out)
+    settings = dict(
+        mask_suffix=mask_suffix,
+        mask_classes=mask_classes,
+        threshold=threshold,
+        window=window,
+        subject_pattern=subject_pattern,
+        one_scan_per_subject=one_scan_per_subject,
+        test_fraction=test_fraction,
+        val_fraction=val_fraction,
+        seed=seed,
+        keep_split=bool(keep_split),
+    )
     _check_options(threshold, window, test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
-    sources = find_sources(images, masks, mask_suffix, subject_pattern)
-    splits = split_subjects(
-        [source.subject for source in sources], test_fraction, val_fraction, seed
+    sources = find_sources(images, masks, mask_suffix)
+    subjects = subjects_of(
+        [source.name for source in sources], subject_pattern, one_scan_per_subject
     )
+    before = sides_before(out, subjects, subject_pattern)
+    sides = split_subjects(
+        subjects.values(),
+        test_fraction,
+        val_fraction,
+        seed,
+        kept_sides(out, before) if keep_split else {},
+    )
+    changes = compare(before, sides) if before else None
+    if changes and keep_split is None:
+        check_redraw(out, changes)
 
     def convert(source: Source) -> Tuple[np.ndarray, np.ndarray]:
         image = read_image(source.image, window)
@@ -130,23 +184,34 @@ def prepare(
     # Inside, since what lies around may be another file system.
     stage = Path(tempfile.mkdtemp(prefix='.new.', dir=out))
     try:
+        rows = []
         for source in progress(sources):
-            folder = 'test' if source.subject in splits['test'] else 'train'
+            subject = subjects[source.name]
+            folder = 'test' if sides[subject] == 'test' else 'train'
             _write_case(stage, folder, source.name, *convert(source))
-        prepared = _write_splits(stage, sources, splits)
+            image_as = image_read_as(decode(source.image, 'image'), window)
+            mask_as = mask_read_as(
+                decode(source.mask, 'mask'), mask_classes or CLASSES, threshold
+            )
+            rows.append(
+                [
+                    *(source.name, subject, sides[subject]),
+                    *(source.image.name, file_digest(source.image), image_as),
+                    *(source.mask.name, file_digest(source.mask), mask_as),
+                ]
+            )
+        write_history(stage, rows, settings)
+        prepared = _write_splits(stage, subjects, sides)
         _move(stage, out)
     finally:
         shutil.rmtree(stage)
         if not any(out.iterdir()):
             out.rmdir()
-    return prepared
+    return replace(prepared, changes=changes)
 
 
 def find_sources(
-    images: Path,
-    masks: Path,
-    mask_suffix: Optional[str] = None,
-    subject_pattern: Optional[str] = None,
+    images: Path, masks: Path, mask_suffix: Optional[str] = None
 ) -> List[Source]:
     """Pairs the images with their masks; arguments as in :func:`prepare`.
 
@@ -154,8 +219,8 @@ def find_sources(
         list[Source]: in the order of their names.
 
     Raises:
-        InputError: no images, an image without mask or the reverse, a name that is
-            taken twice, or a name without subject.
+        InputError: no images, an image without mask or the reverse, or a name that is
+            taken twice.
     """
     image_paths = _by_name(images, '')
     mask_paths = _by_name(masks, mask_suffix or '')
@@ -165,8 +230,8 @@ def find_sources(
             '). Convert other formats first.'
         )
     lonely = [
-        f'images without mask: {_listed(set(image_paths) - set(mask_paths))}',
-        f'masks without image: {_listed(set(mask_paths) - set(image_paths))}',
+        f'images without mask: {listed(set(image_paths) - set(mask_paths))}',
+        f'masks without image: {listed(set(mask_paths) - set(image_paths))}',
     ]
     lonely = [line for line in lonely if not line.endswith(': ')]
     if lonely:
@@ -175,13 +240,7 @@ def find_sources(
             'matched by the name before the suffix; see --mask-suffix.'
         )
     return [
-        Source(
-            name,
-            subject_of(name, subject_pattern, '--subject-pattern'),
-            path,
-            mask_paths[name],
-        )
-        for name, path in sorted(image_paths.items())
+        Source(name, path, mask_paths[name]) for name, path in sorted(image_paths.items())
     ]
 
 
@@ -205,48 +264,6 @@ def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
             )
         found[name] = path
     return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Up to ten names, and how many there are beyond."""
-    names = sorted(names)
-    more = f' and {len(names) - 10} more' if len(names) > 10 else ''
-    return ', '.join(names[:10]) + more
-
-
-def split_subjects(
-    subjects: Sequence[str], test_fraction: float, val_fraction: float, seed: int
-) -> Dict[str, List[str]]:
-    """Draws the test subjects, and the validation subjects out of the others.
-
-    Args:
-        subjects (Sequence[str]): repetitions do not matter.
-        test_fraction (float): in (0, 1).
-        val_fraction (float): of the others, in [0, 1).
-        seed (int): of the draws.
-
-    Returns:
-        dict[str, list[str]]: ``'train'``, ``'val'`` (some of train) and ``'test'``.
-
-    Raises:
-        InputError: too few subjects.
-    """
-    everyone = sorted(set(subjects))
-    if len(everyone) < 2:
-        raise InputError(
-            f'{len(everyone)} subject ({", ".join(everyone)}): training '
-            'and test cases must be of different subjects. Add cases, or '
-            'correct --subject-pattern.'
-        )
-    test = carve_val(everyone, test_fraction, seed)
-    train = [subject for subject in everyone if subject not in set(test)]
-    if val_fraction and len(train) < 2:
-        raise InputError(
-            f'{train[0]} is the only training subject: no validation '
-            'subject can be drawn. Add cases, or pass --val-fraction 0.'
-        )
-    val = carve_val(train, val_fraction, seed) if val_fraction else []
-    return dict(train=train, val=val, test=test)
 
 
 def read_annotation(
@@ -405,19 +422,23 @@ def _write_case(
 
 
 def _write_splits(
-    root: Path, sources: Sequence[Source], splits: Dict[str, List[str]]
+    root: Path, subjects: Mapping[str, str], sides: Mapping[str, str]
 ) -> Prepared:
     """Writes the split files; without validation subjects there is no val.txt."""
+    # The validation cases are some of train.txt.
+    sides_in = dict(train=('train', 'val'), val=('val',), test=('test',))
     names = {
-        split: [s.name for s in sources if s.subject in set(subjects)]
-        for split, subjects in splits.items()
+        split: [name for name, subject in subjects.items() if sides[subject] in parts]
+        for split, parts in sides_in.items()
     }
-    for split, listed in names.items():
-        if listed:
-            write_whole(root / f'{split}.txt', ''.join(f'{name}\n' for name in listed))
-    return Prepared(
-        subjects={split: len(subjects) for split, subjects in splits.items()}, **names
-    )
+    for split, cases in names.items():
+        if cases:
+            write_whole(root / f'{split}.txt', ''.join(f'{name}\n' for name in cases))
+    counts = {
+        split: sum(side in parts for side in sides.values())
+        for split, parts in sides_in.items()
+    }
+    return Prepared(names['train'], names['val'], names['test'], counts)
 
 
 def _move(stage: Path, out: Path) -> None:

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
-import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..config_lookup import project_root
 from ..errors import InputError
+from .history import recorded_subjects
 from .seeding import Sample, seeded
+from .subjects import draw, first_seed
 
 SPLITS = ('train', 'val', 'trainval', 'test')
+# The loaders whose data sets have to draw the same validation cases.
+TRAINING = ('train', 'val')
 
 
 def resolve_root(data_root: str) -> Path:
@@ -79,32 +82,53 @@ def _lists_cases(path: Path) -> bool:
     return path.is_file() and bool(path.read_bytes().strip())
 
 
-def carve_val(names: Sequence[str], fraction: float, seed: int) -> List[str]:
+def carve_val(
+    names: Sequence[str],
+    fraction: float,
+    seed: int,
+    subjects: Optional[Mapping[str, str]] = None,
+) -> List[str]:
     """Draws the validation cases out of the training cases.
+
+    Whether a case is one depends on the seed, the fraction and its subject, not on which
+    other cases there are; a greater fraction adds cases and takes none away.
 
     Args:
         names (Sequence[str]): the training cases.
-        fraction (float): share of the cases, strictly between 0 and 1.
+        fraction (float): share of the subjects on average, strictly between 0 and 1.
         seed (int): of the draw.
+        subjects (Mapping[str, str], optional): subject of each case where it is known.
+            Default: None, each case is one.
 
     Returns:
         list[str]: at least one case and not all, in the order of ``names``.
 
     Raises:
-        InputError: fewer than two cases, or a fraction outside (0, 1).
+        InputError: a fraction outside (0, 1), or all cases fall to one side.
     """
     if not 0 < fraction < 1:
         raise InputError(f'val_fraction={fraction}: must lie between 0 and 1.')
-    if len(names) < 2:
+    subject_of = {name: (subjects or {}).get(name, name) for name in names}
+    if len(set(subject_of.values())) < 2:
         raise InputError(
-            'train.txt lists one case only: a validation split cannot be '
-            "carved from it. Add cases, or train with split='trainval'."
+            'the training cases are of one subject only: a validation split cannot be '
+            "carved from them. Add cases, or train with split='trainval'."
         )
-    # Ours, not scikit-learn's GroupShuffleSplit: which cases the shipped weights were
-    # trained on depends on this draw.
-    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    chosen = np.random.default_rng(seed).permutation(len(names))[:count]
-    return [names[i] for i in sorted(chosen)]
+
+    def drawn(seed: int) -> List[str]:
+        return [name for name in names if draw(seed, 'val', subject_of[name]) < fraction]
+
+    val = drawn(seed)
+    if val and len(val) < len(names):
+        return val
+    good = first_seed(lambda other: 0 < len(drawn(other)) < len(names))
+    options = [f'{loader}_dataloader.dataset.val_seed={good}' for loader in TRAINING]
+    another = '' if good is None else f'pass --cfg-options {" ".join(options)}, '
+    raise InputError(
+        f'{"all" if val else "none"} of the {len(names)} training cases fall to the '
+        f'validation split with val_fraction={fraction:g} and val_seed={seed}. Write a '
+        f"val.txt, {another}or train on all with split='trainval'."
+    )
 
 
 def patch_offsets(image: int, patch: int, stride: int) -> List[int]:
@@ -142,15 +166,16 @@ class VPIDataset(BaseSegDataset):
             val.txt                                    optional
 
     The validation cases are taken out of the training cases: those of ``val.txt``
-    where it exists, otherwise a seeded draw.
+    where it exists, otherwise a seeded draw (:func:`carve_val`), by subject where the
+    data set says whose its cases are.
 
     Args:
         data_root (str): relative paths are looked up in the current folder, then in
             the clone.
         split (str): ``'train'`` (without the validation cases), ``'val'``,
             ``'trainval'`` (all of train.txt) or ``'test'``. Default: ``'train'``.
-        val_fraction (float): share of the training cases that ``'val'`` draws where
-            there is no val.txt. Default: 0.2.
+        val_fraction (float): share of the training cases, on average, that ``'val'``
+            draws where there is no val.txt. Default: 0.2.
         val_seed (int): of that draw. Default: 0.
         patches (dict, optional): dense patches: ``image_size``, ``size`` and
             ``stride``, each (height, width) in pixels of the rescaled image. An index
@@ -171,8 +196,9 @@ class VPIDataset(BaseSegDataset):
             ``ann_file`` is not used: ``split_files`` takes its place.
 
     Raises:
-        InputError: a missing folder or file, an empty split, a repeated case, or a
-            case in both train.txt and test.txt; the message names it.
+        InputError: a missing folder or file, an empty split (also one that the draw
+            leaves empty), a repeated case, or a case in both train.txt and test.txt; the
+            message names it.
     """
 
     METAINFO: dict = dict(
@@ -297,12 +323,20 @@ class VPIDataset(BaseSegDataset):
                     + (f', and {stray[0]} is not among them.' if stray else '.')
                 )
         else:
-            val = carve_val(train, self.val_fraction, self.val_seed)
+            val = self._carved(train, files['train'])
         return (
             val
             if self.split == 'val'
             else [name for name in train if name not in set(val)]
         )
+
+    def _carved(self, train: List[str], path: Path) -> List[str]:
+        """The validation cases that are drawn, as there is no file of them."""
+        subjects = recorded_subjects(Path(self.data_root), train)
+        try:
+            return carve_val(train, self.val_fraction, self.val_seed, subjects)
+        except InputError as error:
+            raise InputError(f'{path}: {error}') from None
 
     def __getitem__(self, idx: Union[int, Sample]) -> dict:
         """A sample after the pipeline.

@@ -87,6 +87,62 @@ def test_empty_and_missing_splits(contract):
     assert describe(report) == 'no case can be read'
 
 
+SCANS = dict(train=['anna_1', 'anna_2', 'bert_1'], test=['anna_3', 'bert_2', 'carl_1'])
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A data set of which two subjects have cases for training and for testing."""
+    for split, names in SCANS.items():
+        for i, name in enumerate(names):
+            image, mask = draw_case([len(split), i])
+            write_image(tmp_path / f'dataset/{split}/{name}.png', image)
+            write_image(tmp_path / f'groundtruth/{split}/{name}_bone_3.png', mask)
+        (tmp_path / f'{split}.txt').write_text('\n'.join(names))
+    (tmp_path / 'val.txt').write_text('anna_2')
+    return tmp_path
+
+
+def test_subjects_that_seem_to_be_on_both_sides(scans):
+    report = check_dataset(str(scans))
+    assert report.errors == []
+    line = only(report.warnings, 'anna_1', 'anna_3', 'anna (and 1 more likewise)')
+    assert '--subject-pattern' in line and '--one-scan-per-subject' in line
+    assert check_dataset(str(scans), one_scan_per_subject=True).warnings == []
+    # names alike on one side only, as a phantom's or a contract's, are nobody's fault
+    (scans / 'test.txt').write_text('carl_1')
+    report = check_dataset(str(scans))
+    assert not any('--subject' in line for line in report.warnings + report.errors)
+
+
+@pytest.mark.parametrize('said', ['by an option', 'by the data set'])
+def test_subjects_that_are_on_both_sides(scans, said):
+    pattern = '^(.+)_' if said == 'by an option' else None
+    if pattern is None:
+        rows = [f'{name},{name[:4]}' for name in SCANS['train'] + SCANS['test']]
+        (scans / 'prepared.csv').write_text('\n'.join(['name,subject', *rows]))
+    report = check_dataset(str(scans), subject_pattern=pattern)
+    only(report.errors, 'anna has anna_1 in train.txt and anna_3 in test.txt')
+    only(report.errors, 'bert has bert_1 in train.txt and bert_2 in test.txt')
+    only(report.warnings, 'val.txt', 'anna has anna_2')
+    assert (len(report.errors), len(report.warnings)) == (2, 1)
+
+
+def test_cases_that_the_table_does_not_know(scans):
+    (scans / 'prepared.csv').write_text('name,subject\nanna_1,anna\n')
+    report = check_dataset(str(scans))
+    only(report.warnings, 'prepared.csv', 'anna_2, anna_3, bert_1, bert_2, carl_1')
+    (scans / 'prepared.csv').write_text('no table')
+    only(check_dataset(str(scans)).errors, 'prepared.csv', 'no table')
+
+
+def test_a_draw_that_leaves_no_validation_case(contract):
+    (contract / 'train.txt').write_text('a0\na1\n')
+    report = check_dataset(str(contract))
+    only(report.warnings, 'train.txt', 'val_seed')
+    assert report.errors == []
+
+
 def test_validation_that_leaves_nothing(contract):
     (contract / 'val.txt').write_text((contract / 'train.txt').read_text())
     only(check_dataset(str(contract)).errors, 'val.txt', 'all cases')

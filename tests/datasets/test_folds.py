@@ -1,54 +1,104 @@
 """Folds: every case once, subjects never torn apart, and the data set finds them."""
 
+import csv
+
 import pytest
+from vpi_files import write_contract
 
 from seam_seg import get_config
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.folds import draw_folds, fold_options, write_folds
 from seam_seg.errors import InputError
 
-SCANS = [f'p{subject:02d}_scan{scan}' for subject in range(11) for scan in range(3)]
+SCANS = {
+    f'p{subject:02d}_scan{scan}': f'p{subject:02d}'
+    for subject in range(40)
+    for scan in range(3)
+}
+
+
+def fold_of(subjects, count=4, seed=0):
+    """The fold of each case."""
+    folds = draw_folds(subjects, count, seed)
+    return {name: i for i, fold in enumerate(folds) for name in fold}
 
 
 def test_every_case_once_and_subjects_whole():
-    folds = draw_folds(SCANS, 4, 0, r'^(p\d+)_')
+    folds = draw_folds(SCANS, 4, 0)
     assert sorted(sum(folds, [])) == sorted(SCANS)
     subjects = [{name[:3] for name in fold} for fold in folds]
-    assert sorted(map(len, subjects)) == [2, 3, 3, 3]
-    assert sum(map(len, subjects)) == 11  # none in two folds
+    assert min(map(len, subjects)) > 3
+    assert sum(map(len, subjects)) == 40  # none in two folds
     assert all(fold == sorted(fold) for fold in folds)  # the order of the cases
 
 
-def test_seeded():
-    assert draw_folds(SCANS, 4, 0) == draw_folds(SCANS, 4, 0) != draw_folds(SCANS, 4, 1)
-    # the draw depends on the subjects, not on the order in which they are listed
-    ours, other = (draw_folds(names, 4, 0) for names in (SCANS, SCANS[::-1]))
-    assert [sorted(fold) for fold in other] == [sorted(fold) for fold in ours]
-    for seed in (-1, 2**32):
-        with pytest.raises(InputError, match=f'--seed {seed}'):
-            draw_folds(SCANS, 4, seed)
+def test_a_fold_depends_on_seed_and_subject_only():
+    folds = fold_of(SCANS)
+    assert folds == fold_of(dict(reversed(SCANS.items()))) != fold_of(SCANS, seed=1)
+    fewer = {name: subject for name, subject in SCANS.items() if subject < 'p30'}
+    assert fold_of(fewer) == {name: folds[name] for name in fewer}
+
+
+def test_one_subject_in_each_fold():
+    assert draw_folds(dict(a1='a', b1='b', a2='a', c1='c'), 3, 0) == [
+        ['a1', 'a2'],
+        ['b1'],
+        ['c1'],
+    ]
+
+
+def test_an_empty_fold_is_an_error_that_names_a_seed_that_works():
+    few = {name: name for name in 'abcdef'}
+    with pytest.raises(InputError, match='none of the 6 subjects falls to fold') as error:
+        draw_folds(few, 4, 0)
+    good = int(str(error.value).split('Pass --seed ')[1].split(',')[0])
+    assert all(draw_folds(few, 4, good))
+    many = {str(i): str(i) for i in range(40)}
+    with pytest.raises(InputError, match='Pass fewer folds, or --folds 40'):
+        draw_folds(many, 39, 0)
 
 
 @pytest.mark.parametrize(
-    'count, pattern, words',
-    [
-        (1, None, 'must be 2 to 33'),
-        (34, None, 'must be 2 to 33'),
-        (12, r'^(p\d+)_', 'must be 2 to 11'),
-        (2, '(', 'no regular expression'),
-        (2, 'scan', 'has no group'),
-        (2, '(x)', 'p00_scan0: --subject .*no subject'),
-        (2, '(x?)', 'p00_scan0: --subject .*no subject'),
-    ],
+    'count, seed, words',
+    [(1, 0, 'must be 2 to 40'), (41, 0, 'must be 2 to 40'), (2, -1, '--seed -1')],
 )
-def test_refused(count, pattern, words):
+def test_refused(count, seed, words):
     with pytest.raises(InputError, match=words):
-        draw_folds(SCANS, count, 0, pattern)
+        draw_folds(SCANS, count, seed)
+
+
+def test_whose_the_cases_are(tmp_path):
+    """It has to be said: by an option, or by the data set."""
+    names = [*SCANS]
+    for file, part in (('train.txt', names[9:]), ('test.txt', names[:9])):
+        (tmp_path / file).write_text('\n'.join(part))
+
+    def torn(**options):
+        """The subjects with cases in several folds."""
+        folder = write_folds(tmp_path, 4, 0, **options)
+        sides = {}
+        for path in folder.glob('fold?_test.txt'):
+            for name in path.read_text().split():
+                sides.setdefault(SCANS[name], set()).add(path.name)
+        assert len(sides) == 40
+        return [subject for subject, files in sides.items() if len(files) > 1]
+
+    with pytest.raises(InputError, match='--one-scan-per-subject'):
+        write_folds(tmp_path, 4, 0)
+    assert torn(one_scan=True)
+    assert not torn(pattern=r'^(p\d+)_')
+    (tmp_path / 'phantom.json').write_text('{}')  # whose cases are each its own
+    assert torn()
+    with (tmp_path / 'prepared.csv').open('w') as file:
+        csv.writer(file).writerows([('subject', 'name'), *zip(SCANS.values(), SCANS)])
+    assert not torn()
 
 
 def test_tool_and_dataset(contract, tool, capsys):
     """The files' cases are found, though fold and folder do not agree."""
-    assert tool('make_folds')([str(contract), '--folds', '2', '--seed', '3']) == 0
+    write_contract(contract, 9, 5)  # enough for a validation case in each fold
+    options = ['--folds', '2', '--seed', '3', '--one-scan-per-subject']
+    assert tool('make_folds')([str(contract), *options]) == 0
     folder = contract / 'folds2_seed3'
     assert capsys.readouterr().out.strip() == str(folder)
     cfg = get_config('fpn_r18_1xb8-600_phantom-256x128')
@@ -67,12 +117,12 @@ def test_tool_and_dataset(contract, tool, capsys):
             for split, loader in (('trainval', 'train'), ('val', 'val'), ('test', 'test'))
         }
         names = {split: part.split_names() for split, part in parts.items()}
-        assert {len(names['trainval']), len(names['test'])} == {3, 4}
+        assert len(names['trainval']) + len(names['test']) == 14
         assert not set(names['trainval']) & set(names['test'])
         assert set(names['val']) < set(names['trainval'])
         folders += [{part['img_path'].split('/')[-2] for part in parts['trainval']}]
         seen += names['test']
-    assert len(set(seen)) == 7
+    assert len(seen) == len(set(seen)) == 14
     assert {'train', 'test'} in folders
     # without the option, a case in the other folder is an error, as ever
     option = options[folders.index({'train', 'test'})]
@@ -83,7 +133,7 @@ def test_tool_and_dataset(contract, tool, capsys):
 
 
 def test_loaders_that_are_not_there_stay_so(contract):
-    folder = write_folds(contract, 2, 5)
+    folder = write_folds(contract, 2, 5, one_scan=True)
     cfg = get_config('fpn_r50_1xb12-80k_vpi-512x256')  # validates on nothing
     assert all(
         not key.startswith('val')

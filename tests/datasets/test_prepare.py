@@ -1,5 +1,9 @@
 """prepare_vpi writes what the dataset reads, or nothing at all."""
 
+import csv
+import hashlib
+import json
+import re
 from pathlib import Path
 
 import cv2
@@ -8,8 +12,9 @@ import pytest
 from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
-from seam_seg.datasets.prepare import prepare, read_annotation, split_subjects
+from seam_seg.datasets.prepare import ENTRIES, _move, prepare, read_annotation
 from seam_seg.errors import InputError
+from seam_seg.version import __version__
 
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # as OpenCV orders them
 
@@ -46,9 +51,9 @@ def test_result_is_what_the_dataset_reads(raw, tmp_path):
             image, mask = draw_case(2 * int(name[1:3]) + int(name[-1]))
             np.testing.assert_array_equal(sample['img'], image)
             np.testing.assert_array_equal(sample['gt_seg_map'], mask)
-    # 6 subjects of two images: 2 for the test, and one of the other 4 for validation.
-    assert found == [6, 2, 4]
-    assert prepared.subjects == dict(train=4, val=1, test=2)
+    # 6 subjects of two images: one for the test, and one of the others for validation.
+    assert found == [8, 2, 2]
+    assert prepared.subjects == dict(train=5, val=1, test=1)
     assert sorted(prepared.train + prepared.test) == [
         f'p{i // 2:02d}_{i % 2}' for i in range(12)
     ]
@@ -56,7 +61,7 @@ def test_result_is_what_the_dataset_reads(raw, tmp_path):
 
 
 def test_no_subject_is_on_two_sides(raw, tmp_path):
-    for seed in range(8):
+    for seed in (0, 2, 8):
         prepared = run(raw, tmp_path / f'out{seed}', seed=seed)
         sides = [
             {name[:3] for name in names}
@@ -69,17 +74,9 @@ def test_no_subject_is_on_two_sides(raw, tmp_path):
         assert sum(map(len, sides)) == len(set.union(*sides)) == 6
 
 
-def test_split_is_the_papers_for_its_109_subjects():
-    splits = split_subjects([f's{i}' for i in range(109)], 29 / 109, 0.2, 0)
-    assert [len(splits[k]) for k in ('train', 'val', 'test')] == [80, 16, 29]
-    assert not set(splits['train']) & set(splits['test'])
-    assert set(splits['val']) < set(splits['train'])
-    assert splits != split_subjects([f's{i}' for i in range(109)], 29 / 109, 0.2, 1)
-
-
 def test_same_seed_same_bytes(raw, tmp_path, snapshot):
-    run(raw, tmp_path / 'one', seed=3)
-    run(raw, tmp_path / 'two', seed=3)
+    run(raw, tmp_path / 'one', seed=2)
+    run(raw, tmp_path / 'two', seed=2)
     assert snapshot(tmp_path / 'one') == snapshot(tmp_path / 'two')
 
 
@@ -88,9 +85,90 @@ def test_without_validation_file(raw, tmp_path):
     assert not (tmp_path / 'out/val.txt').exists()
 
 
-def test_without_pattern_every_image_is_a_subject(raw, tmp_path):
-    prepared = run(raw, tmp_path / 'out', subject_pattern=None)
+def test_every_image_a_subject(raw, tmp_path):
+    one_each = dict(subject_pattern=None, one_scan_per_subject=True)
+    prepared = run(raw, tmp_path / 'out', **one_each)
     assert prepared.subjects['train'] + prepared.subjects['test'] == 12
+
+
+def table(out):
+    """The rows of the table of the cases, by name."""
+    with (out / 'prepared.csv').open(newline='') as file:
+        return {row['name']: row for row in csv.DictReader(file)}
+
+
+def test_each_case_says_where_it_came_from(raw, tmp_path):
+    deep = raw / 'images/p00_1.png'
+    write_image(deep, draw_case(1)[0].astype(np.uint16) * 16)
+    write_image(raw / 'masks/p00_0_mask.png', draw_case(0)[1])
+    out = tmp_path / 'out'
+    prepared = run(raw, out, threshold=90)
+    rows = table(out)
+    assert sorted(rows) == sorted(prepared.train + prepared.test)
+    for name, row in rows.items():
+        assert row['subject'] == name[:3]
+        assert name in getattr(prepared, row['side'])
+        assert (row['side'] == 'train') == (name in {*prepared.train} - {*prepared.val})
+        for kind, file in (('image', f'{name}.png'), ('mask', f'{name}_mask.png')):
+            assert row[kind] == file
+            content = (raw / f'{kind}s' / file).read_bytes()
+            assert row[f'{kind}_sha256'] == hashlib.sha256(content).hexdigest()
+    assert rows['p00_0']['image_read_as'] == '8-bit, as it is'
+    assert rows['p00_1']['image_read_as'] == '16-bit, window 0 to the 99.9th percentile'
+    labels = 'labels background rib thoracic lumbar'
+    assert [rows[f'p00_{i}']['mask_read_as'] for i in (0, 1)] == [
+        labels,
+        'colours above 90',
+    ]
+    settings = json.loads((out / 'prepared.json').read_text())
+    expected = dict(version=__version__, seed=0, subject_pattern='^(p[0-9]+)_')
+    assert expected.items() <= settings.items()
+    # no path of the machine on which it was made
+    assert str(tmp_path) not in (out / 'prepared.csv').read_text() + str(settings)
+
+
+def add_subject(raw, subject):
+    for i in range(2):
+        image, mask = draw_case(100 * subject + i)
+        write_image(raw / f'images/p{subject:02d}_{i}.png', image)
+        write_image(raw / f'masks/p{subject:02d}_{i}_mask.png', to_rgb(mask))
+
+
+def test_who_moves_and_who_does_not(raw, tmp_path):
+    out = tmp_path / 'out'
+    assert run(raw, out).changes is None
+    sides = {name: row['side'] for name, row in table(out).items()}
+    for subject in (6, 7):
+        add_subject(raw, subject)
+    changes = run(raw, out, overwrite=True).changes
+    assert (changes.moved, changes.new, changes.gone) == ({}, ['p06', 'p07'], [])
+    now = {name: row['side'] for name, row in table(out).items()}
+    assert sides.items() < now.items()
+    changes = run(raw, out, overwrite=True, test_fraction=0.6, val_fraction=0).changes
+    test = {row['subject'] for row in table(out).values() if row['side'] == 'test'}
+    assert {name[:3] for name, side in now.items() if side == 'test'} < test
+    assert set(sum(changes.crossing.values(), [])) < test
+    assert {now for _, now in changes.moved} == {'train', 'test'}  # val.txt is gone
+
+
+def test_a_split_that_was_drawn_otherwise(raw, tmp_path, snapshot):
+    """As by an earlier version: nobody crosses to another side unasked."""
+    out = tmp_path / 'out'
+    run(raw, out, seed=1)
+    for name in ('prepared.csv', 'prepared.json'):
+        (out / name).unlink()
+    before = snapshot(out)
+    with pytest.raises(InputError, match='from test to train: p04.*--keep-split'):
+        run(raw, out, overwrite=True)
+    assert snapshot(out) == before
+    add_subject(raw, 6)
+    kept = run(raw, out, overwrite=True, keep_split=True)
+    assert (kept.changes.moved, kept.changes.new) == ({}, ['p06'])
+    assert set(before['test.txt'].split()) <= {name.encode() for name in kept.test}
+    with pytest.raises(InputError, match='--keep-split'):  # as the table remembers
+        run(raw, out, overwrite=True)
+    anew = run(raw, out, overwrite=True, keep_split=False)
+    assert anew.changes.crossing and anew.test == run(raw, tmp_path / 'fresh').test
 
 
 def test_16_bit_images_are_windowed(raw, tmp_path):
@@ -236,6 +314,9 @@ def nothing(raw):
             dict(mask_classes=['background', 'rib', 'thoracic', 'lumbar']),
             'p00_0_mask.png: an RGB mask',
         ),
+        (nothing, dict(subject_pattern=None), r"'\^\(p\\d\+\)' .*--one-scan-per-subject"),
+        (nothing, dict(keep_split=True), 'no data set whose split could be kept'),
+        (nothing, dict(seed=6), 'falls to test .*--seed 0'),
         (nothing, dict(subject_pattern='^(q[0-9]+)'), 'p00_0: .*no subject'),
         (nothing, dict(subject_pattern='^p[0-9]+'), 'no group'),
         (nothing, dict(subject_pattern='(p'), 'no regular expression'),
@@ -292,13 +373,16 @@ def test_a_full_disk_leaves_nothing_behind(raw, tmp_path, snapshot, monkeypatch)
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize('number', range(1, 11))
+@pytest.mark.parametrize('number', range(1, 2 * len(ENTRIES) + 1))
 def test_a_move_that_fails_brings_the_old_data_back(
-    number, raw, tmp_path, snapshot, monkeypatch
+    number, tmp_path, snapshot, monkeypatch
 ):
     """As of an entry that is a mount point: at each of the renames."""
-    out = tmp_path / 'out'
-    run(raw, out)
+    out, stage = tmp_path / 'out', tmp_path / 'stage'
+    for folder in (out, stage):
+        folder.mkdir()
+        for entry in ENTRIES:
+            (folder / entry).write_text(f'{folder.name} {entry}')
     before = snapshot(tmp_path)
     count = 0
     plain = Path.rename
@@ -312,10 +396,11 @@ def test_a_move_that_fails_brings_the_old_data_back(
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match='busy'):
         patch.setattr(Path, 'rename', fail_once)
-        run(raw, out, overwrite=True)
+        _move(stage, out)
     assert snapshot(tmp_path) == before
-    run(raw, out, overwrite=True)  # five entries aside, five in
-    assert snapshot(tmp_path) == before
+    new = snapshot(stage)
+    _move(stage, out)  # all entries aside, all in
+    assert snapshot(out) == new
 
 
 def test_tool(raw, tmp_path, run_tool, snapshot):
@@ -332,12 +417,17 @@ def test_tool(raw, tmp_path, run_tool, snapshot):
     ]
     status, text, _ = run_tool(*argv)
     assert status == 0
-    assert 'train.txt    8 cases of 4 subjects' in text
-    assert 'test.txt     4 cases of 2 subjects' in text
+    assert 'train.txt   10 cases of 5 subjects' in text
+    assert 'test.txt     2 cases of 1 subjects' in text
+    assert 'moved' not in text
     before = snapshot(tmp_path)
     status, _, err = run_tool(*argv)
     assert status == 2
     assert err.startswith('error: ') and err.count('\n') == 1
     assert snapshot(tmp_path) == before
     status, text, _ = run_tool('check_dataset', out, '--out', tmp_path / 'check')
-    assert status == 0, text
+    assert status == 0 and 'warnings: 0' in text, text
+    status, text, _ = run_tool(*argv, '--overwrite', '--seed', '1')
+    moved = re.findall('^warning: moved from (.*) to (.*): (.*);', text, re.MULTILINE)
+    assert status == 0 and moved == [('test', 'val', 'p02'), ('train', 'test', 'p04')]
+    assert 'moved from val to train: p00\n' in text  # no warning

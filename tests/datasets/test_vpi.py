@@ -25,12 +25,46 @@ def test_splits_are_disjoint_and_complete(contract):
 
 
 def test_validation_cases_are_a_seeded_draw():
-    cases = [f'a{i}' for i in range(50)]
+    cases = [f'a{i}' for i in range(500)]
     val = carve_val(cases, 0.2, seed=0)
-    assert val == carve_val(cases, 0.2, seed=0) == sorted(val, key=cases.index)
-    assert len(set(val)) == 10
+    assert val == sorted(set(val), key=cases.index)  # the order of the cases
+    assert 70 < len(val) < 130
     assert val != carve_val(cases, 0.2, seed=1)
-    assert len(carve_val(cases[:2], 0.01, 0)) == len(carve_val(cases[:2], 0.99, 0)) == 1
+    # it is a case's own affair whether it is drawn
+    assert carve_val(cases[::3], 0.2, 0) == [name for name in cases[::3] if name in val]
+    assert set(val) < set(carve_val(cases, 0.3, 0))
+
+
+def test_validation_cases_of_a_subject_stay_together():
+    subjects = {f's{i}_{scan}': f's{i}' for i in range(50) for scan in range(3)}
+    val = carve_val(list(subjects), 0.2, 0, subjects)
+    assert val == [n for n in subjects if subjects[n] in {subjects[name] for name in val}]
+    with pytest.raises(InputError, match='of one subject only'):
+        carve_val(['s0_0', 's0_1'], 0.2, 0, subjects)
+
+
+@pytest.mark.parametrize('fraction, words', [(0.01, 'none of the 2'), (0.99, 'all of')])
+def test_a_draw_that_leaves_nothing_says_what_to_do(contract, fraction, words):
+    (contract / 'train.txt').write_text('a0\na1\n')
+    with pytest.raises(InputError, match=f'train.txt: {words}.*val.txt') as error:
+        VPIDataset(str(contract), 'train', val_fraction=fraction)
+    seed = int(
+        str(error.value).split('val_dataloader.dataset.val_seed=')[1].split(',')[0]
+    )
+    options = dict(val_fraction=fraction, val_seed=seed)
+    assert len(names(contract, 'val', **options)) == 1
+    assert len(names(contract, 'train', **options)) == 1
+
+
+def test_the_draw_knows_the_subjects_of_a_prepared_data_set(contract):
+    (contract / 'prepared.csv').write_text('name,subject\na0,x\na1,x\na2,x\na3,y\na4,y\n')
+    sides = set()
+    for seed in range(20):
+        try:
+            sides.add(tuple(names(contract, 'val', val_seed=seed, val_fraction=0.5)))
+        except InputError:  # all on one side
+            continue
+    assert sides == {('a0', 'a1', 'a2'), ('a3', 'a4')}
 
 
 def test_val_txt_comes_before_the_draw(contract):
@@ -228,7 +262,7 @@ def test_val_fraction_out_of_range(contract, fraction):
 
 def test_one_case_cannot_be_split(tmp_path):
     root = write_contract(tmp_path / 'one', train=1)
-    with pytest.raises(InputError, match='train.txt lists one case only'):
+    with pytest.raises(InputError, match='train.txt: .* of one subject only'):
         VPIDataset(str(root), 'train')
     assert names(root, 'trainval') == ['a0']
 
