@@ -187,7 +187,7 @@ def test_modules_beside_a_config(tmp_path, monkeypatch):
     assert cfg.custom_imports.imports == ['seam_seg', 'beside_it']
 
 
-def test_a_config_that_names_the_package_stays_as_it_is(tmp_path):
+def test_the_package_is_among_the_imports(tmp_path):
     for line, imports in (
         ('', ['seam_seg']),
         ("custom_imports = dict(imports=['math', 'seam_seg'])", ['math', 'seam_seg']),
