@@ -23,7 +23,7 @@ demo: .venv/installed
 	$(PY) tools/make_phantom.py $(DATA) --num-train 40 --num-test 12 --overwrite
 	$(PY) -m studies.demo.trivial_baselines $(DATA) --out $(RUN)/results.csv
 	$(PY) tools/train.py $(DEMO) --data-root $(DATA) --work-dir $(RUN) --resume
-	$(PY) tools/test.py $(DEMO) $(RUN)/best_mDice_iter_*.pth --data-root $(DATA) \
+	$(PY) tools/test.py $(DEMO) $(RUN)/best_bone_mDice_iter_*.pth --data-root $(DATA) \
 		--work-dir $(RUN) --out $(RUN)/test/labels --show-dir $(RUN)/test/overlays
 	@echo 'table: $(RUN)/test/dice_jaccard.json; pictures: $(RUN)/test/overlays'
 
@@ -45,7 +45,7 @@ weights: .venv/installed
 		--num-test 12 --seed 10 --overwrite
 	$(PY) tools/train.py $(READY) --data-root data/weights --work-dir work_dirs/weights \
 		--resume
-	$(PY) tools/publish_model.py $(READY) work_dirs/weights/best_mDice_iter_*.pth $(WEIGHTS)
+	$(PY) tools/publish_model.py $(READY) work_dirs/weights/best_bone_mDice_iter_*.pth $(WEIGHTS)
 	$(PY) tools/test.py $(READY) $(WEIGHTS) --data-root data/weights \
 		--work-dir work_dirs/weights
 	$(PY) -m studies.records work_dirs/weights/test/dice_jaccard.csv --study ready_weights \

@@ -59,7 +59,7 @@ def config_path(name: str) -> Path:
 def get_config(name: str) -> Config:
     """Loads a config of the package, from a clone or from a wheel, or of one's own.
 
-    Its ``custom_imports`` may name modules that lie beside it.
+    Its ``custom_imports`` may name modules that lie beside it; seam_seg is added.
 
     Args:
         name (str): see :func:`config_path`.
@@ -81,6 +81,7 @@ def get_config(name: str) -> Config:
             f'config {path}: cannot be read ({type(error).__name__}: {error}). '
             'Correct the file.'
         ) from error
+    import_package(cfg)
     _check_imports(cfg, path.resolve())
     missing = [key for key in ('model', 'test_dataloader') if key not in cfg]
     if missing:
@@ -91,9 +92,24 @@ def get_config(name: str) -> Config:
     return cfg
 
 
+def import_package(cfg: Config) -> None:
+    """Has a config import seam_seg, where its own ``custom_imports`` replaced ours.
+
+    What is written of it, as into the work dir, then works under mmseg's own tools too.
+
+    Args:
+        cfg (Config): changed in place.
+    """
+    imports = cfg.get('custom_imports') or {}
+    names = imports.get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    if PACKAGE.name not in names:
+        cfg['custom_imports'] = dict(imports, imports=[PACKAGE.name, *names])
+
+
 def _check_imports(cfg: Config, path: Path) -> None:
     """Refuses another module than the one beside a config, loaded under its name."""
-    names = (cfg.get('custom_imports') or {}).get('imports') or []
+    names = cfg.custom_imports.imports
     for name in [names] if isinstance(names, str) else names:
         top = name.split('.')[0]
         loaded = getattr(sys.modules.get(top), '__file__', None)

@@ -179,10 +179,25 @@ def test_modules_beside_a_config(tmp_path, monkeypatch):
     config = tmp_path / 'own.py'
     base = config_path('fpn_r18_1xb8-600_phantom-256x128')
     config.write_text(
-        f'_base_ = {str(base)!r}\n'
-        "custom_imports = dict(imports=['seam_seg', 'beside_it'])\n"
+        f"_base_ = {str(base)!r}\ncustom_imports = dict(imports=['beside_it'])\n"
     )
-    assert seam_seg.get_config(str(config)).custom_imports.imports[1] in sys.modules
+    cfg = seam_seg.get_config(str(config))
+    assert 'beside_it' in sys.modules
+    # which replaced the package's own; what is written of the config must import both
+    assert cfg.custom_imports.imports == ['seam_seg', 'beside_it']
+
+
+def test_the_package_is_among_the_imports(tmp_path):
+    for line, imports in (
+        ('', ['seam_seg']),
+        ("custom_imports = dict(imports=['math', 'seam_seg'])", ['math', 'seam_seg']),
+        ("custom_imports = dict(imports='math')", ['seam_seg', 'math']),
+        ('custom_imports = None', ['seam_seg']),
+    ):
+        config = tmp_path / 'own.py'
+        base = config_path('fpn_r18_1xb8-600_phantom-256x128')
+        config.write_text(f'_base_ = {str(base)!r}\n{line}\n')
+        assert seam_seg.get_config(str(config)).custom_imports.imports == imports, line
 
 
 def test_another_module_of_that_name(tmp_path, monkeypatch):

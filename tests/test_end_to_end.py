@@ -82,7 +82,7 @@ def test_resumes_from_the_last_checkpoint(trained):
 
 
 def test_saves_the_best_of_the_validation_split(trained, phantom):
-    assert len(list(trained.glob('best_mDice_iter_*.pth'))) == 1
+    assert len(list(trained.glob('best_bone_mDice_iter_*.pth'))) == 1
     drawn = {
         path.stem[len('val_') :].rsplit('_', 1)[0]
         for path in trained.glob('*/vis_data/vis_image/val_*.png')
@@ -171,17 +171,19 @@ def test_pictures_show_image_prediction_and_truth(tested):
             assert (third == colour).all(axis=1).any()
 
 
+# Two that call different things mDice.
+EVALUATORS = (
+    "test_evaluator=[dict(type='DiceJaccardMetric'), "
+    "dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])]"
+)
+
+
 @pytest.mark.parametrize('way', ['tta', 'logits', 'list of evaluators'])
 def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(
         f'_base_ = {str(config_path(DEMO))!r}\n'
-        + {
-            'tta': '',
-            'logits': "model = dict(test_cfg=dict(resize='logits'))",
-            'list of evaluators': "test_evaluator = [dict(type='DiceJaccardMetric'), "
-            "dict(type='IoUMetric')]",
-        }[way]
+        + {'logits': "model = dict(test_cfg=dict(resize='logits'))"}.get(way, '')
     )
     assert (
         tool('test')(
@@ -197,6 +199,7 @@ def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path)
                 *(['--tta'] if way == 'tta' else []),
                 '--cfg-options',
                 *LOADERS,
+                *([EVALUATORS] if way == 'list of evaluators' else []),
             ]
         )
         == 0

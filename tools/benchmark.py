@@ -17,10 +17,9 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import pandas as pd
 import torch
-from mmengine.config import DictAction
 
 from seam_seg.apis.benchmark import write_report
-from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.command_line import ConfigOptions, report_errors
 from seam_seg.apis.costs import measure_costs, method_name
 from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
 from seam_seg.atomic import write_json
@@ -68,7 +67,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         default={},
         metavar='KEY=VALUE',
         help='overrides for every row, for example a longer schedule; the model is up to '

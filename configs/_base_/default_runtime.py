@@ -1,5 +1,8 @@
 default_scope = 'mmseg'
-# The one place that names the package: two of these in a config do not merge.
+# Registers the package here, since custom_imports of a config that builds on this one
+# replace ours. With an import statement mmengine would take this for its other syntax.
+__import__('seam_seg')
+# For the config that a run writes, which has no such line. Two of these do not merge.
 custom_imports = dict(imports=['seam_seg'], allow_failed_imports=False)
 # Reads no checkpoint that could run code, also under mmseg's own tools.
 runner_type = 'SafeRunner'

@@ -1,10 +1,11 @@
 """What the tools share: their options, and how they answer bad input."""
 
 import argparse
+import ast
 import functools
 import logging
 import sys
-from typing import Iterator, Optional, Protocol, Sequence
+from typing import Any, Iterator, Optional, Protocol, Sequence
 
 from mmengine.config import DictAction
 from mmengine.utils import track_iter_progress
@@ -25,6 +26,60 @@ def progress(tasks: list) -> Iterator:
     except GeneratorExit:  # an error in between: its message starts a line
         print(file=sys.stderr)
         raise
+
+
+# Raised by mmengine's and by Python's parser.
+UNREADABLE = (AssertionError, RecursionError, SyntaxError, TypeError, ValueError)
+
+
+class _PlainDicts(ast.NodeTransformer):
+    """Writes ``dict(a=1)`` as ``{'a': 1}``, which is a literal."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        keys = [keyword.arg for keyword in node.keywords]
+        if getattr(node.func, 'id', None) != 'dict' or node.args or None in keys:
+            return node  # no literal
+        values = [self.visit(keyword.value) for keyword in node.keywords]
+        return ast.Dict(keys=[ast.Constant(key) for key in keys], values=values)
+
+
+class ConfigOptions(DictAction):
+    """mmengine's ``KEY=VALUE``, where a value may be a dict or a list of dicts, too.
+
+    Those are written as in a config: ``key=[dict(type='A'), dict(type='B')]``. mmengine
+    takes them for strings, or calls itself until Python stops it. Nothing is evaluated.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        """Adds options to those that the namespace has.
+
+        Raises:
+            InputError: one cannot be read.
+        """
+        for item in values:
+            key, _, value = item.partition('=')
+            value = value.strip()
+            opens = value.startswith(('[', '(', '{', 'dict('))
+            try:
+                if opens and ('{' in value or 'dict(' in value):
+                    tree = _PlainDicts().visit(ast.parse(value, mode='eval'))
+                    options = dict(getattr(namespace, self.dest) or {})
+                    options[key] = ast.literal_eval(tree)
+                    setattr(namespace, self.dest, options)
+                else:
+                    super().__call__(parser, namespace, [item], option_string)
+            except UNREADABLE as error:
+                raise InputError(
+                    f'{option_string} {item}: cannot be read. Write KEY=VALUE, between '
+                    'quotes where it holds brackets, and dicts as in a config: '
+                    f'"{key}=[dict(type=\'...\')]"'
+                ) from error
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +123,7 @@ def run_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='overrides of the config, for example randomness.seed=1',
     )

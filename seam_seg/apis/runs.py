@@ -176,15 +176,8 @@ def set_tensorboard(cfg: Config) -> None:
     """Adds TensorBoard to the places that scalars and overlays are written to.
 
     Raises:
-        InputError: the package tensorboard is not installed, or the config has no
-            visualizer.
+        InputError: the config has no visualizer.
     """
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        raise InputError(
-            '--tensorboard: not installed. pip install tensorboard'
-        ) from None
     if not (cfg.get('visualizer') or {}).get('vis_backends'):
         raise InputError('--tensorboard: the config has no visualizer.vis_backends.')
     cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
@@ -273,7 +266,11 @@ def test(
     """
     evaluators = cfg.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics = [item for item in evaluators if item.get('type') == 'DiceJaccardMetric']
+    metrics = [
+        item
+        for item in evaluators
+        if isinstance(item, dict) and item.get('type') == 'DiceJaccardMetric'
+    ]
     if out is not None and not metrics:
         raise InputError(
             '--out: test_evaluator of the config has no '

@@ -1,8 +1,9 @@
 """Whether a config can be built, found out before a run is."""
 
 import copy
+import importlib.util
 import inspect
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
@@ -23,15 +24,27 @@ from mmseg.registry import (
 
 from ..config_lookup import FAULTS, building
 from ..errors import InputError
+from ..evaluation import DiceJaccardMetric
 from .runner import SafeRunner
+
+# What mmengine's backends import when a run begins; pip knows it by the same name.
+BACKEND_PACKAGES = dict(
+    AimVisBackend='aim',
+    ClearMLVisBackend='clearml',
+    DVCLiveVisBackend='dvclive',
+    MLflowVisBackend='mlflow',
+    NeptuneVisBackend='neptune',
+    TensorboardVisBackend='tensorboard',
+    WandbVisBackend='wandb',
+)
 
 
 def check_config(cfg: Config, splits: Sequence[str]) -> None:
     """Builds what a run will build later, and throws it away.
 
     The data are not read for it. Loops and visualizers need a run around them: their
-    arguments are compared with what they take. Hooks are built with the run alone, see
-    :func:`build_runner`.
+    arguments are compared with what they take, and the packages of the visualizer's
+    backends are looked for. Hooks are built with the run alone, see :func:`build_runner`.
 
     Args:
         cfg (Config): not changed.
@@ -52,6 +65,7 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
             _check_arguments(VISUALIZERS, cfg.visualizer, name='', save_dir='')
             for backend in cfg.visualizer.get('vis_backends') or []:
                 _check_arguments(VISBACKENDS, backend, save_dir='')
+                _check_package(cfg, _class_of(VISBACKENDS, backend['type']).__name__)
     with building(cfg, 'model'):
         settings = dict(copy.deepcopy(cfg.model))
         if cfg.get('data_preprocessor') is not None:
@@ -64,7 +78,9 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
                 _build_dataloader(cfg[loader])
         if split != 'train':
             with building(cfg, f'{split}_evaluator'):
-                _build_evaluator(cfg.get(f'{split}_evaluator'))
+                evaluator = _build_evaluator(cfg.get(f'{split}_evaluator'))
+            if split == 'val' and evaluator is not None:
+                _check_save_best(cfg, evaluator)
         if cfg.get(loop) is not None:
             with building(cfg, loop):
                 _check_loop(split, cfg[loop])
@@ -150,12 +166,50 @@ def _build_dataloader(settings: dict) -> None:
     Runner.build_dataloader(settings, seed=0)
 
 
-def _build_evaluator(settings: Any) -> None:
+def _check_package(cfg: Config, backend: str) -> None:
+    """Whether the package is installed that a backend of the visualizer writes with."""
+    package = BACKEND_PACKAGES.get(backend)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise InputError(
+            f'config {cfg.filename}: {backend} of visualizer.vis_backends needs the '
+            f'package {package}, which is not installed. pip install {package}'
+        )
+
+
+def _build_evaluator(settings: Any) -> Optional[Evaluator]:
     """Builds the metrics, as the runner does."""
+    if settings is None:
+        return None
+    settings = copy.deepcopy(settings)
+    for metric in settings if isinstance(settings, (list, tuple)) else [settings]:
+        if isinstance(metric, str):  # which mmengine lets pass
+            raise TypeError(f'{metric!r} is no dict of a metric')
     if isinstance(settings, dict) and 'metrics' in settings:
-        EVALUATOR.build(dict(dict(type='Evaluator'), **copy.deepcopy(settings)))
-    elif settings is not None:
-        Evaluator(copy.deepcopy(settings))
+        return EVALUATOR.build(dict(dict(type='Evaluator'), **settings))
+    return Evaluator(settings)
+
+
+def _check_save_best(cfg: Config, evaluator: Evaluator) -> None:
+    """Whether there will be the score that the best checkpoint is chosen by.
+
+    That can be told of DiceJaccardMetric alone; other metrics may return any key.
+    """
+    hooks = cfg.get('default_hooks') or {}
+    keys = (hooks.get('checkpoint') or {}).get('save_best')
+    starts = tuple(
+        f'{metric.prefix}/'
+        for metric in evaluator.metrics
+        if isinstance(metric, DiceJaccardMetric)
+    )
+    if not starts or len(starts) < len(evaluator.metrics):
+        return
+    for key in keys if isinstance(keys, (list, tuple)) else [keys]:
+        if isinstance(key, str) and key != 'auto' and not key.startswith(starts):
+            raise InputError(
+                f'config {cfg.filename}: default_hooks.checkpoint.save_best={key!r}: '
+                'DiceJaccardMetric puts its prefix before its scores. Write '
+                f'{starts[0] + key.split("/")[-1]!r}.'
+            )
 
 
 def _build_schedulers(cfg: Config, optimizer: OptimWrapper) -> None:

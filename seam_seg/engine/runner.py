@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
-from ..config_lookup import building
+from ..config_lookup import building, import_package
 from .reading import guarded
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
@@ -57,6 +58,13 @@ class SafeRunner(Runner):
     ``init_cfg``. ``trust_checkpoint=True`` in the config switches that off. A config
     names it as ``runner_type``.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> Runner:
+        """Builds a run, and writes a config into its work dir that imports seam_seg."""
+        cfg = cfg.copy()
+        import_package(cfg)
+        return super().from_cfg(cfg)
 
     def build_model(self, model: Any) -> nn.Module:
         """Builds the model, whose ``init_cfg`` may name files."""

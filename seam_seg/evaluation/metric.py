@@ -32,7 +32,10 @@ class DiceJaccardMetric(BaseMetric):
     ``undefined.<class>``; and R in seconds, where
     :class:`seam_seg.engine.RuntimeHook` runs. A class undefined in every image is left
     out of the result and of the averages, and the log says so; without any score, the
-    averages are nan.
+    averages are nan. A run sees these keys behind the prefix, as in
+    ``save_best='bone/mDice'``, since mmseg's ``IoUMetric`` calls ``mDice`` another thing:
+    that of the pixels of all images together, background included. The files of
+    ``summary_dir`` hold them as they are.
 
     With ``surface``, also ``HD95.<class>`` and ``ASSD.<class>`` in pixels, their
     averages ``mHD95`` and ``mASSD``, and ``no_surface.<class>``, the number of images
@@ -51,8 +54,10 @@ class DiceJaccardMetric(BaseMetric):
         format_only (bool): only write the PNGs. Default: False.
         collect_device (str): of mmengine's metrics. Default: ``'gpu'``, which gathers
             over the process group, gloo included; ``'cpu'`` writes into a folder.
-        prefix (str, optional): of the keys of the result. Default: None.
+        prefix (str, optional): of the keys of a run. Default: None, which is ``'bone'``.
     """
+
+    default_prefix = 'bone'
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from seam_seg.apis.runs import launched, set_amp
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+ABS = [dict(type='A'), dict(type='B', x=['a', 'b'])]
 
 
 def test_load_config(tmp_path):
@@ -124,6 +125,62 @@ def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monk
         == 2
     )
     assert 'model.backbone.init_cfg=None' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'text,value',
+    [
+        ("[dict(type='A'), dict(type='B', x=['a', 'b'])]", ABS),
+        ('[{"type": "A"}, {"type": "B", "x": ["a", "b"]}]', ABS),
+        (str(ABS), ABS),  # as tools/benchmark.py hands it on
+        ('[1,dict(a=dict(b=(1,2)))]', [1, dict(a=dict(b=(1, 2)))]),
+        ('dict()', {}),
+        # and these as in mmengine
+        ('[a,(1,2.5)]', ['a', (1, 2.5)]),
+        ('a,b', ['a', 'b']),
+        ('None', None),
+        ('iter_{}.pth', 'iter_{}.pth'),
+    ],
+)
+def test_values_on_the_command_line(text, value):
+    parser = command_line.run_parser('')
+    args = parser.parse_args(['c', '--cfg-options', 'a.b=True', f'x.y={text}', 'z=3'])
+    assert args.cfg_options == {'a.b': True, 'x.y': value, 'z': 3}
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'x',
+        'x=(1,2',
+        'x=[dict(type=A)]',
+        "x=[dict(type='A')",
+        "x=dict('A')",
+        'x=dict(**{})',
+        "x=dict(a=print('it ran'))",
+        'x={{1}}',
+        'x=print(1,2)',
+    ],
+)
+def test_values_that_cannot_be_read(text, capsys):
+    with pytest.raises(InputError, match='^--cfg-options x.*KEY=VALUE') as error:
+        command_line.run_parser('').parse_args(['c', '--cfg-options', text])
+    assert '\n' not in str(error.value) and not capsys.readouterr().out
+
+
+def test_evaluators_on_the_command_line():
+    options = command_line.run_parser('').parse_args(
+        [
+            DEMO,
+            '--cfg-options',
+            "test_evaluator=[dict(type='DiceJaccardMetric'), dict(type='IoUMetric')]",
+        ]
+    )
+    cfg = load_config(DEMO, options.cfg_options)
+    assert [metric.type for metric in cfg.test_evaluator] == [
+        'DiceJaccardMetric',
+        'IoUMetric',
+    ]
 
 
 def test_report_errors(capsys):

@@ -1,13 +1,14 @@
 """What a training is made from."""
 
 import shlex
+import sys
 
 import pytest
 
 import seam_seg
 from seam_seg.apis import trainings
 from seam_seg.apis.runs import load_config
-from seam_seg.config_lookup import config_path
+from seam_seg.config_lookup import PACKAGE, config_path
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_URL, READY_WEIGHTS
 
@@ -124,6 +125,19 @@ def test_code_of_modules_and_packages(tmp_path, monkeypatch):
     (tmp_path / 'spaces/inner.py').write_text('')  # without __init__.py
     cfg.custom_imports.imports = ['lone']
     assert tmp_path / 'spaces/inner.py' in trainings.code_behind(cfg)
+
+
+def test_code_of_the_package_is_behind_every_config(tmp_path, monkeypatch):
+    """Also behind one whose own imports replaced the package's."""
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    (tmp_path / 'own_part.py').write_text('')
+    config = tmp_path / 'own.py'
+    config.write_text(
+        f'_base_ = {str(config_path(DEMO))!r}\n'
+        "custom_imports = dict(imports=['own_part'])\n"
+    )
+    files = trainings.code_behind(load_config(str(config)))
+    assert {tmp_path / 'own_part.py', PACKAGE / 'models/seam.py'} <= files
 
 
 def test_bad_data_is_said_before_anything_runs(phantom, tmp_path):

@@ -223,7 +223,7 @@ def test_last_checkpoint(tmp_path):
     for name in (
         'iter_90.pth',
         'iter_100.pth',
-        'best_mDice_iter_200.pth',
+        'best_bone_mDice_iter_200.pth',
         'iter_300.pth.partial',
         'iter_x.pth',
     ):

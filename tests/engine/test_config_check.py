@@ -1,10 +1,13 @@
 """Whatever a config gets wrong is one line; whatever we get wrong shows where."""
 
+import inspect
+import re
+import sys
 import time
 
 import pytest
 import torch
-from mmseg.registry import DATASETS, HOOKS, MODELS
+from mmseg.registry import DATASETS, HOOKS, MODELS, VISBACKENDS
 from test_checkpoint import DEMO
 from test_runner import SMALL
 from torch import nn
@@ -13,6 +16,7 @@ from seam_seg.apis import init_model, load_config, runs, train
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.runs import test as score
 from seam_seg.engine import check_config
+from seam_seg.engine.config_check import BACKEND_PACKAGES
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
@@ -194,6 +198,11 @@ def test_test_and_predict_say_it_too(config):
     ):
         with pytest.raises(InputError, match='model cannot be built .*X is not in'):
             run()
+    cfg = config()
+    for cfg.test_evaluator in ('IoUMetric', ['IoUMetric', 'X']):
+        words = "test_evaluator cannot be built .*'IoUMetric' is no dict"
+        with pytest.raises(InputError, match=words):
+            score(cfg, str(READY_WEIGHTS))
     cfg = load_config(READY_CONFIG)
     cfg.test_dataloader.dataset.pipeline = [dict(type='X')]
     with pytest.raises(InputError, match='pipeline cannot be built .*X is not in'):
@@ -205,6 +214,56 @@ def test_what_cannot_run_at_all(config):
         train(config(dict(train_cfg=None)))
     with pytest.raises(InputError, match='has no test_dataloader'):
         score(config(dict(test_dataloader=None)), str(READY_WEIGHTS))
+
+
+def test_packages_of_the_backends(config, monkeypatch, tmp_path):
+    """Those that mmengine imports; a missing one is said before anything is written."""
+    backends = {
+        name: kind
+        for name, kind in VISBACKENDS.parent.module_dict.items()
+        if kind.__module__.startswith('mmengine.') and name != 'LocalVisBackend'
+    }
+    assert backends.keys() == BACKEND_PACKAGES.keys() and backends
+    cfg = config()
+    for name, package in BACKEND_PACKAGES.items():
+        source = inspect.getsource(backends[name])
+        assert re.search(rf'(import|from) (torch\.utils\.)?{package}\b', source)
+        cfg.visualizer.vis_backends = [dict(type=name)]
+        monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
+        with pytest.raises(InputError, match=f'{name} .*pip install {package}$'):
+            check_config(cfg, ALL)
+    assert not (tmp_path / 'work').exists()
+
+
+def test_score_that_the_best_is_chosen_by(config):
+    cfg = config()
+    ours, own = (
+        dict(type='DiceJaccardMetric'),
+        dict(type='DiceJaccardMetric', prefix='own'),
+    )
+    pooled = dict(type='IoUMetric', iou_metrics=['mDice'])  # may well return another key
+
+    def check(evaluator, key):
+        cfg.val_evaluator, cfg.default_hooks.checkpoint.save_best = evaluator, key
+        check_config(cfg, ('val',))
+
+    for evaluator, key in [
+        (ours, 'bone/mDice'),
+        (own, 'own/mDice'),
+        (ours, 'auto'),
+        (ours, None),
+        (pooled, 'mDice'),
+        ([ours, pooled], ['mDice', 'bone/mDice']),
+    ]:
+        check(evaluator, key)
+    for evaluator, key, instead in [
+        (ours, 'mDice', 'bone/mDice'),  # as before there was a prefix
+        (ours, 'other/mJaccard', 'bone/mJaccard'),
+        ([ours, own], ['own/mDice', 'Dice.rib'], 'bone/Dice.rib'),
+        (own, 'bone/mDice', 'own/mDice'),
+    ]:
+        with pytest.raises(InputError, match=f"save_best='.*': .*Write '{instead}'"):
+            check(evaluator, key)
 
 
 def test_reads_no_data(config, monkeypatch):

@@ -1,6 +1,7 @@
 """A run loads no code, under our tools as under mmseg's own."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,6 +97,34 @@ def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
     assert not trace.exists()
     mmseg_tool('train', load_from=bad, trust_checkpoint=True)
     assert trace.exists()
+
+
+@pytest.mark.slow
+def test_mmseg_builds_a_config_with_imports_of_its_own(tmp_path):
+    """In a process that nobody has told of this package but the config's base."""
+    (tmp_path / 'own_part.py').write_text('')
+    config = tmp_path / 'own.py'
+    config.write_text(
+        f'_base_ = {str(config_path(DEMO))!r}\n'
+        "custom_imports = dict(imports=['own_part'])\n"
+    )
+    # mmseg's train.py, but for the training
+    code = (
+        'import sys\n'
+        f'sys.path.insert(0, {str(tmp_path)!r})\n'
+        'from mmengine.config import Config\n'
+        'from mmseg.registry import RUNNERS\n'
+        f'cfg = Config.fromfile({str(config)!r})\n'
+        f'cfg.work_dir = {str(tmp_path / "work")!r}\n'
+        'RUNNERS.build(cfg)\n'
+    )
+    built = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    # its other tools read what it wrote, and find the package there
+    written = (tmp_path / 'work/own.py').read_text()
+    assert "'seam_seg'" in written and "'own_part'" in written
 
 
 @pytest.mark.slow

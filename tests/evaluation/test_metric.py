@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import Evaluator
 from mmseg.registry import METRICS
 from test_dice_jaccard import slow_scores
 
@@ -16,13 +17,12 @@ from seam_seg.evaluation.surface import surface_distances
 CLASSES = VPIDataset.METAINFO['classes']
 
 
-def run(pairs, runtimes=None, **options):
-    """Evaluates (prediction, truth) pairs through mmengine's interface."""
-    metric = METRICS.build(dict(type='DiceJaccardMetric', **options))
-    metric.dataset_meta = VPIDataset.METAINFO
+def evaluate(pairs, *metrics, runtimes=None):
+    """Evaluates (prediction, truth) pairs as a run does."""
+    evaluator = Evaluator(metrics)
+    evaluator.dataset_meta = VPIDataset.METAINFO
     for i, (pred, truth) in enumerate(pairs):
-        metric.process(
-            {},
+        evaluator.process(
             [
                 dict(
                     img_path=f'folder/case {i}.png',
@@ -30,9 +30,18 @@ def run(pairs, runtimes=None, **options):
                     gt_sem_seg=dict(data=torch.from_numpy(truth)[None]),
                     **({} if runtimes is None else dict(runtime=runtimes[i])),
                 )
-            ],
+            ]
         )
-    return metric.evaluate(len(pairs))
+    return evaluator.evaluate(len(pairs))
+
+
+def run(pairs, runtimes=None, **options):
+    """The scores of DiceJaccardMetric, without the prefix of their keys."""
+    metric = dict(type='DiceJaccardMetric', **options)
+    scores = evaluate(pairs, metric, runtimes=runtimes)
+    prefix = f'{options.get("prefix", "bone")}/'
+    assert all(key.startswith(prefix) for key in scores)
+    return {key[len(prefix) :]: score for key, score in scores.items()}
 
 
 @pytest.fixture
@@ -146,4 +155,15 @@ def test_prefix_and_ignored_pixels(pairs):
     pred, truth = pairs[2]
     hidden = np.where(pred == truth, truth, 7)
     metrics = run([(pred, hidden)], ignore_index=7, prefix='vpi')
-    assert metrics['vpi/mDice'] == pytest.approx(100)
+    assert metrics['mDice'] == pytest.approx(100)
+
+
+def test_stands_beside_the_dice_of_mmseg(pairs):
+    """Whose key has the same name, and means another thing."""
+    scores = evaluate(
+        pairs,
+        dict(type='DiceJaccardMetric'),
+        dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice']),
+    )
+    assert scores['bone/mDice'] == run(pairs)['mDice']
+    assert abs(scores['bone/mDice'] - scores['mDice']) > 1

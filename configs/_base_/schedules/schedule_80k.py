@@ -17,7 +17,7 @@ default_hooks = dict(
         by_epoch=False,
         interval=4000,
         max_keep_ckpts=2,
-        save_best='mDice',
+        save_best='bone/mDice',
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),

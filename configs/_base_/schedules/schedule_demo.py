@@ -16,7 +16,7 @@ default_hooks = dict(
         by_epoch=False,
         interval=100,
         max_keep_ckpts=1,
-        save_best='mDice',
+        save_best='bone/mDice',
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
