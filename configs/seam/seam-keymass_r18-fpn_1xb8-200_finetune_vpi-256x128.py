@@ -9,7 +9,5 @@ _base_ = [
 load_from = 'seam_seg://ready'
 model = dict(decode_head=dict(type='SEAMHead', normalization='key_mass'))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=200, eta_min=1e-6, by_epoch=False)
-]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False)]
 train_cfg = dict(max_iters=200, val_interval=None)
