@@ -572,6 +572,8 @@ def test_configs_say_what_their_names_say():
         (scheduler,) = cfg.param_scheduler
         assert scheduler.eta_min == pytest.approx(lr / 100)
         assert cfg.train_cfg.max_iters == (600 if start == 'scratch' else 200)
+        assert cfg.train_dataloader.dataset.split == 'trainval'
+        assert cfg.val_dataloader is None
         assert (cfg.load_from is None) == (start == 'scratch')
         files = cfg.train_dataloader.dataset.split_files
         assert files.train == f'labelled-{count}.txt'

@@ -90,7 +90,7 @@ def sizes_of(steps):
             yield from sizes_of(step['transforms'])
 
 
-@pytest.mark.parametrize('name', ['phantom_256x128', 'vpi_256x128_trainval', 'vpi_512x256'])
+@pytest.mark.parametrize('name', ['phantom_256x128', 'vpi_256x128', 'vpi_512x256'])
 def test_all_pipelines_rescale_to_the_size_of_the_patches(name):
     """Also where a base that inherits changes the size."""
     root = project_root() / 'configs' / '_base_' / 'datasets'

@@ -15,6 +15,10 @@ from .seeding import Sample, seeded
 SPLITS = ('train', 'val', 'trainval', 'test')
 
 
+class NoValidationCasesError(InputError):
+    """There is no val.txt, and nothing is to be drawn: all cases are trained on."""
+
+
 def resolve_root(data_root: str) -> Path:
     """Finds a data root, so that configs run from any folder.
 
@@ -142,7 +146,7 @@ class VPIDataset(BaseSegDataset):
             val.txt                                    optional
 
     The validation cases are taken out of the training cases: those of ``val.txt``
-    where it exists, otherwise a seeded draw.
+    where it exists, otherwise a seeded draw, or none.
 
     Args:
         data_root (str): relative paths are looked up in the current folder, then in
@@ -150,7 +154,8 @@ class VPIDataset(BaseSegDataset):
         split (str): ``'train'`` (without the validation cases), ``'val'``,
             ``'trainval'`` (all of train.txt) or ``'test'``. Default: ``'train'``.
         val_fraction (float): share of the training cases that ``'val'`` draws where
-            there is no val.txt. Default: 0.2.
+            there is no val.txt. With 0 nothing is drawn: there are no validation cases
+            then, and ``'train'`` is all of train.txt. Default: 0.2.
         val_seed (int): of that draw. Default: 0.
         patches (dict, optional): dense patches: ``image_size``, ``size`` and
             ``stride``, each (height, width) in pixels of the rescaled image. An index
@@ -173,6 +178,7 @@ class VPIDataset(BaseSegDataset):
     Raises:
         InputError: a missing folder or file, an empty split, a repeated case, or a
             case in both train.txt and test.txt; the message names it.
+        NoValidationCasesError: ``'val'`` has no cases, see ``val_fraction``.
     """
 
     METAINFO: dict = dict(
@@ -296,8 +302,15 @@ class VPIDataset(BaseSegDataset):
                     f'{files["train"].name}'
                     + (f', and {stray[0]} is not among them.' if stray else '.')
                 )
-        else:
+        elif self.val_fraction != 0:
             val = carve_val(train, self.val_fraction, self.val_seed)
+        elif self.split == 'val':
+            raise NoValidationCasesError(
+                f'{files["val"]}: no such split file, and no validation cases are drawn '
+                '(val_fraction=0). List some of those of train.txt, one a line.'
+            )
+        else:
+            return train
         return (
             val
             if self.split == 'val'

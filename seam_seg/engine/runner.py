@@ -1,12 +1,13 @@
 """A runner whose checkpoints run no code."""
 
-from typing import Any
+from typing import Any, Optional
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..config_lookup import building
+from ..datasets.vpi import NoValidationCasesError
 from .reading import guarded
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
@@ -56,6 +57,8 @@ class SafeRunner(Runner):
     So with ``load_from``, in a resume, and with local files and http(s) addresses in any
     ``init_cfg``. ``trust_checkpoint=True`` in the config switches that off. A config
     names it as ``runner_type``.
+
+    Where the data set has no validation cases, a training goes without validation.
     """
 
     def build_model(self, model: Any) -> nn.Module:
@@ -70,6 +73,14 @@ class SafeRunner(Runner):
         faults = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
         with building(self.cfg, 'init_cfg of the model', faults):
             super()._init_model_weights()
+
+    def build_val_loop(self, loop: Any) -> Optional[BaseLoop]:
+        """Builds the validation, None where there are no cases for it."""
+        try:
+            return super().build_val_loop(loop)
+        except NoValidationCasesError as error:
+            self.logger.info(f'Trains without validation, the last is kept: {error}')
+            return None
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Loads a checkpoint, also for ``resume``.
