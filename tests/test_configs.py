@@ -3,15 +3,19 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
+from vpi_files import write_contract
 
 import seam_seg
+from seam_seg.apis import load_config
 from seam_seg.config_lookup import config_path, get_config, project_root
+from seam_seg.engine import build_runner
 from seam_seg.errors import InputError
 
 LEAVES = sorted((project_root() / 'configs').glob('[!_]*/*.py'))
@@ -28,6 +32,8 @@ def test_leaf(path):
     assert len(path.read_text().splitlines()) <= 15
     cfg = seam_seg.get_config(path.stem)
     assert cfg.filename == str(path)
+    # the schedule takes its length from train_cfg.max_iters
+    assert all('T_max' not in schedule for schedule in cfg.param_scheduler)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(loader):
             dataset = dict(
@@ -84,9 +90,7 @@ def sizes_of(steps):
             yield from sizes_of(step['transforms'])
 
 
-@pytest.mark.parametrize(
-    'name', ['phantom_256x128', 'vpi_256x128_trainval', 'vpi_512x256']
-)
+@pytest.mark.parametrize('name', ['phantom_256x128', 'vpi_256x128', 'vpi_512x256'])
 def test_all_pipelines_rescale_to_the_size_of_the_patches(name):
     """Also where a base that inherits changes the size."""
     root = project_root() / 'configs' / '_base_' / 'datasets'
@@ -113,7 +117,36 @@ def test_the_papers_settings():
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4)
     (schedule,) = cfg.param_scheduler
     assert (schedule.type, schedule.eta_min) == ('CosineAnnealingLR', 5e-6)
-    assert schedule.T_max == cfg.train_cfg.max_iters
+
+
+def rates_of(name, root, **options):
+    """The learning rate of each iteration, by the runner's own schedule."""
+    options = {key.replace('__', '.'): value for key, value in options.items()}
+    cfg = load_config(name, options, str(root), str(root / 'work'))
+    runner = build_runner(cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    (schedule,) = runner.build_param_scheduler(runner.param_schedulers)
+    (group,) = runner.optim_wrapper.param_groups
+    rates = []
+    for _ in range(runner.max_iters):
+        rates.append(group['lr'])
+        runner.optim_wrapper.optimizer.step()
+        schedule.step()
+    return rates
+
+
+@pytest.mark.slow
+def test_one_option_is_the_length_of_a_training(tmp_path):
+    root = write_contract(tmp_path)
+    name = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
+    given = rates_of(name, root, param_scheduler__0__T_max=200)
+    assert rates_of(name, root) == given  # as when each config named it
+    steps = np.arange(300) / 300
+    expected = 1e-6 + (1e-4 - 1e-6) * (1 + np.cos(np.pi * steps)) / 2
+    found = rates_of(name, root, train_cfg__max_iters=300)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert found[-1] == pytest.approx(1e-6, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from mmseg.structures import SegDataSample
 from tool_loading import load_tool
 
 from seam_seg.config_lookup import get_config
+from seam_seg.engine import check_unused
+from seam_seg.errors import InputError
 
 pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -104,6 +106,12 @@ def work(rank, port, folder, phantom):
         found[case] = (loss / PROCESSES, grads)
     if rank == 0:
         torch.save(found, folder / 'gradients.pth')
+    own = folder / f'rank{rank}'  # as of a file system that is slow to tell the others
+    own.mkdir()
+    if rank == 0:
+        (own / 'iter_1.pth').touch()
+    with pytest.raises(InputError, match='holds iter_1.pth'):
+        check_unused(own)
     dist.barrier()
     dist.destroy_process_group()
     arguments = arguments_of_test(folder, phantom, 'two')

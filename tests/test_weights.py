@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmseg.registry import DATASETS
+from vpi_files import write_contract
 
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.runs import load_config, set_resume
@@ -77,12 +79,9 @@ def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
         *TINY,
     ]
     # A rate of zero leaves the weights as they were loaded.
-    assert (
-        tool('train')(
-            [*arguments, 'optim_wrapper.optimizer.lr=0', 'param_scheduler.0.eta_min=0']
-        )
-        == 0
-    )
+    still = ['optim_wrapper.optimizer.lr=0', 'param_scheduler.0.eta_min=0']
+    assert tool('train')([*arguments, *still]) == 0
+    assert not list(tmp_path.glob('best_*'))  # there is no val.txt: the last is kept
     start = torch.load(READY_WEIGHTS, weights_only=True)['state_dict']
     trained = torch.load(tmp_path / 'iter_2.pth', weights_only=True, map_location='cpu')[
         'state_dict'
@@ -90,11 +89,32 @@ def test_fine_tuning_starts_from_them_once(tool, phantom, tmp_path):
     key = 'decode_head.seam.phi.weight'
     assert torch.equal(trained[key], start[key].float())
     set_resume(cfg)
-    assert cfg.load_from == str(tmp_path / 'iter_2.pth') and cfg.resume
-    assert tool('train')([*arguments, 'train_cfg.max_iters=3']) == 0
+    assert cfg.resume
+    assert tool('train')([*arguments, *still, 'train_cfg.max_iters=3']) == 0
     assert (tmp_path / 'iter_3.pth').is_file()
     log = sorted(tmp_path.glob('*/*.log'))[-1].read_text()
     assert 'iter_2.pth' in log and READY_URL not in log.split('Load')[-1]
+
+
+@pytest.mark.slow
+def test_fine_tuning_selects_on_val_txt(tool, tmp_path):
+    """Also where it ends before a validation and a checkpoint are due."""
+    root = write_contract(tmp_path / 'data')
+    (root / 'val.txt').write_text('a1\na3\n')
+    cfg = load_config(FINETUNE, None, str(root))
+    trained, validated = (
+        DATASETS.build(dict(cfg[f'{part}_dataloader'].dataset)).split_names()
+        for part in ('train', 'val')
+    )
+    assert (trained, validated) == (['a0', 'a2', 'a4'], ['a1', 'a3'])
+    words = [FINETUNE, '--data-root', str(root), '--work-dir', str(tmp_path / 'work')]
+    options = [word for word in TINY if 'checkpoint.interval' not in word]
+    options += [word.replace('train_dataloader', 'val_dataloader') for word in options]
+    assert tool('train')([*words, '--cfg-options', *options]) == 0
+    names = sorted(path.name for path in (tmp_path / 'work').glob('*.pth'))
+    assert names == ['best_bone_mDice_iter_2.pth', 'iter_2.pth']
+    drawn = {path.name for path in tmp_path.glob('work/*/vis_data/vis_image/*.png')}
+    assert drawn == {'val_a1_2.png', 'val_a3_2.png'}
 
 
 def test_the_card_is_of_this_file():

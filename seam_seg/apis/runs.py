@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..config_lookup import config_path, get_config
-from ..engine import build_runner, check_config, last_checkpoint, unwrapped
+from ..engine import any_checkpoint, build_runner, check_config, check_unused, unwrapped
 from ..errors import InputError
 from .inference import load_weights
 
@@ -142,14 +142,12 @@ def launched(cfg: Config, launcher: str) -> Iterator[None]:
 
 
 def set_resume(cfg: Config) -> None:
-    """Goes on from the last checkpoint in the work dir, where there is one.
+    """Goes on with the training in the work dir, where there is one.
 
-    mmengine would resume from ``load_from`` where a config names that: a fine-tuning
-    would never get past its start.
+    Set in any case, ``cfg.resume`` could go on with the one that ``load_from`` holds.
     """
-    checkpoint = last_checkpoint(cfg.work_dir)
-    if checkpoint is not None:
-        cfg.resume, cfg.load_from = True, str(checkpoint)
+    if any_checkpoint(cfg.work_dir) is not None:
+        cfg.resume = True
 
 
 def set_amp(cfg: Config) -> None:
@@ -201,7 +199,7 @@ def named(work_dir: str) -> Iterator[None]:
 
 
 def train(cfg: Config, trust: bool = False) -> Runner:
-    """Trains a model; with ``cfg.resume``, from the last checkpoint in its work_dir.
+    """Trains a model; with ``cfg.resume``, goes on from the last checkpoint in work_dir.
 
     Args:
         cfg (Config): from :func:`load_config`.
@@ -212,12 +210,16 @@ def train(cfg: Config, trust: bool = False) -> Runner:
         Runner: after the training.
 
     Raises:
-        InputError: bad data, a config that cannot be built, a checkpoint that cannot be
-            read, or pretrained weights that cannot be fetched.
+        InputError: a work dir with the checkpoints of another training, bad data, a
+            config that cannot be built, a checkpoint that cannot be read, or pretrained
+            weights that cannot be fetched.
     """
     cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     try:
         with named(cfg.work_dir):
+            # The runner asks again, but it writes to the folder as soon as it is built.
+            if not cfg.get('resume', False):
+                check_unused(cfg.work_dir)
             check_config(cfg, ('train', 'val'))
             runner = build_runner(cfg)
             runner.train()

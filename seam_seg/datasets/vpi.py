@@ -18,6 +18,10 @@ SPLITS = ('train', 'val', 'trainval', 'test')
 TRAINING = ('train', 'val')
 
 
+class NoValidationCasesError(InputError):
+    """There is no val.txt, and nothing is to be drawn: all cases are trained on."""
+
+
 def resolve_root(data_root: str) -> Path:
     """Finds a data root, so that configs run from any folder.
 
@@ -167,7 +171,7 @@ class VPIDataset(BaseSegDataset):
 
     The validation cases are taken out of the training cases: those of ``val.txt``
     where it exists, otherwise a seeded draw (:func:`carve_val`), by subject where the
-    data set says whose its cases are.
+    data set says whose its cases are, or none.
 
     Args:
         data_root (str): relative paths are looked up in the current folder, then in
@@ -175,7 +179,8 @@ class VPIDataset(BaseSegDataset):
         split (str): ``'train'`` (without the validation cases), ``'val'``,
             ``'trainval'`` (all of train.txt) or ``'test'``. Default: ``'train'``.
         val_fraction (float): share of the training cases, on average, that ``'val'``
-            draws where there is no val.txt. Default: 0.2.
+            draws where there is no val.txt. With 0 nothing is drawn: there are no
+            validation cases then, and ``'train'`` is all of train.txt. Default: 0.2.
         val_seed (int): of that draw. Default: 0.
         patches (dict, optional): dense patches: ``image_size``, ``size`` and
             ``stride``, each (height, width) in pixels of the rescaled image. An index
@@ -199,6 +204,7 @@ class VPIDataset(BaseSegDataset):
         InputError: a missing folder or file, an empty split (also one that the draw
             leaves empty), a repeated case, or a case in both train.txt and test.txt; the
             message names it.
+        NoValidationCasesError: ``'val'`` has no cases, see ``val_fraction``.
     """
 
     METAINFO: dict = dict(
@@ -322,8 +328,15 @@ class VPIDataset(BaseSegDataset):
                     f'{files["train"].name}'
                     + (f', and {stray[0]} is not among them.' if stray else '.')
                 )
-        else:
+        elif self.val_fraction != 0:
             val = self._carved(train, files['train'])
+        elif self.split == 'val':
+            raise NoValidationCasesError(
+                f'{files["val"]}: no such split file, and no validation cases are drawn '
+                '(val_fraction=0). List some of those of train.txt, one a line.'
+            )
+        else:
+            return train
         return (
             val
             if self.split == 'val'

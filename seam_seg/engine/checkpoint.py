@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import os
 import random
-import re
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple, Union
 
@@ -219,23 +218,6 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         with self.file_backend.removing_last():
             super()._save_best_checkpoint(runner, metrics)
-
-
-def last_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
-    """The checkpoint that a training got farthest with, None where there is none.
-
-    mmengine's file of that name may be cut off; a checkpoint of
-    :class:`SafeCheckpointHook` is whole when it is there.
-
-    Args:
-        work_dir (str | Path): of the training.
-    """
-    names = [
-        re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name)
-        for path in Path(work_dir).glob('*.pth')
-    ]
-    found = [(int(name.group(1)), name.group()) for name in names if name]
-    return Path(work_dir) / max(found)[1] if found else None
 
 
 @HOOKS.register_module()

@@ -1,14 +1,17 @@
-"""A runner whose checkpoints run no code."""
+"""A runner whose checkpoints run no code, and that replaces no other training."""
 
-from typing import Any
+from typing import Any, List, Optional, Tuple
 
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..config_lookup import building, import_package
-from .reading import guarded
+from ..datasets.vpi import NoValidationCasesError
+from ..errors import InputError
+from .reading import guarded, plain, read_checkpoint
+from .work_dir import agreed, check_unused, last_checkpoint
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
 ZOOS = ('open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
@@ -57,7 +60,13 @@ class SafeRunner(Runner):
     So with ``load_from``, in a resume, and with local files and http(s) addresses in any
     ``init_cfg``. ``trust_checkpoint=True`` in the config switches that off. A config
     names it as ``runner_type``.
+
+    A training starts in a work dir without checkpoints; with ``resume``, it goes on from
+    the last one there. Where the data set has no validation cases, it goes without
+    validation.
     """
+
+    _resume: bool
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:
@@ -78,6 +87,89 @@ class SafeRunner(Runner):
         faults = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
         with building(self.cfg, 'init_cfg of the model', faults):
             super()._init_model_weights()
+
+    def build_val_loop(self, loop: Any) -> Optional[BaseLoop]:
+        """Builds the validation, None where there are no cases for it."""
+        try:
+            return super().build_val_loop(loop)
+        except NoValidationCasesError as error:
+            self.logger.info(f'Trains without validation, the last is kept: {error}')
+            return None
+
+    def train(self) -> nn.Module:
+        """Trains.
+
+        Returns:
+            nn.Module: the model after it.
+
+        Raises:
+            InputError: the work dir holds checkpoints, and ``resume`` is not set; or
+                these are of another training.
+        """
+        if not self._resume:
+            check_unused(self.work_dir)
+        return super().train()
+
+    def load_or_resume(self) -> None:
+        """Loads what the training starts from, or goes on from.
+
+        With ``resume`` that is the last checkpoint in the work dir; while there is none,
+        ``load_from``: a training that it holds goes on, its weights alone are a start.
+        """
+        if self._resume and not self._has_loaded:
+            last = last_checkpoint(self.work_dir) or find_latest_checkpoint(self.work_dir)
+            last = agreed(last and str(last))
+            if last:
+                self._load_from = last
+            elif self._load_from is not None:
+                trusted = self.cfg.get('trust_checkpoint', False)
+                start = read_checkpoint(plain(self._load_from), trusted)
+                self._resume = 'optimizer' in start
+        super().load_or_resume()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Goes on with a training.
+
+        Args:
+            filename (str): its checkpoint.
+            *args: of mmengine's ``Runner.resume``.
+            **kwargs: of the same.
+
+        Raises:
+            InputError: it is not the training of this config: it is beyond its end, or
+                began at another learning rate, which would be kept.
+        """
+        planned = self._start_values()
+        super().resume(filename, *args, **kwargs)
+        if self.iter > self.max_iters:
+            raise InputError(
+                f'checkpoint {filename}: has done {self.iter} iterations, and this '
+                f'training ends after {self.max_iters}. Name another --work-dir, or '
+                'train longer (--cfg-options train_cfg.max_iters=...).'
+            )
+        for (name, own), (_, held) in zip(planned, self._start_values()):
+            if own != held:
+                raise InputError(
+                    f'checkpoint {filename}: its training began with {name}={held:g}, '
+                    f'which it keeps when resumed, and the config has {own:g}. Name '
+                    f'another --work-dir, or go on with {held:g}.'
+                )
+        if self.iter == self.max_iters:
+            self.logger.info(
+                f'nothing left to train: {filename} is at iteration {self.iter} of '
+                f'{self.max_iters}'
+            )
+
+    def _start_values(self) -> List[Tuple[str, float]]:
+        """What the schedules start from: name of the parameter and value."""
+        schedules = self.param_schedulers or []
+        if isinstance(schedules, dict):  # of several optimizers
+            schedules = [item for part in schedules.values() for item in part]
+        return [
+            (schedule.param_name, value)
+            for schedule in schedules
+            for value in getattr(schedule, 'base_values', [])
+        ]
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Loads a checkpoint, also for ``resume``.

@@ -7,7 +7,13 @@ import pytest
 from vpi_files import draw_case, write_contract, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
-from seam_seg.datasets.vpi import carve_val, patch_offsets, read_split, resolve_root
+from seam_seg.datasets.vpi import (
+    NoValidationCasesError,
+    carve_val,
+    patch_offsets,
+    read_split,
+    resolve_root,
+)
 from seam_seg.errors import InputError
 
 
@@ -254,10 +260,20 @@ def test_val_txt_that_does_not_fit_train_txt(contract, listed, message):
         VPIDataset(str(contract), 'val')
 
 
-@pytest.mark.parametrize('fraction', [0, 1, -0.1, 1.5])
+@pytest.mark.parametrize('fraction', [1, -0.1, 1.5])
 def test_val_fraction_out_of_range(contract, fraction):
     with pytest.raises(InputError, match='val_fraction'):
         VPIDataset(str(contract), 'val', val_fraction=fraction)
+
+
+def test_without_a_draw_there_are_no_validation_cases(contract):
+    """With val.txt it is as with a draw."""
+    assert names(contract, 'train', val_fraction=0) == ['a0', 'a1', 'a2', 'a3', 'a4']
+    with pytest.raises(NoValidationCasesError, match='val.txt: no such.*val_fraction=0'):
+        VPIDataset(str(contract), 'val', val_fraction=0)
+    (contract / 'val.txt').write_text('a3\n')
+    assert names(contract, 'train', val_fraction=0) == ['a0', 'a1', 'a2', 'a4']
+    assert names(contract, 'val', val_fraction=0) == ['a3']
 
 
 def test_one_case_cannot_be_split(tmp_path):

@@ -218,19 +218,6 @@ def test_another_seed_is_another_training(whole, phantom, tmp_path):
     assert not same(content(tmp_path)['weights'], whole[0]['weights'])
 
 
-def test_last_checkpoint(tmp_path):
-    assert last_checkpoint(tmp_path) is None
-    for name in (
-        'iter_90.pth',
-        'iter_100.pth',
-        'best_bone_mDice_iter_200.pth',
-        'iter_300.pth.partial',
-        'iter_x.pth',
-    ):
-        (tmp_path / name).touch()
-    assert last_checkpoint(tmp_path).name == 'iter_100.pth'
-
-
 class Bomb:
     """What a malicious checkpoint holds: unpickling it calls what it likes."""
 

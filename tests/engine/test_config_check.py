@@ -325,7 +325,9 @@ def test_changes_no_number(config, tmp_path, monkeypatch):
     for checked in (True, False):
         if not checked:
             monkeypatch.setattr(runs, 'check_config', lambda *a: None)
-        found.append(train(config()).model.state_dict())
+        cfg = config()
+        cfg.work_dir = str(tmp_path / f'checked {checked}')
+        found.append(train(cfg).model.state_dict())
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmseg.registry import HOOKS, MODELS
 from test_checkpoint import DEMO, OPTIONS, Bomb
 
 from seam_seg.apis import load_config, train
+from seam_seg.apis.runs import set_resume
 from seam_seg.apis.runs import test as score
 from seam_seg.config_lookup import config_path
 from seam_seg.engine import SafeRunner, build_runner
@@ -85,16 +87,20 @@ def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
     with pytest.raises(InputError, match='bad.pth: holds more'):
         mmseg_tool('train', load_from=bad)
     assert not trace.exists()
-    mmseg_tool('train', load_from=good)
+    mmseg_tool('train', '--resume', load_from=good)  # nothing there: starts from it
     last = torch.load(tmp_path / 'work/iter_1.pth', weights_only=True)
     last['meta']['config'] = f'open({str(trace)!r}, "w")\n'
     torch.save(last, tmp_path / 'work/iter_1.pth')
-    mmseg_tool('train', '--resume', **{'train_cfg.max_iters': 2})
+    mmseg_tool('train', '--resume', load_from=good, **{'train_cfg.max_iters': 2})
     assert (tmp_path / 'work/iter_2.pth').exists() and not trace.exists()
     torch.save(dict(last, x=Bomb(trace)), tmp_path / 'work/iter_2.pth')
     with pytest.raises(InputError, match='iter_2.pth: holds more'):
         mmseg_tool('train', '--resume', **{'train_cfg.max_iters': 3})
     assert not trace.exists()
+    with pytest.raises(InputError, match='holds iter_2.pth .*--resume.*--work-dir'):
+        mmseg_tool('train', load_from=bad, trust_checkpoint=True)
+    assert not trace.exists()
+    shutil.rmtree(tmp_path / 'work')
     mmseg_tool('train', load_from=bad, trust_checkpoint=True)
     assert trace.exists()
 
@@ -128,6 +134,52 @@ def test_mmseg_builds_a_config_with_imports_of_its_own(tmp_path):
 
 
 @pytest.mark.slow
+def test_goes_on_with_no_other_training(config, tmp_path):
+    """Not beyond its end, nor from another rate; a finished one is no error."""
+    longer = {'train_cfg.max_iters': 2}
+    train(config())
+    other = tmp_path / 'other'
+    cfg = config(load_from=str(tmp_path / 'work/iter_1.pth'), resume=True, **longer)
+    cfg.work_dir = str(other)
+    train(cfg)  # mmengine's way, where the work dir holds nothing
+    assert torch.load(other / 'iter_2.pth', weights_only=True)['meta']['iter'] == 2
+    cfg.load_from = None
+    cfg.train_cfg.max_iters = 1
+    with pytest.raises(InputError, match='iter_2.pth: has done 2 iterations.* after 1'):
+        train(cfg)
+    cfg.train_cfg.max_iters = 2
+    before = (other / 'iter_2.pth').stat()
+    train(cfg)
+    assert (other / 'iter_2.pth').stat() == before
+    log = max(other.glob('*/*.log')).read_text()
+    assert 'nothing left to train' in log and 'iteration 2 of 2' in log
+    cfg.optim_wrapper.optimizer.lr = 0.01
+    with pytest.raises(InputError, match='began with lr=0.02.* the config has 0.01'):
+        train(cfg)
+
+
+@pytest.mark.parametrize(
+    'name', ['iter_9.pth', 'epoch_3.pth', 'best_bone_mDice_iter_9.pth', 'last_checkpoint']
+)
+def test_starts_in_no_others_work_dir(name, config, tmp_path):
+    """Nothing there is touched; with --resume, it is not refused."""
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'work' / name).write_text('of before')
+    cfg = config()
+    with pytest.raises(InputError, match=f'work: holds {name} .*--resume.*--work-dir'):
+        train(cfg)
+    assert [path.name for path in (tmp_path / 'work').iterdir()] == [name]
+    set_resume(cfg)
+    assert cfg.resume
+
+
+def test_resume_in_an_empty_work_dir_is_a_start(config):
+    cfg = config(load_from='a whole checkpoint.pth')
+    set_resume(cfg)
+    assert not cfg.resume
+
+
+@pytest.mark.slow
 def test_mmseg_tests_safely(mmseg_tool, checkpoints):
     """Its test.py heeds no ``runner_type``: the checkpoint hook sees to it."""
     good, bad, trace = checkpoints
@@ -155,11 +207,11 @@ def test_configs_of_others_are_as_safe(config, checkpoints):
     cfg.runner_type = 'Runner'
     with pytest.raises(InputError, match='runner_type Runner may run code'):
         train(cfg.copy())
-    cfg.runner_type, cfg.load_from = Runner, good
-    assert type(train(cfg.copy(), trust=True)) is Runner
     cfg.runner_type = 'NoRunner'
     with pytest.raises(InputError, match='NoRunner is not in'):
         train(cfg.copy())
+    cfg.runner_type, cfg.load_from = Runner, good
+    assert type(train(cfg.copy(), trust=True)) is Runner
 
 
 @HOOKS.register_module(force=True)

@@ -3,9 +3,7 @@
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4), clip_grad=None
 )
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=80000, eta_min=5e-6, by_epoch=False)
-]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=5e-6, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=4000)
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

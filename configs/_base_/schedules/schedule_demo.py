@@ -2,9 +2,7 @@
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-3), clip_grad=None
 )
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=600, eta_min=2e-5, by_epoch=False)
-]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=600, val_interval=100)
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

@@ -3,7 +3,5 @@
 _base_ = 'ready.py'
 load_from = None
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=600, eta_min=2e-5, by_epoch=False)
-]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, by_epoch=False)]
 train_cfg = dict(max_iters=600)

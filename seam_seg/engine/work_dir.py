@@ -1,0 +1,62 @@
+"""What a work dir holds of the training before."""
+
+import re
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from mmengine.dist import broadcast_object_list
+
+from ..errors import InputError
+
+
+def agreed(found: Any) -> Any:
+    """What the main process has found, in all processes: none may go its own way."""
+    shared = [found]
+    broadcast_object_list(shared)
+    return shared[0]
+
+
+def last_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
+    """The checkpoint that a training got farthest with, None where there is none.
+
+    mmengine's file of that name may be cut off; a checkpoint of
+    :class:`SafeCheckpointHook` is whole when it is there.
+
+    Args:
+        work_dir (str | Path): of the training.
+    """
+    names = [
+        re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name)
+        for path in Path(work_dir).glob('*.pth')
+    ]
+    found = [(int(name.group(1)), name.group()) for name in names if name]
+    return Path(work_dir) / max(found)[1] if found else None
+
+
+def any_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
+    """A trace of a training: its last or best checkpoint, or mmengine's note of one.
+
+    Args:
+        work_dir (str | Path): of the training.
+    """
+    folder = Path(work_dir)
+    others = [*folder.glob('best_*.pth'), *folder.glob('last_checkpoint')]
+    return last_checkpoint(folder) or min(others, default=None)
+
+
+def check_unused(work_dir: Union[str, Path]) -> None:
+    """Refuses a work dir whose checkpoints a new training would overwrite.
+
+    Args:
+        work_dir (str | Path): of the training that is about to begin.
+
+    Raises:
+        InputError: there was a training before; in all processes, or in none.
+    """
+    held = agreed(any_checkpoint(work_dir))
+    if held is not None:
+        raise InputError(
+            f'work dir {work_dir}: holds {held.name} of another training, which this '
+            'one would overwrite. Go on with that (--resume), name another --work-dir, '
+            'or remove the folder.'
+        )
