@@ -1,8 +1,8 @@
 """A run loads no code, under our tools as under mmseg's own."""
 
 import importlib.util
-import subprocess
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
