@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 
 import seam_seg
 from seam_seg.config_lookup import config_path, get_config, project_root
+from seam_seg.engine import carried_config, carry, differences, own_config
 from seam_seg.errors import InputError
 
 LEAVES = sorted((project_root() / 'configs').glob('[!_]*/*.py'))
@@ -28,6 +29,10 @@ def test_leaf(path):
     assert len(path.read_text().splitlines()) <= 15
     cfg = seam_seg.get_config(path.stem)
     assert cfg.filename == str(path)
+    content = dict(meta=dict(seam_seg=carry(cfg)))
+    own = own_config(content, 'x.pth', testing=True)  # of the package's parts alone
+    assert own.origin.config == path.stem
+    assert not list(differences(cfg, carried_config(content)))
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(loader):
             dataset = dict(

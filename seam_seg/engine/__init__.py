@@ -1,5 +1,7 @@
 """What runs beside the model: hooks of mmengine's runner, and checkpoints."""
 
+from .agreement import differences
+from .carried_config import carried_config, carry, config_name, own_config
 from .checkpoint import (
     IterationSeedHook,
     SafeCheckpointHook,
@@ -20,9 +22,14 @@ __all__ = [
     'SafeRunner',
     'StyleImagesHook',
     'build_runner',
+    'carried_config',
+    'carry',
     'check_config',
     'check_weights',
+    'config_name',
+    'differences',
     'last_checkpoint',
+    'own_config',
     'read_checkpoint',
     'unwrapped',
 ]
