@@ -107,8 +107,8 @@ def check_config_of(content: Any, checkpoint: File, config: Config) -> None:
         else:
             raise InputError(
                 f'config {name} and checkpoint {checkpoint} disagree: {difference}. '
-                'Leave the config out, since the checkpoint carries its own; what a test '
-                'is to change on purpose, tools/test.py then takes as --cfg-options.'
+                'Leave the config out: the checkpoint carries its own. To test with '
+                'something else on purpose, leave it out and give --cfg-options.'
             )
 
 

@@ -1,11 +1,15 @@
 """What two configs may differ in for one checkpoint, and what they may not."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.runner import IterBasedTrainLoop
 
 from seam_seg.config_lookup import get_config
-from seam_seg.engine import carry, differences
+from seam_seg.engine import SafeCheckpointHook, carry, differences
+from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PRINTED = 'seam_r18-fpn_1xb8-600_phantom-256x128'
@@ -111,3 +115,39 @@ def test_with_augmentation_around_it(demo):
     assert first(cfg, carried) is None
     cfg.model.module.decode_head.normalization = None
     assert first(cfg, carried).key == 'model.decode_head.normalization'
+
+
+def loaded(demo, changes, resume=False, training=True):
+    """What the log is warned of when a run of the changed config loads the checkpoint."""
+    cfg, carried = copy.deepcopy(demo[0]), demo[1]
+    cfg.merge_from_dict(changes)
+    said = []
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop) if training else dict()
+    runner = SimpleNamespace(
+        cfg=cfg,
+        model=torch.nn.Identity(),
+        work_dir='w',
+        _load_from='x.pth',
+        _resume=resume,
+        _train_loop=loop,
+        logger=SimpleNamespace(warning=said.append),
+    )
+    content = dict(state_dict={}, meta=dict(seam_seg=dict(config=carried)))
+    if resume:
+        content.update(dict.fromkeys(('message_hub', 'optimizer', 'param_schedulers')))
+        content['meta'].update(epoch=0, iter=1)
+    SafeCheckpointHook().after_load_checkpoint(runner, content)
+    return said
+
+
+def test_in_a_run(demo):
+    """Resumed and tested with what it was trained with; started from as one likes."""
+    mean, mass = 'model.data_preprocessor.mean', 'model.decode_head.normalization'
+    for way in (dict(resume=True), dict(training=False)):
+        assert loaded(demo, {'train_cfg.max_iters': 9}, **way) == []
+        for key in (mean, mass):
+            with pytest.raises(InputError, match=f'{DEMO} and .*x.pth disagree: {key}'):
+                loaded(demo, {key: None}, **way)
+    assert loaded(demo, {mean: [1.0] * 3, 'model.test_cfg.resize': 'logits'}) == []
+    (line,) = loaded(demo, {mass: None})
+    assert 'x.pth' in line and mass in line
