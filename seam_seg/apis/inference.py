@@ -26,7 +26,7 @@ from ..engine import (
     own_config,
     read_checkpoint,
 )
-from ..engine.carried_config import model_settings
+from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
@@ -101,7 +101,8 @@ def check_config_of(content: Any, checkpoint: File, config: Config) -> None:
         elif came_with is not None:
             raise InputError(
                 f'the checkpoints {came_with} and {checkpoint} are of different models: '
-                f'{difference.key} is {difference.given!r} and {difference.carried!r}. '
+                f'{difference.key} is {shorten(difference.given)} and '
+                f'{shorten(difference.carried)}. '
                 'Use one at a time.'
             )
         else:
@@ -226,8 +227,9 @@ def init_model(
     models, metas = [], []
     for file in files:
         content = read_checkpoint(Path(file), trust)
-        own = None if given is not None else own_config(content, file, trust)
-        cfg = own if cfg is None else cfg
+        if given is None:  # each has to carry one, and the first one's is taken
+            own = own_config(content, file, trust)
+            cfg = own if cfg is None else cfg
         assert cfg is not None
         if not ready:
             check_config_of(content, file, cfg)
