@@ -42,7 +42,7 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     """
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, config=cfg)
     model.eval()
     head = model.decode_head
     dataset_cfg = cfg.train_dataloader.dataset.copy()

@@ -323,7 +323,7 @@ CASES = {
     ),
     'config without checkpoint': (
         predict(lambda b: b.image(), '--config', DEMO),
-        'belong together',
+        '--config: give the --checkpoint',
     ),
     # checkpoints and models
     'checkpoint missing': (own(lambda b: 'no.pth'), 'no.pth: no such file'),

@@ -15,7 +15,7 @@ from vpi_files import write_contract
 import seam_seg
 from seam_seg.apis import load_config
 from seam_seg.config_lookup import config_path, get_config, project_root
-from seam_seg.engine import build_runner
+from seam_seg.engine import build_runner, carried_config, carry, differences, own_config
 from seam_seg.errors import InputError
 
 LEAVES = sorted((project_root() / 'configs').glob('[!_]*/*.py'))
@@ -34,6 +34,10 @@ def test_leaf(path):
     assert cfg.filename == str(path)
     # the schedule takes its length from train_cfg.max_iters
     assert all('T_max' not in schedule for schedule in cfg.param_scheduler)
+    content = dict(meta=dict(seam_seg=carry(cfg)))
+    own = own_config(content, 'x.pth', testing=True)  # of the package's parts alone
+    assert own.origin.config == path.stem
+    assert not list(differences(cfg, carried_config(content)))
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(loader):
             dataset = dict(

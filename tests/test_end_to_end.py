@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -178,40 +179,41 @@ EVALUATORS = (
 )
 
 
-@pytest.mark.parametrize('way', ['tta', 'logits', 'list of evaluators'])
-def test_other_ways_of_testing(way, checkpoint, tested, tool, phantom, tmp_path):
-    config = tmp_path / 'config.py'
-    config.write_text(
-        f'_base_ = {str(config_path(DEMO))!r}\n'
-        + {'logits': "model = dict(test_cfg=dict(resize='logits'))"}.get(way, '')
-    )
-    assert (
-        tool('test')(
-            [
-                str(config),
-                checkpoint,
-                '--data-root',
-                str(phantom),
-                '--work-dir',
-                str(tmp_path),
-                '--out',
-                str(tmp_path / 'labels'),
-                *(['--tta'] if way == 'tta' else []),
-                '--cfg-options',
-                *LOADERS,
-                *([EVALUATORS] if way == 'list of evaluators' else []),
-            ]
-        )
-        == 0
-    )
+@pytest.mark.parametrize('way', ['nothing else', 'tta', 'logits', 'list of evaluators'])
+def test_a_checkpoint_is_enough(way, checkpoint, tested, tool, phantom, tmp_path):
+    """Without a config: as with its own, or with what is changed on purpose."""
+    words = [checkpoint, '--work-dir', str(tmp_path), '--out', str(tmp_path / 'labels')]
+    words += ['--tta'] if way == 'tta' else []
+    options = {
+        'logits': ['model.test_cfg.resize=logits'],
+        'list of evaluators': [EVALUATORS],
+    }.get(way, [])
+    assert tool('test')([*words, '--cfg-options', *LOADERS[-2:], *options]) == 0
     summary = json.loads((tmp_path / 'test/dice_jaccard.json').read_text())
     assert summary['images'] == 3
     name = (phantom / 'test.txt').read_text().split()[0]
     mask = cv2.imread(str(tmp_path / f'labels/{name}.png'), -1)
     plain = cv2.imread(str(tested / f'labels/{name}.png'), -1)
     assert mask.shape == plain.shape
-    # the first two ways change some pixels, another metric changes none
-    assert (mask == plain).all() == (way == 'list of evaluators')
+    # two ways change some pixels, another metric changes none
+    assert (mask != plain).any() == (way in ('tta', 'logits'))
+
+
+def test_what_disagrees_with_the_training(checkpoint, tool, phantom, tmp_path, capsys):
+    """The same weights, and other grey levels: neither tested nor gone on with."""
+    last = Path(checkpoint).with_name('iter_4.pth')
+    (tmp_path / 'iter_4.pth').write_bytes(last.read_bytes())
+    before = sorted(tmp_path.iterdir())
+    common = ['--data-root', str(phantom), '--work-dir', str(tmp_path)]
+    options = ['--cfg-options', *TINY, 'model.data_preprocessor.mean=[50,50,50]']
+    for argv in (
+        ['test', DEMO, checkpoint, *common, *options],
+        ['train', DEMO, *common, '--resume', *options, 'train_cfg.max_iters=6'],
+    ):
+        assert tool(argv[0])(argv[1:]) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert 'data_preprocessor.mean is [50, 50, 50] in the config' in error
+    assert sorted(tmp_path.glob('*.pth')) == before
 
 
 def test_predict_writes_labels_under_the_original_names(

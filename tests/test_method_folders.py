@@ -1,6 +1,7 @@
 """Each method's folder under configs/: its README and metafile, against the configs."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -64,7 +65,7 @@ def test_readme(folder):
         path.stem for path in folder.glob('*.py')
     }
     for name in re.findall(r'tools/(?:train|test)\.py (\S+)', text):
-        get_config(name)
+        get_config(Path(name).parent.name if name.endswith('.pth') else name)
     for kind in ('paper', 'phantom'):
         assert text.count(f'<!-- rows: {kind}.{folder.name} -->') == 1
 

@@ -57,9 +57,9 @@ def test_predict_uses_them(tool, phantom, tmp_path, monkeypatch, capsys):
     assert tool('predict')([str(image), '--device', 'cpu']) == 0
     written = cv2.imread(str(tmp_path / 'predictions' / image.name), -1)
     assert np.array_equal(written, predict_mask(init_model(device='cpu'), image))
-    with pytest.raises(SystemExit):  # one without the other
-        tool('predict')([str(image), '--checkpoint', str(READY_WEIGHTS)])
-    assert 'belong together' in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # not under a config that is not theirs
+        tool('predict')([str(image), '--config', READY_CONFIG])
+    assert '--config: give the --checkpoint' in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ from seam_seg.apis.export import OUTPUTS, compare, export_onnx
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import make_case
 from seam_seg.errors import InputError
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 MOST_DIFFERENCE = 1e-4  # of a logit
 MOST_DIFFERING = 1e-5  # share of the pixels
@@ -22,8 +21,12 @@ MOST_DIFFERING = 1e-5  # share of the pixels
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, metavar='FILE.onnx')
-    parser.add_argument('--config', help='path or name (default: the ready weights)')
-    parser.add_argument('--checkpoint', help='of that config')
+    parser.add_argument(
+        '--config', help='path or name (default: the one that the checkpoint carries)'
+    )
+    parser.add_argument(
+        '--checkpoint', help='file written by tools/train.py (default: the ready weights)'
+    )
     parser.add_argument(
         '--output',
         choices=OUTPUTS,
@@ -35,15 +38,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     add_trust(parser)
     args = parser.parse_args(argv)
-    if (args.config is None) != (args.checkpoint is None):
-        parser.error('--config and --checkpoint belong together')
+    if args.config is not None and args.checkpoint is None:
+        parser.error('--config: give the --checkpoint of that config, too')
     if args.phantoms < 1:
         parser.error('--phantoms: at least 1')
-    own = (READY_CONFIG, READY_WEIGHTS)
-    if args.config is not None:
-        own = (args.config, args.checkpoint)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    model = init_model(*own, 'cpu', args.trust_checkpoint)
+    model = init_model(args.config, args.checkpoint, 'cpu', args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
     try:
         export_onnx(model, unchecked, args.output)

@@ -10,7 +10,6 @@ from seam_seg.apis.command_line import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import Model, init_model
 from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -28,13 +27,14 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='folder for the results (default: predictions)',
     )
     parser.add_argument(
-        '--config', help='path or name of a config (default: the ready weights)'
+        '--config',
+        help='path or name of a config (default: the one that the checkpoint carries)',
     )
     parser.add_argument(
         '--checkpoint',
         nargs='+',
-        help='file written by tools/train.py with that '
-        'config; of several, the probabilities are averaged (default: the ready weights)',
+        help='file written by tools/train.py; of several, the probabilities are averaged '
+        '(default: the ready weights)',
     )
     parser.add_argument(
         '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead'
@@ -42,9 +42,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     add_trust(parser)
     args = parser.parse_args(argv)
-    if (args.config is None) != (args.checkpoint is None):
-        parser.error('--config and --checkpoint belong together')
-    if args.onnx is not None and (args.config or args.device):
+    if args.config is not None and args.checkpoint is None:
+        parser.error('--config: give the --checkpoint of that config, too')
+    if args.onnx is not None and (args.checkpoint or args.device):
         parser.error(
             '--onnx holds the model, and runs where ONNX Runtime does: it takes '
             'no --config, --checkpoint or --device'
@@ -59,10 +59,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if args.onnx is not None:
         model: Model = OnnxModel(args.onnx)
     else:
-        own = (READY_CONFIG, READY_WEIGHTS)
-        if args.config is not None:
-            own = (args.config, args.checkpoint)
-        model = init_model(*own, args.device, args.trust_checkpoint)
+        model = init_model(
+            args.config, args.checkpoint, args.device, args.trust_checkpoint
+        )
     prepare_out(args.out, images)
     failures = [
         message

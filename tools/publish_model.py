@@ -13,11 +13,17 @@ from seam_seg.config_lookup import get_config
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='path or name of the config it was trained with')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='path or name of the config it was trained with (default: the one that the '
+        'checkpoint carries)',
+    )
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('out', help='file to write')
     args = parser.parse_args(argv)
-    size = publish(get_config(args.config), args.checkpoint, args.out)
+    config = None if args.config is None else get_config(args.config)
+    size = publish(config, args.checkpoint, args.out)
     print(f'Wrote {args.out}, {size / 1e6:.1f} MB')
     return 0
 

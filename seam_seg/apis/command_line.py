@@ -107,17 +107,23 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_parser(description: str) -> argparse.ArgumentParser:
+def run_parser(description: str, config_needed: bool = True) -> argparse.ArgumentParser:
     """The options that training and testing have in common.
 
     Args:
         description (str): of the tool.
+        config_needed (bool): whether the config may not be left out. Default: True.
 
     Returns:
         ArgumentParser: with the config as its first argument.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='path or name of a config')
+    parser.add_argument(
+        'config',
+        nargs=None if config_needed else '?',
+        help='path or name of a config'
+        + ('' if config_needed else ' (default: the one that the checkpoint carries)'),
+    )
     parser.add_argument('--data-root', help="data set, instead of the config's")
     parser.add_argument('--work-dir', help='folder for logs and results')
     parser.add_argument(

@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 from ..atomic import write_whole
 from ..config_lookup import network_size
+from ..engine import config_name
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
+from ..version import __version__
 from .costs import take_turns
 from .inference import Model
 
@@ -178,6 +180,8 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
                     palette=[list(colour) for colour in model.dataset_meta['palette']],
                     pipeline=[dict(step) for step in steps],
                     output=output,
+                    config=config_name(model.cfg),
+                    version=__version__,
                 )
             )
         },

@@ -1,6 +1,7 @@
 """A trained model, and the mask that it predicts for an image."""
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
@@ -17,7 +18,15 @@ from torch import nn
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.readers import read_image, to_uint8
-from ..engine import check_weights, read_checkpoint
+from ..engine import (
+    carried_config,
+    check_weights,
+    config_name,
+    differences,
+    own_config,
+    read_checkpoint,
+)
+from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
@@ -25,10 +34,14 @@ from ..weights import READY_CONFIG, READY_WEIGHTS
 # A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
 # ONNX file. torch types whatever else a module has as a tensor or a module.
 Model = Any
+File = Union[str, Path]
 
 
 def load_weights(
-    model: nn.Module, checkpoint: Union[str, Path], trust: bool = False
+    model: nn.Module,
+    checkpoint: File,
+    trust: bool = False,
+    config: Optional[Config] = None,
 ) -> dict:
     """Loads a checkpoint, all of it or not at all, without running code of its own.
 
@@ -36,6 +49,8 @@ def load_weights(
         model (nn.Module): the segmentor.
         checkpoint (str | Path): file written by a training.
         trust (bool): also loads what could run code. Default: False.
+        config (Config, optional): that the model was built from, see
+            :func:`check_config_of`. Default: None, which is not compared.
 
     Returns:
         dict: the ``meta`` of the checkpoint.
@@ -44,10 +59,63 @@ def load_weights(
         InputError: no such file, no checkpoint, one that holds more than tensors,
             numbers and strings, or weights of another model.
     """
-    path = Path(checkpoint)
-    content = read_checkpoint(path, trust)
-    model.load_state_dict(check_weights(model, content, path), strict=False)
+    content = read_checkpoint(Path(checkpoint), trust)
+    if config is not None:
+        check_config_of(content, checkpoint, config)
+    return _put_weights(model, content, checkpoint)
+
+
+def _put_weights(model: nn.Module, content: Any, checkpoint: File) -> dict:
+    """Loads the content of a checkpoint; returns its ``meta``."""
+    model.load_state_dict(check_weights(model, content, checkpoint), strict=False)
     return content.get('meta', {})
+
+
+def check_config_of(content: Any, checkpoint: File, config: Config) -> None:
+    """Compares a config with the one that a checkpoint carries.
+
+    Weights of one model can fit another, whose masks they make wrong without a word. A
+    difference to the config that this very checkpoint carries is meant, and warned of;
+    so is a checkpoint that carries none.
+
+    Args:
+        content (Any): of the checkpoint.
+        checkpoint (str | Path): its name, for messages.
+        config (Config): that its model is to be built from.
+
+    Raises:
+        InputError: they differ in what changes the masks; the message names it.
+    """
+    carried = carried_config(content)
+    name = config_name(config) or '(in memory)'
+    if carried is None:
+        warn(
+            f'checkpoint {checkpoint}: does not carry its config. Whether {name} is the '
+            'one that it was trained with cannot be checked.'
+        )
+        return
+    came_with = (config.get('origin') or {}).get('checkpoint')
+    for difference in differences(config, carried):
+        if came_with == str(checkpoint):
+            warn(f'not as {checkpoint} was trained: {difference}.')
+        elif came_with is not None:
+            raise InputError(
+                f'the checkpoints {came_with} and {checkpoint} are of different models: '
+                f'{difference.key} is {shorten(difference.given)} and '
+                f'{shorten(difference.carried)}. '
+                'Use one at a time.'
+            )
+        else:
+            raise InputError(
+                f'config {name} and checkpoint {checkpoint} disagree: {difference}. '
+                'Leave the config out: the checkpoint carries its own. To test with '
+                'something else on purpose, leave it out and give --cfg-options.'
+            )
+
+
+def warn(message: str) -> None:
+    """Warns in one line on stderr, where nobody has set up logging otherwise."""
+    logging.getLogger('seam_seg').warning('warning: %s', message)
 
 
 def find_device(name: Optional[str] = None) -> torch.device:
@@ -122,23 +190,23 @@ def build_model(cfg: Config) -> Model:
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     with building(cfg, 'model'):
-        return MODELS.build(cfg.model)
+        return MODELS.build(model_settings(cfg))
 
 
 def init_model(
-    config: Union[str, Path, Config] = READY_CONFIG,
-    checkpoint: Union[str, Path, Sequence[Union[str, Path]]] = READY_WEIGHTS,
+    config: Union[str, Path, Config, None] = None,
+    checkpoint: Union[File, Sequence[File], None] = None,
     device: Optional[str] = None,
     trust: bool = False,
 ) -> Model:
     """Builds a model and loads its weights.
 
     Args:
-        config (str | Path | Config): a config, its path, or the name of one of the
-            package's configs. Default: that of the ready weights.
-        checkpoint (str | Path | Sequence): file written by a training with that config;
-            of several, the probabilities are averaged. Default: the ready weights of
-            the package.
+        config (str | Path | Config, optional): a config, its path, or the name of one of
+            the package's configs. Default: the one that the checkpoint carries.
+        checkpoint (str | Path | Sequence, optional): file written by a training; of
+            several of one config, the probabilities are averaged. Default: the ready
+            weights of the package.
         device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
         trust (bool): see :func:`load_weights`. Default: False.
 
@@ -147,13 +215,28 @@ def init_model(
         ``pipeline`` (the steps of the test pipeline that an image needs).
 
     Raises:
-        InputError: the config, the checkpoint or the device cannot be used.
+        InputError: the config, the checkpoint or the device cannot be used, or one does
+            not belong to the other (:func:`check_config_of`).
     """
     target = find_device(device)
-    cfg = config if isinstance(config, Config) else get_config(str(config))
+    ready = config is None and checkpoint is None
+    given = READY_CONFIG if ready else config
+    cfg = get_config(str(given)) if isinstance(given, (str, Path)) else given
+    checkpoint = READY_WEIGHTS if checkpoint is None else checkpoint
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
-    models = [build_model(cfg) for _ in files]
-    meta = [load_weights(model, file, trust) for model, file in zip(models, files)][0]
+    models, metas = [], []
+    for file in files:
+        content = read_checkpoint(Path(file), trust)
+        if given is None:  # each has to carry one, and the first one's is taken
+            own = own_config(content, file, trust)
+            cfg = own if cfg is None else cfg
+        assert cfg is not None
+        if not ready:
+            check_config_of(content, file, cfg)
+        models.append(build_model(cfg))
+        metas.append(_put_weights(models[-1], content, file))
+    assert cfg is not None
+    meta = metas[0]
     dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
     count = models[0].decode_head.num_classes
     if not (

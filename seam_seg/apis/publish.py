@@ -2,25 +2,30 @@
 
 import io
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
 
 from ..atomic import write_whole
+from ..engine import carry, check_weights, config_name, own_config, read_checkpoint
+from ..engine.carried_config import KEY, without_data_root
 from ..errors import InputError
-from ..version import __version__
-from .inference import build_model, load_weights
+from .inference import build_model, check_config_of
 
 
-def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path]) -> int:
+def publish(
+    config: Optional[Config], checkpoint: Union[str, Path], out: Union[str, Path]
+) -> int:
     """Writes the weights of a training without its optimizer, at half precision.
 
     What was learned by the center loss alone is left out too. The file holds tensors,
-    numbers and text only, so that it loads with ``weights_only``.
+    numbers and text only, so that it loads with ``weights_only``, and carries its config,
+    but for where the data lay.
 
     Args:
-        config (Config): of the training.
+        config (Config, optional): of the training. None: the one that the checkpoint
+            carries.
         checkpoint (str | Path): written by it.
         out (str | Path): the new file, written whole or not at all.
 
@@ -31,8 +36,13 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
         InputError: not the checkpoint of that config, or a weight that half precision
             cannot hold.
     """
+    content = read_checkpoint(Path(checkpoint))
+    if config is None:
+        config = own_config(content, checkpoint, testing=True)
+    check_config_of(content, checkpoint, config)
     model = build_model(config)
-    meta = load_weights(model, checkpoint)
+    model.load_state_dict(check_weights(model, content, checkpoint), strict=False)
+    meta = content.get('meta', {})
     if not {'dataset_meta', 'iter', 'seed'} <= meta.keys():
         raise InputError(
             f'checkpoint {checkpoint}: says nothing of its classes, '
@@ -52,7 +62,7 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
         classes=tuple(map(str, names)), palette=[list(map(int, rgb)) for rgb in palette]
     )
     out = Path(out)
-    content = io.BytesIO()
+    file = io.BytesIO()
     torch.save(
         dict(
             state_dict=weights,
@@ -60,11 +70,11 @@ def publish(config: Config, checkpoint: Union[str, Path], out: Union[str, Path])
                 dataset_meta=dataset_meta,
                 iter=int(meta['iter']),
                 seed=int(meta['seed']),
-                config=Path(config.filename).stem,
-                seam_seg=__version__,
+                config=config_name(config),
+                **{KEY: without_data_root(carry(config))},
             ),
         ),
-        content,
+        file,
     )
-    write_whole(out, content.getvalue())
+    write_whole(out, file.getvalue())
     return out.stat().st_size

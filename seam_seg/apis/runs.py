@@ -13,10 +13,20 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..config_lookup import config_path, get_config
-from ..engine import any_checkpoint, build_runner, check_config, check_unused, unwrapped
+from ..config_lookup import get_config, project_root
+from ..engine import (
+    any_checkpoint,
+    build_runner,
+    check_config,
+    check_unused,
+    check_weights,
+    config_name,
+    own_config,
+    read_checkpoint,
+    unwrapped,
+)
 from ..errors import InputError
-from .inference import load_weights
+from .inference import check_config_of
 
 # Beside those of mmengine's runner, whatever config it is.
 OWN_KEYS = ('runner_type', 'trust_checkpoint')
@@ -44,7 +54,52 @@ def load_config(
     Raises:
         InputError: the config or an option cannot be used.
     """
-    cfg = get_config(name)
+    return _adapt(get_config(name), name, options, data_root, work_dir)
+
+
+def load_own_config(
+    checkpoint: str,
+    options: Optional[dict] = None,
+    data_root: Optional[str] = None,
+    work_dir: Optional[str] = None,
+    trust: bool = False,
+) -> Config:
+    """The config that a checkpoint carries, for :func:`test`, with what changes it.
+
+    Args:
+        checkpoint (str): file written by a training.
+        options (dict, optional): overrides, dotted key to value.
+        data_root (str, optional): data set. Default: that of the training.
+        work_dir (str, optional): folder of logs and results. Default:
+            ``work_dirs/<config>`` in the current folder, by the config's name.
+        trust (bool): also reads what could run code. Default: False.
+
+    Returns:
+        Config: with the run's settings of ``configs/_base_/default_runtime.py``.
+
+    Raises:
+        InputError: the checkpoint carries no config, or it or an option cannot be used.
+    """
+    content = read_checkpoint(Path(checkpoint), trust)
+    cfg = own_config(content, checkpoint, trust, testing=True)
+    runtime = project_root() / 'configs' / '_base_' / 'default_runtime.py'
+    for key, value in Config.fromfile(str(runtime)).items():
+        cfg.setdefault(key, value)
+    if data_root is None and 'data_root' not in cfg.test_dataloader.dataset:
+        raise InputError(
+            f'checkpoint {checkpoint}: does not say where its data are. Give --data-root.'
+        )
+    return _adapt(cfg, cfg.origin.config, options, data_root, work_dir)
+
+
+def _adapt(
+    cfg: Config,
+    name: str,
+    options: Optional[dict],
+    data_root: Optional[str],
+    work_dir: Optional[str],
+) -> Config:
+    """Applies what the command line says to a config of that name or path."""
     if options:
         known = {*cfg, *inspect.signature(Runner).parameters, *OWN_KEYS}
         for key in options:
@@ -69,7 +124,7 @@ def load_config(
             if cfg.get(loader):
                 cfg[loader].dataset.data_root = str(root.resolve())
     cfg.work_dir = str(
-        work_dir or cfg.get('work_dir') or Path('work_dirs') / config_path(name).stem
+        work_dir or cfg.get('work_dir') or Path('work_dirs') / config_name(cfg)
     )
     return cfg
 
@@ -252,7 +307,7 @@ def test(
     """Tests a model and writes its Dice/Jaccard table under ``cfg.work_dir/test``.
 
     Args:
-        cfg (Config): from :func:`load_config`.
+        cfg (Config): from :func:`load_config`, or from :func:`load_own_config`.
         checkpoint (str): weights, written by a training with that config.
         out (str, optional): folder for the predicted label PNGs.
         show_dir (str, optional): folder for the overlays.
@@ -263,8 +318,8 @@ def test(
         dict[str, float]: what the metrics return.
 
     Raises:
-        InputError: bad data, a checkpoint of another model, or an option that the
-            config has no place for.
+        InputError: bad data, a checkpoint of another model or config, or an option that
+            the config has no place for.
     """
     evaluators = cfg.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
@@ -290,17 +345,19 @@ def test(
         if not hooks:
             raise InputError('--show-dir: custom_hooks of the config has no OverlayHook.')
         hooks[0]['show_dir'] = show_dir
+    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
+    content = read_checkpoint(Path(checkpoint), cfg.trust_checkpoint)
+    check_config_of(content, checkpoint, cfg)  # before the data are looked for
     if tta:
         if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
             raise InputError('--tta: the config has no tta_model and tta_pipeline.')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
-    if not Path(checkpoint).is_file():  # before the data are looked for
-        raise InputError(f'checkpoint {checkpoint}: no such file.')
     cfg.load_from, cfg.resume = None, False
-    cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     with named(cfg.work_dir):
         check_config(cfg, ('test',))
         runner = build_runner(cfg)
-        load_weights(unwrapped(runner.model), checkpoint, cfg.trust_checkpoint)
+        model = unwrapped(runner.model)
+        model.load_state_dict(check_weights(model, content, checkpoint), strict=False)
+        del content  # the optimizer's state is twice as large as the weights
         return runner.test()

@@ -1,5 +1,7 @@
 """What runs beside the model: hooks of mmengine's runner, and checkpoints."""
 
+from .agreement import differences
+from .carried_config import carried_config, carry, config_name, own_config
 from .checkpoint import IterationSeedHook, SafeCheckpointHook, check_weights, unwrapped
 from .config_check import build_runner, check_config
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
@@ -16,10 +18,15 @@ __all__ = [
     'StyleImagesHook',
     'any_checkpoint',
     'build_runner',
+    'carried_config',
+    'carry',
     'check_config',
     'check_unused',
     'check_weights',
+    'config_name',
+    'differences',
     'last_checkpoint',
+    'own_config',
     'read_checkpoint',
     'unwrapped',
 ]

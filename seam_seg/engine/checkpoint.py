@@ -12,13 +12,15 @@ import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
 from ..atomic import PARTIAL, write_whole
 from ..datasets.seeding import derived_seed
 from ..errors import InputError
+from .agreement import differences
+from .carried_config import KEY, carried_config, carry, config_name
 from .reading import plain
 from .runner import SafeRunner, guard_runner
 
@@ -123,7 +125,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     A checkpoint is written whole before the one that it replaces is removed (mmengine
     removes first). It holds tensors, numbers and strings alone, so that it can be read
-    without running code: the history of the logged values is left out. After a resume,
+    without running code: the history of the logged values is left out. It carries what
+    prediction and testing need of the config, see :func:`carry`. After a resume,
     the validation that a checkpoint may have missed is repeated, so that the best one is
     that of an uninterrupted training.
 
@@ -162,7 +165,12 @@ class SafeCheckpointHook(CheckpointHook):
             runner.val_loop.run()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuses what would load in part only, in a resume and of ``load_from``."""
+        """Refuses what would load in part only, and weights that mean something else.
+
+        Raises:
+            InputError: the checkpoint does not fit; or what changes its masks is not in
+                the config as it was in that of its training, in a resume or a test.
+        """
         # What mmengine finds by itself, in a resume, has no name here.
         name = plain(runner._load_from or runner.work_dir)
         check_weights(unwrapped(runner.model), checkpoint, name)
@@ -181,9 +189,38 @@ class SafeCheckpointHook(CheckpointHook):
                     'can go on from it. To start from its weights: --cfg-options '
                     f'load_from={name}, with another --work-dir.'
                 )
+        self._compare_configs(runner, checkpoint, name)
+
+    @staticmethod
+    def _compare_configs(runner: Runner, checkpoint: dict, name: str) -> None:
+        """Whether the config means by the weights what that of their training did."""
+        carried = carried_config(checkpoint)
+        if carried is None:
+            return
+        found = differences(runner.cfg, carried)
+        if not runner._resume and isinstance(runner._train_loop, BaseLoop):
+            # Weights to start from: a preprocessing of its own is a training's right.
+            network = (part for part in found if part.is_of_network())
+            for difference in network:
+                runner.logger.warning(
+                    f'{name} was trained otherwise than this training goes on: '
+                    f'{difference}. Its weights fit, and mean something else.'
+                )
+            return
+        for difference in found:
+            raise InputError(
+                f'config {config_name(runner.cfg)} and checkpoint {name} disagree: '
+                f'{difference}. '
+                + (
+                    'Go on with the config and the options that it was begun with, or '
+                    'train anew with another --work-dir.'
+                    if runner._resume
+                    else 'Give the config that it was trained with.'
+                )
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Leaves out what is not plain, and refuses weights of no use.
+        """Adds the config, leaves out what is not plain, refuses weights of no use.
 
         Raises:
             InputError: the training has diverged; an earlier checkpoint stays.
@@ -201,6 +238,7 @@ class SafeCheckpointHook(CheckpointHook):
             key: value.item() if hasattr(value, 'item') else value
             for key, value in hub['runtime_info'].items()
         }
+        checkpoint['meta'][KEY] = carry(runner.cfg)
         checkpoint['message_hub'] = dict(
             log_scalars={},
             runtime_info=kept,

@@ -14,6 +14,8 @@ from seam_seg.apis import init_model, predict
 from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
 from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
+from seam_seg.version import __version__
+from seam_seg.weights import READY_CONFIG
 
 pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -79,6 +81,12 @@ def test_predicts_as_the_model(exported, image):
     assert (ours.mask != theirs.mask).mean() < 1e-4
     assert np.abs(ours.confidence - theirs.confidence).max() < 1e-3
     assert len(np.unique(ours.mask)) > 1
+
+
+def test_says_what_it_was_made_from(exported):
+    model, path = exported
+    meta = json.loads(onnx.load(str(path)).metadata_props[0].value)
+    assert (meta['config'], meta['version']) == (READY_CONFIG, __version__)
 
 
 def test_compare_sees_differences(exported, image):

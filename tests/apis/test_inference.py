@@ -1,15 +1,21 @@
-"""init_model, load_weights and predict_mask."""
+"""init_model, load_weights and predict_mask; checkpoints with and without a config."""
+
+import copy
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from seam_seg.apis import init_model, predict, predict_mask
+from seam_seg.apis import init_model, load_own_config, predict, predict_mask
+from seam_seg.apis.publish import publish
 from seam_seg.config_lookup import get_config
+from seam_seg.datasets import VPIDataset
+from seam_seg.engine import carry
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+PRINTED = 'seam_r18-fpn_1xb8-600_phantom-256x128'
 
 
 @pytest.fixture(scope='module')
@@ -128,3 +134,134 @@ def test_refuses_other_checkpoints(checkpoint, tmp_path):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(InputError, match=f'{name}: cannot be read'):
             init_model(DEMO, tmp_path / name, 'cpu')
+
+
+def with_config(checkpoint, path, cfg, **changes):
+    """A checkpoint as a training of that config writes it."""
+    content = torch.load(checkpoint, weights_only=True)
+    meta = dict(iter=1, seed=0, dataset_meta=VPIDataset.METAINFO, seam_seg=carry(cfg))
+    torch.save(dict(content, meta=meta, **changes), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def own(checkpoint, tmp_path_factory):
+    """A checkpoint of the demo, trained with a mean and a deviation of its own."""
+    cfg = get_config(DEMO)
+    cfg.model.data_preprocessor.update(mean=[50.0] * 3, std=[60.0] * 3)
+    return with_config(checkpoint, tmp_path_factory.mktemp('own') / 'own.pth', cfg), cfg
+
+
+def test_a_checkpoint_is_enough(own, image, caplog):
+    """It predicts as with its config; and says nothing."""
+    path, cfg = own
+    model = init_model(checkpoint=path, device='cpu')
+    mask = predict_mask(model, image[0])
+    assert (mask == predict_mask(init_model(cfg, path, 'cpu'), image[0])).all()
+    assert model.data_preprocessor.mean.flatten().tolist() == [50.0] * 3
+    assert model.decode_head.seam.normalization == 'key_mass'
+    init_model(device='cpu')
+    assert not caplog.records
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'config, key, values',
+    [
+        (DEMO, 'model.data_preprocessor.mean', '75.99, .* 50.0, '),
+        (PRINTED, 'model.decode_head.normalization', "None .* 'key_mass'"),
+    ],
+    ids=['named config', 'as printed'],
+)
+def test_a_config_that_disagrees(config, key, values, own, tool, image, tmp_path, capsys):
+    """Both would load, and lose tens of points of Dice without a word."""
+    cfg = get_config(config)
+    if config == PRINTED:
+        cfg.model.data_preprocessor = own[1].model.data_preprocessor
+    with pytest.raises(InputError, match=f'{config} and .*own.pth .*{key} is .*{values}'):
+        init_model(cfg, own[0], 'cpu')
+    words = ['--config', config, '--checkpoint', str(own[0])]
+    for name, argv in (
+        ('predict', [str(image[0]), '--out', str(tmp_path / 'out'), *words]),
+        ('export_onnx', [str(tmp_path / 'x.onnx'), *words]),
+        ('publish_model', [config, str(own[0]), str(tmp_path / 'x.pth')]),
+    ):
+        assert tool(name)(argv) == 2
+        error = capsys.readouterr().err.strip()
+        assert 'disagree' in error and 'Leave the config out' in error
+        assert len(error.splitlines()) == 1
+    assert not list(tmp_path.glob('x.*')) and not (tmp_path / 'out').exists()
+
+
+def test_tools_need_no_config(own, tool, image, tmp_path, capsys):
+    out = tmp_path / 'out'
+    argv = [str(image[0]), '--out', str(out), '--checkpoint', str(own[0])]
+    assert tool('predict')(argv) == 0
+    expected = predict_mask(init_model(own[1], own[0], 'cpu'), image[0])
+    written = cv2.imdecode(np.fromfile(out / image[0].name, np.uint8), -1)
+    assert (written == expected).all() and 'warning' not in capsys.readouterr().err
+
+
+def test_older_checkpoints_want_a_config(checkpoint, caplog):
+    """And nobody can say whether it is theirs, which is said in a line."""
+    with pytest.raises(InputError, match='model.pth: does not carry its config'):
+        init_model(checkpoint=checkpoint, device='cpu')
+    init_model(DEMO, checkpoint, 'cpu')
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert 'model.pth' in line and DEMO in line and '\n' not in line
+
+
+@pytest.mark.slow
+def test_several_checkpoints_of_one_config(own, checkpoint, tmp_path):
+    files = [own[0], with_config(checkpoint, tmp_path / 'same.pth', own[1])]
+    assert len(init_model(checkpoint=files, device='cpu').models) == 2
+    cfg = copy.deepcopy(own[1])
+    cfg.model.decode_head.normalization = 'hw'
+    files[1] = with_config(checkpoint, tmp_path / 'other.pth', cfg)
+    with pytest.raises(InputError, match="own.pth and .*other.pth .*'key_mass' and 'hw'"):
+        init_model(checkpoint=files, device='cpu')
+    with pytest.raises(InputError, match='disagree.*normalization'):
+        init_model(own[1], files, 'cpu')
+    with pytest.raises(InputError, match='model.pth: does not carry'):
+        init_model(checkpoint=[own[0], checkpoint], device='cpu')
+
+
+def test_no_code_of_a_checkpoint_runs(checkpoint, tool, image, tmp_path, capsys):
+    """Nor does any that its config names, by any of the tools."""
+    trace = tmp_path / 'it_ran'
+    cfg = get_config(DEMO)
+    cfg.model.decode_head.norm_cfg = dict(type='os.system', command=f'touch {trace}')
+    bad = str(with_config(checkpoint, tmp_path / 'bad.pth', cfg))
+    for name, argv in (
+        ('predict', [str(image[0]), '--out', str(tmp_path / 'out'), '--checkpoint', bad]),
+        ('test', [bad, '--data-root', str(tmp_path), '--work-dir', str(tmp_path / 'w')]),
+        ('export_onnx', [str(tmp_path / 'x.onnx'), '--checkpoint', bad]),
+        ('publish_model', [bad, str(tmp_path / 'x.pth')]),
+    ):
+        assert tool(name)(argv) == 2
+        error = capsys.readouterr().err
+        assert "bad.pth: its config names the model type 'os.system'" in error
+        assert not trace.exists(), name
+
+
+def test_a_change_on_purpose(own, tmp_path, monkeypatch, caplog):
+    """Of the checkpoint's own config: it is made, and said."""
+    monkeypatch.chdir(tmp_path)
+    options = {'model.test_cfg.resize': 'logits', 'test_dataloader.batch_size': 2}
+    cfg = load_own_config(str(own[0]), options, str(tmp_path))
+    assert cfg.work_dir == f'work_dirs/{DEMO}'
+    assert cfg.test_dataloader.dataset.data_root == str(tmp_path)
+    assert cfg.runner_type == 'SafeRunner' and cfg.custom_hooks[1].type == 'OverlayHook'
+    assert init_model(cfg, own[0], 'cpu').resize == 'logits'
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "model.test_cfg.resize is 'logits'" in line and "'mask'" in line
+    with pytest.raises(InputError, match='x.y: the config'):
+        load_own_config(str(own[0]), {'x.y': 1}, str(tmp_path))
+
+
+def test_a_checkpoint_that_knows_no_data(own, tmp_path):
+    """One that was handed on: where the data lay is nobody's business."""
+    publish(None, own[0], tmp_path / 'handed_on.pth')
+    with pytest.raises(InputError, match='handed_on.pth: .*--data-root'):
+        load_own_config(str(tmp_path / 'handed_on.pth'))
+    assert load_own_config(str(tmp_path / 'handed_on.pth'), data_root=str(tmp_path))

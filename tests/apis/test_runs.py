@@ -60,6 +60,8 @@ def test_options_on_this_machine(monkeypatch):
             ['data root gone', '--data-root'],
         ),
         ('test', [DEMO, 'none.pth', '--out', 'o', '--work-dir', 'w'], ['none.pth']),
+        ('test', [DEMO, '--work-dir', 'w', 'none.pth'], ['none.pth', 'no such file']),
+        ('test', ['none.pth', '--out', 'o'], ['none.pth', 'no such file']),
         (
             'test',
             [
