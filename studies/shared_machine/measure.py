@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from seam_seg.apis.command_line import report_errors
 from seam_seg.config_lookup import project_root
@@ -91,17 +91,16 @@ def start_job(name: str, data_root: str) -> List[subprocess.Popen]:
     return [subprocess.Popen(loop) for _ in range({LOOP: 1, LOOPS: 2}.get(name, 0))]
 
 
-def measure(data_root: str, rounds: int) -> Dict[str, Dict[str, List[float]]]:
+def measure(data_root: str, rounds: int) -> Iterator[Tuple[str, Dict[str, List[float]]]]:
     """Times steps in every setting beside every job.
 
     Args:
         data_root (str): data set.
         rounds (int): steps in each.
 
-    Returns:
-        dict[str, dict[str, list[float]]]: job -> setting -> seconds of each step.
+    Yields:
+        tuple[str, dict[str, list[float]]]: job, and setting -> seconds of each step.
     """
-    found: Dict[str, Dict[str, List[float]]] = {}
     with contextlib.ExitStack() as stack:
         workers = {}
         for name, setting in SETTINGS.items():
@@ -109,12 +108,12 @@ def measure(data_root: str, rounds: int) -> Dict[str, Dict[str, List[float]]]:
             stack.enter_context(running(workers[name]))
         for job in JOBS:
             print(f'measuring: {job}', flush=True)
-            found[job] = {name: [] for name in workers}
+            times: Dict[str, List[float]] = {name: [] for name in workers}
             with running(*start_job(job, data_root)):
                 for _ in range(rounds):
                     for name, worker in workers.items():
-                        found[job][name].append(take_step(worker))
-    return found
+                        times[name].append(take_step(worker))
+            yield job, times
 
 
 @report_errors
@@ -123,7 +122,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--rounds', type=int, default=15, help='steps in each setting (default: 15)'
+        '--rounds', type=int, default=10, help='steps in each setting (default: 10)'
     )
     parser.add_argument(
         '--data-root',
@@ -140,8 +139,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
     write_phantom(args.data_root, 12, 2, seed=4, num_workers=2, overwrite=True)
-    found = measure(str(Path(args.data_root).resolve()), args.rounds)
-    for job, times in found.items():
+    for job, times in measure(str(Path(args.data_root).resolve()), args.rounds):
         values = [
             dict(method=name, image=f'round {i}', score='seconds', value=value)
             for name, seconds in times.items()
