@@ -1,6 +1,8 @@
 """The studies' own code: what its numbers mean, not how large they are."""
 
 import functools
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -29,6 +31,7 @@ from studies.demo.predictors import (
 )
 from studies.fine_tuning.make_splits import LABELLED, write_splits
 from studies.ready_weights import score_families
+from studies.shared_machine import measure as sharing
 from studies.speed import measure, train_memory
 from studies.speed.ratios import compare_times, slope
 from studies.table1 import draw_keys, draw_methods
@@ -523,6 +526,45 @@ def test_draws_methods(phantom, trained, tmp_path, capsys):
     write_rows(rows, dice_rows(method_name(DEMO), 0, dict(nobody=50)))
     assert draw_methods.main(words) == 2
     assert 'nobody: not in the test split' in capsys.readouterr().err
+
+
+# --- shared_machine
+
+
+def test_settings_take_turns_beside_jobs(tmp_path, monkeypatch):
+    """Rows of all settings and jobs; no process is left, whatever happens."""
+    order, started = [], []
+
+    def start(data_root, **setting):
+        code = 'import sys\nfor _ in sys.stdin: print(0.5, flush=True)'
+        started.append(
+            subprocess.Popen(
+                [sys.executable, '-c', code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    def take(process):
+        order.append(started.index(process))
+        return plain(process)
+
+    plain = sharing.take_step
+    monkeypatch.setattr(sharing, 'start_steps', start)
+    monkeypatch.setattr(sharing, 'take_step', take)
+    monkeypatch.setattr(sharing, 'write_phantom', lambda *_, **__: None)
+    out = tmp_path / 'rows.csv'
+    assert sharing.main(['--rounds', '2', '--out', str(out)]) == 0
+    settings = len(sharing.SETTINGS)
+    assert order == list(range(settings)) * 2 * len(sharing.JOBS)
+    rows = read_rows(out)
+    assert (rows['value'] == 0.5).all()
+    assert (rows.groupby(['setting', 'method']).size() == 2).all()
+    assert list(rows['setting'].unique()) == list(sharing.JOBS)
+    # five, and the training beside which they were taken
+    assert [process.poll() is not None for process in started] == [True] * (settings + 1)
 
 
 # --- what is trained

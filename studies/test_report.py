@@ -1,6 +1,8 @@
 """The reports: what the tables say is what the rows say, and what is claimed holds."""
 
 import importlib
+import os
+import runpy
 import shutil
 
 import numpy as np
@@ -14,6 +16,8 @@ from studies.blocks import mean_of, rows_of, value_of
 from studies.fine_tuning import tables as fine_tuning
 from studies.open_choices import tables as open_choices
 from studies.ready_weights import tables as ready_weights
+from studies.shared_machine import measure as sharing
+from studies.shared_machine import tables as shared_machine
 from studies.speed import tables as speed
 from studies.table1 import tables as table1
 
@@ -198,6 +202,33 @@ def test_growth_by_hand(tmp_path):
     ]
     folder = folder_of(tmp_path / 'speed', ('growth', 'SEAM', 0, points))
     assert cells_of(speed.growth(folder)) == {'SEAM': ['1.50', '2.00']}
+
+
+def test_steps_by_hand(tmp_path):
+    """Medians of the rounds, against that of the first setting alone."""
+    runs = [
+        (job, name, 0, [(f'round {k}', '', 'seconds', value) for k, value in rounds])
+        for i, job in enumerate(sharing.JOBS)
+        for j, name in enumerate(sharing.SETTINGS)
+        for rounds in [enumerate([2.0 + i + j, 2.0 + i + j, 99.0])]
+    ]
+    rows = cells_of(shared_machine.steps(folder_of(tmp_path / 'shared_machine', *runs)))
+    assert list(rows) == list(sharing.SETTINGS)
+    assert rows[sharing.TORCH] == ['2.00 (1.0)', '3.00 (1.5)', '4.00 (2.0)', '5.00 (2.5)']
+    assert rows['OMP_NUM_THREADS=1'][0] == '6.00 (3.0)'
+
+
+def test_the_tools_share_a_machine(monkeypatch):
+    """The setting of the tools costs nothing alone, and little beside a busy job."""
+    for key in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.setenv(key, '')  # so that it is put back
+        monkeypatch.delenv(key)
+    runpy.run_path(str(report.ROOT / 'tools/_threads.py'))
+    seconds = shared_machine.medians(STUDIES['shared_machine'])
+    ours = seconds.loc[f'GOMP_SPINCOUNT={os.environ["GOMP_SPINCOUNT"]}']
+    alone = seconds.loc[sharing.TORCH, sharing.ALONE]
+    assert ours[sharing.ALONE] < 1.1 * alone
+    assert ours[sharing.LOOP] < 2.5 * alone
 
 
 def test_the_demo_is_far_above_trivial_predictors():

@@ -64,6 +64,7 @@ def test_tools_need_no_package_of_another_tool():
         'for name in ("pandas", "monai", "tabulate", "onnx", "onnxruntime", "hypothesis",'
         ' "pytest", "torchvision", "tensorboard"):\n'
         '    sys.modules[name] = None\n'
+        f'sys.path.append({str(project_root() / "tools")!r})\n'
         f'for name in {names}:\n'
         f'    runpy.run_path({str(project_root() / "tools")!r} + f"/{{name}}.py")\n'
     )

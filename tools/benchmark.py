@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
+import _threads  # noqa: F401  before torch is loaded
 import pandas as pd
 import torch
 
@@ -25,6 +26,7 @@ from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
+from seam_seg.engine.other_work import busy_warning
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import merge_rows, read_rows, rows_of_costs, write_rows
 
@@ -192,14 +194,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         )
     if missing or IDLE & set(args.snakemake):
         return 0
+    measured = measure_costs(args.configs, args.rounds)
+    warning = busy_warning(max(cost['other_cores'] for cost in measured.values()))
+    if warning is not None:
+        print(f'warning: R: {warning}', file=sys.stderr)
     costs = f'{args.setting}, costs'  # how the rows of R, parameters... are told apart
     commit = subprocess.check_output(COMMIT, shell=True, text=True).strip()
     rows = pd.concat(
         [
             read_scores(runs, labels, args.study, args.work_dir),
-            rows_of_costs(
-                measure_costs(args.configs, args.rounds), args.study, costs, commit
-            ),
+            rows_of_costs(measured, args.study, costs, commit),
         ]
     )
     write_rows(path, rows if kept is None else merge_rows(kept, rows))
@@ -212,7 +216,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         args.out,
         f'Written by `tools/benchmark.py {words}`. Mean of the per-image scores, '
         f'mean ± standard deviation over {len(args.seeds)} seeds; R: median seconds per '
-        'image, all rows in turns.',
+        f'image, all rows in turns{"" if warning is None else f"; {warning}"}.',
     )
     print(table.to_string(index=False))
     return 0

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import add_subjects, progress, report_errors
 from seam_seg.atomic import write_json
 from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet

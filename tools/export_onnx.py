@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import add_trust, report_errors
 from seam_seg.apis.export import OUTPUTS, compare, export_onnx
 from seam_seg.apis.inference import init_model
 from seam_seg.datasets.phantom import make_case
+from seam_seg.engine.other_work import busy_warning
 from seam_seg.errors import InputError
 
 MOST_DIFFERENCE = 1e-4  # of a logit
@@ -68,6 +71,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB; ONNX Runtime takes '
         f'{found["onnx_seconds"] / found["torch_seconds"]:.2f} of the time of PyTorch'
     )
+    warning = busy_warning(found['other_cores'])
+    if warning is not None:
+        print(f'warning: {warning}', file=sys.stderr)
     return 0
 
 

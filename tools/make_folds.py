@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import add_subjects, report_errors
 from seam_seg.datasets.folds import write_folds
 

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import progress, report_errors
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
 

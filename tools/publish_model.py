@@ -5,6 +5,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.publish import publish
 from seam_seg.config_lookup import get_config

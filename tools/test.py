@@ -4,6 +4,8 @@
 import sys
 from typing import Optional, Sequence
 
+import _threads  # noqa: F401  before torch is loaded
+
 from seam_seg.apis.command_line import report_errors, run_parser
 from seam_seg.apis.runs import launched, load_config, load_own_config, test
 

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..config_lookup import config_path, get_config, network_size
 from ..engine.hooks import clock
+from ..engine.other_work import OtherWork
 from ..models.segmentors import WaveCTSegmentor
 
 # Files have this size where nothing else is said: R includes the way back to it.
@@ -122,7 +123,8 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         dict[str, dict]: method -> ``seconds`` (of each round), ``R`` (their median),
         ``parameters`` (all but those of the center loss), ``flops`` of the network at
         its input size (multiplications of convolutions and matrix products, as they
-        run) and ``peak_bytes``, see :func:`peak_of`.
+        run), ``peak_bytes``, see :func:`peak_of`, and ``other_cores``, those that other
+        processes kept busy while times were taken.
     """
     actions: Dict[str, Callable[[], object]] = {}
     costs: Dict[str, dict] = {}
@@ -142,11 +144,14 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         )
         actions[name] = functools.partial(model.test_step, batch)
     with torch.no_grad():
+        others = OtherWork()
         times = take_turns(actions, rounds)
+        other_cores = others.cores()
         for name, seconds in times.items():
             costs[name].update(
                 seconds=seconds,
                 R=statistics.median(seconds),
                 peak_bytes=peak_of(actions[name]),
+                other_cores=other_cores,
             )
     return costs

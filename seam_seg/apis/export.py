@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ..atomic import write_whole
 from ..config_lookup import network_size
 from ..engine import config_name
+from ..engine.other_work import OtherWork
 from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..version import __version__
@@ -265,8 +266,9 @@ def compare(
     Returns:
         dict: ``max_difference`` of the logits (None for labels), ``pixels``, how many
         there were, ``differing``, those of another class, ``not_ties``, those of them
-        whose two best classes differ by more than 1e-3, and ``torch_seconds`` and
-        ``onnx_seconds``, the medians for the first image.
+        whose two best classes differ by more than 1e-3, ``torch_seconds`` and
+        ``onnx_seconds``, the medians for the first image, and ``other_cores``, those
+        that other processes kept busy while these were taken.
     """
     (onnxruntime,) = need('onnxruntime')
     session = onnxruntime.InferenceSession(
@@ -301,6 +303,7 @@ def compare(
             differing += int(other.sum())
             not_ties += int((other & (best[:, 1] - best[:, 0] > NEAR_TIE)).sum())
         first = torch.from_numpy(scaled[0])
+        others = OtherWork()
         times = take_turns(
             dict(
                 torch=lambda: ours(first),
@@ -308,6 +311,7 @@ def compare(
             ),
             rounds,
         )
+        other_cores = others.cores()
     return dict(
         max_difference=None if as_mask else difference,
         pixels=pixels,
@@ -315,6 +319,7 @@ def compare(
         not_ties=not_ties,
         torch_seconds=statistics.median(times['torch']),
         onnx_seconds=statistics.median(times['onnx']),
+        other_cores=other_cores,
     )
 
 

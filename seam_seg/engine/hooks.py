@@ -1,5 +1,6 @@
 """Hooks: the runtime R of the paper's table, overlays to look at, style images."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Optional, Sequence
@@ -9,6 +10,7 @@ import torch
 from mmengine.dataset import Compose
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
@@ -18,6 +20,7 @@ from mmseg.structures import SegDataSample
 from ..datasets.readers import read_image
 from ..evaluation.dice_jaccard import confusion_counts, dice_jaccard
 from ..visualization import panel, write_rgb
+from .other_work import OtherWork, busy_warning
 
 
 def clock() -> float:
@@ -35,7 +38,7 @@ class RuntimeHook(Hook):
     ``model.test_step`` divided by the images of the batch: normalisation, network, and
     the way back to a mask of the original size; not reading the file, rescaling it, nor
     scoring. The time is put into each result as ``runtime`` (None while warming up),
-    from where ``DiceJaccardMetric`` takes the mean.
+    from where ``DiceJaccardMetric`` takes the mean. A test beside other work says so.
 
     Args:
         warmup (int): batches at the start that are not counted (in a test of no more
@@ -47,6 +50,7 @@ class RuntimeHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Wraps the model's ``test_step``."""
+        self._others = OtherWork()
         model = runner.model
         plain_step = model.test_step
         skip = min(self.warmup, len(runner.test_dataloader) - 1)
@@ -67,6 +71,9 @@ class RuntimeHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Takes the wrapper off again."""
         del runner.model.test_step
+        warning = busy_warning(self._others.cores())
+        if warning is not None:
+            print_log(f'R: {warning}', logger='current', level=logging.WARNING)
 
 
 @HOOKS.register_module()

@@ -124,7 +124,8 @@ def rows_of_costs(
     found = []
     for method, cost in costs.items():
         rounds = [(f'round {i}', 'seconds', s) for i, s in enumerate(cost['seconds'])]
-        single = [('', key, cost[key]) for key in ('parameters', 'flops', 'peak_bytes')]
+        keys = ('parameters', 'flops', 'peak_bytes', 'other_cores')
+        single = [('', key, cost[key]) for key in keys if np.isfinite(cost[key])]
         found += [
             (study, setting, method, 0, image, '', score, value, commit)
             for image, score, value in (*rounds, *single)

@@ -36,6 +36,7 @@ from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.engine import build_runner
 from seam_seg.engine.hooks import clock
+from seam_seg.engine.other_work import OtherWork, busy_warning
 from seam_seg.models import SEAM
 from studies.records import append_rows, make_rows
 
@@ -385,7 +386,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else ''
     for part in args.parts or PARTS:
         print(f'measuring: {part}', flush=True)
+        others = OtherWork()
         found = measure(part, args.data_root, args.batch_size, args.rounds)
+        warning = busy_warning(others.cores())
+        if warning is not None and part != 'formats':  # where a compiler is at work
+            print(f'warning: {part}: {warning}', file=sys.stderr)
         for setting, values in found.items():
             # A GPU's numbers stand beside the CPU's.
             setting = f'{setting}, {where}' if where else setting

@@ -33,7 +33,8 @@ def test_peak():
 
 
 @pytest.mark.slow
-def test_costs():
+def test_costs(monkeypatch):
+    monkeypatch.setattr(costs.OtherWork, 'cores', lambda self: 0.7)
     found = costs.measure_costs([DEMO, WAVECT], rounds=2)
     assert list(found) == ['SEAM, key mass', 'WaveCT']
     cost = found['SEAM, key mass']
@@ -50,4 +51,5 @@ def test_costs():
         np.median(cost['seconds'])
     )
     assert table.loc['WaveCT', 'flops'] == found['WaveCT']['flops']
+    assert table.loc['WaveCT', 'other_cores'] == 0.7
     assert not rows.duplicated(['method', 'image', 'score']).any()

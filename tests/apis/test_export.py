@@ -13,6 +13,7 @@ from mmseg.registry import MODELS
 from seam_seg.apis import init_model, predict
 from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
 from seam_seg.config_lookup import get_config
+from seam_seg.engine.other_work import OtherWork
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
 from seam_seg.weights import READY_CONFIG
@@ -103,7 +104,7 @@ def test_compare_sees_differences(exported, image):
     assert found['differing'] >= found['not_ties'] > 0
 
 
-def test_tools(exported, image, tool, tmp_path, capsys):
+def test_tools(exported, image, tool, tmp_path, capsys, monkeypatch):
     """Labels as output; prediction from a file; and what is refused."""
     _, path = exported
     cv2.imwrite(str(tmp_path / 'case.png'), image)
@@ -113,8 +114,11 @@ def test_tools(exported, image, tool, tmp_path, capsys):
     assert cv2.imread(str(out / 'case.png'), -1).shape == image.shape
     assert (out / 'bones/case.csv').exists()
     labels = tmp_path / 'labels.onnx'
+    monkeypatch.setattr(OtherWork, 'cores', lambda self: 100.0)
     assert tool('export_onnx')([str(labels), '--output', 'mask', '--phantoms', '1']) == 0
-    assert 'max_difference=None' in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert 'max_difference=None' in printed.out and 'other_cores=100.0' in printed.out
+    assert 'warning: other work kept 100.0 of' in printed.err
     assert [p.name for p in tmp_path.glob('labels*')] == ['labels.onnx']
     (tmp_path / 'bad.onnx').write_bytes(path.read_bytes()[:1000])
     for file, words in (

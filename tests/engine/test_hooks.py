@@ -1,7 +1,8 @@
-"""RuntimeHook: what is timed, and what is left out."""
+"""RuntimeHook: what is timed, what is left out, and other work meanwhile."""
 
 import types
 
+import pytest
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 
@@ -46,3 +47,12 @@ def test_a_short_test_still_has_a_time(monkeypatch):
 
 def test_time_is_per_image(monkeypatch):
     assert run([dict(images=4), dict(images=2)], monkeypatch, 0) == [1] * 6
+
+
+@pytest.mark.parametrize('cores, said', [(100.0, True), (0.0, False)])
+def test_other_work_is_said(cores, said, monkeypatch):
+    logged = []
+    monkeypatch.setattr(hooks.OtherWork, 'cores', lambda self: cores)
+    monkeypatch.setattr(hooks, 'print_log', lambda text, **_: logged.append(text))
+    run([dict(images=1)], monkeypatch)
+    assert [text.startswith('R: ') for text in logged] == [True] * said

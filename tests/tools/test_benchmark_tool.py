@@ -136,7 +136,7 @@ def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
 
 
 @pytest.mark.slow
-def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
+def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     """Each of the eight cases is tested on once for each seed, in the fold it is in."""
     module = tool_module('benchmark')
     assert tool_module('make_folds').main([str(phantom), '--folds', '3']) == 0
@@ -163,7 +163,9 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
         module,
         'measure_costs',
         lambda configs, rounds: {
-            'SEAM, key mass': dict(seconds=[1.0], parameters=1, flops=1, peak_bytes=1)
+            'SEAM, key mass': dict(
+                seconds=[1.0], parameters=1, flops=1, peak_bytes=1, other_cores=100.0
+            )
         },
     )
     arguments = f'--data-root {phantom} --folds {phantom}/folds3_seed0 --seeds 0 1'
@@ -180,3 +182,7 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch):
     # R, over all images that were timed
     times = rows[rows['score'] == 'R']['value']
     assert list(times) == pytest.approx([(3 * 0 + 2 * 1 + 3 * 2) / 8] * 2)
+    # that other work was going on meanwhile is said, written and kept
+    assert 'warning: R: ' in capsys.readouterr().err
+    assert 'kept 100.0 of' in (tmp_path / 'table.md').read_text()
+    assert rows[rows['score'] == 'other_cores']['value'].tolist() == [100]
