@@ -49,6 +49,7 @@ setup(
         'numpy',
         'scipy',
         'matplotlib',
+        'pillow',
         'scikit-image>=0.19',
         'scikit-learn>=1.6',
     ],

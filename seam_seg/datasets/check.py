@@ -135,7 +135,7 @@ def check_dataset(
         report.warnings += _unlisted(folders, {p for both in paths for p in both}, split)
         pairs += zip(names, [split] * len(names), *paths)
     for name, split, image, mask in progress(pairs):
-        case = _check_case(name, split, image, mask, len(classes), report.errors)
+        case = _check_case(name, split, image, mask, classes, report.errors)
         if case is not None:
             report.cases.append(case)
     _check_repeats(report)
@@ -204,7 +204,7 @@ def _check_case(
     split: str,
     image_path: Path,
     mask_path: Path,
-    num_classes: int,
+    classes: Sequence[str],
     errors: List[str],
 ) -> Optional[CaseReport]:
     """Reads a case; its faults go to ``errors``, and then there is no report."""
@@ -215,7 +215,7 @@ def _check_case(
         errors.append(str(error))
     shape = None if image is None else image.shape
     try:
-        mask = read_mask(mask_path, num_classes, IGNORE_INDEX, shape)
+        mask = read_mask(mask_path, len(classes), IGNORE_INDEX, shape, classes)
     except InputError as error:
         errors.append(str(error))
     if image is None or mask is None:
@@ -231,7 +231,7 @@ def _check_case(
         pixel_type=f'{8 * stored.dtype.itemsize}-bit grey'
         + (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
         top_level=int(stored[..., :3].max() if stored.ndim == 3 else stored.max()),
-        label_areas=np.bincount(mask.ravel(), minlength=256)[:num_classes].tolist(),
+        label_areas=np.bincount(mask.ravel(), minlength=256)[: len(classes)].tolist(),
         grey_sum=int(grey.sum()),
         grey_square_sum=int((grey**2).sum()),
         digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),

@@ -53,6 +53,7 @@ class LoadVPIAnnotations(BaseTransform):
             results['num_labels'],
             results['ignore_index'],
             results['ori_shape'],
+            results.get('mask_classes', ()),
         )
         if results.get('label_map'):
             table = np.arange(256, dtype=np.uint8)

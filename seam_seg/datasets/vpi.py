@@ -343,6 +343,7 @@ class VPIDataset(BaseSegDataset):
             info = dict(
                 label_map=self.label_map,
                 num_labels=len(self.mask_classes),
+                mask_classes=self.mask_classes,
                 ignore_index=self.ignore_index,
                 reduce_zero_label=False,
                 seg_fields=[],
