@@ -384,7 +384,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
         axis.axis('off')
         axis.set_anchor('N')  # images of different heights begin on one line
     for axis, case in zip(axes, cases):
-        _draw_case(axis, case, colours)
+        _draw_case(axis, case, report.classes, colours)
     figure.legend(
         handles=[
             Line2D([], [], color=colour, linewidth=2, label=name)
@@ -406,12 +406,14 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     write_figure(path, figure, dpi=140)
 
 
-def _draw_case(axis: Axes, case: CaseReport, colours: List[Colour]) -> None:
+def _draw_case(
+    axis: Axes, case: CaseReport, classes: Sequence[str], colours: List[Colour]
+) -> None:
     """One image of the contact sheet, its name below."""
     scale = min(1000 / max(case.shape), 1)
     size = tuple(max(round(length * scale), 1) for length in case.shape[::-1])
     image = cv2.resize(read_image(case.image), size, interpolation=cv2.INTER_AREA)
-    mask = read_mask(case.mask, len(colours), IGNORE_INDEX)
+    mask = read_mask(case.mask, len(classes), IGNORE_INDEX, classes=classes)
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     axis.imshow(image, cmap='gray', vmin=0, vmax=255)
     for label, colour in enumerate(colours[1:], 1):

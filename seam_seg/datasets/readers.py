@@ -175,7 +175,9 @@ def _inspect(
         warnings.simplefilter('ignore')
         if data[:2].tobytes() in (b'II', b'MM'):
             # Of a TIFF that is cut off within its list of pages.
-            warnings.filterwarnings('error', 'Corrupt EXIF|Truncated File')
+            warnings.filterwarnings(
+                'error', 'Corrupt EXIF|Truncated File|Tag data larger'
+            )
         try:
             picture = Image.open(io.BytesIO(data.tobytes()))
         except UnidentifiedImageError:
@@ -201,12 +203,14 @@ def _inspect(
 def _decode_pages(path: PathLike, picture: Image.Image, count: int) -> List[np.ndarray]:
     """The pixels of all images in a mask file, as Pillow reads them."""
     pages = []
-    try:
-        for page in range(count):
-            picture.seek(page)
-            pages.append(np.array(picture))
-    except Exception:
-        raise _damaged(path, 'mask')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            for page in range(count):
+                picture.seek(page)
+                pages.append(np.array(picture))
+        except Exception:
+            raise _damaged(path, 'mask')
     return pages
 
 

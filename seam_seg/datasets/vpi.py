@@ -323,8 +323,8 @@ class VPIDataset(BaseSegDataset):
         """Lists the images, or their patches.
 
         Returns:
-            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels`` and, with
-            patches, ``patch`` = (top, left, height, width).
+            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels``,
+            ``mask_classes`` and, with patches, ``patch`` = (top, left, height, width).
         """
         tiles: List[Optional[Tuple[int, int, int, int]]] = [None]
         if self.patches is not None:
