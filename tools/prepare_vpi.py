@@ -32,7 +32,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--mask-classes',
         nargs='+',
         metavar='NAME',
-        help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
+        help='meaning of labels 0, 1, 2..., or of the pages, in the masks (default: '
+        f'{" ".join(CLASSES)})',
     )
     parser.add_argument(
         '--colour-map',

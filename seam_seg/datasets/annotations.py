@@ -31,7 +31,7 @@ LABELS = {
     'ignore': IGNORE_INDEX,
     **{name: CLASSES.index(name) for name in reversed(CLASSES)},
 }
-# Grey levels by which each channel may differ from a known colour. JPEG of quality 50 or
+# Grey levels by which each channel may differ from a known colour. JPEG of quality 75 or
 # better differs by more only along edges thinner than an area (readers.AREA_SIDE).
 COLOUR_TOLERANCE = 64
 # Share of the coloured pixels that may have an unknown colour away from any known one:

@@ -299,7 +299,8 @@ def read_mask(
         num_classes (int): the classes that a label may name.
         ignore_index (int): one more label that is allowed. Default: 255.
         image_shape (tuple[int, int], optional): (H, W) of the image it belongs to.
-        classes (Sequence[str]): their names, with which a palette is compared.
+        classes (Sequence[str]): their names, for the colours of a palette, and for
+            pages without the background where it is not the first. Default: unknown.
 
     Returns:
         np.ndarray: (H, W) uint8.

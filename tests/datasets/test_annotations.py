@@ -272,3 +272,20 @@ def test_a_page_for_each_class(tmp_path, labels):
     np.testing.assert_array_equal(read_annotation(path, names), (4 - mask) * (mask > 0))
     with pytest.raises(InputError, match='3 pages|4 pages'):
         read_annotation(path, colour_map=OTHER)
+
+
+def test_the_tool_takes_other_colours(tmp_path, run_tool):
+    colours = np.array([OTHER[name][0] for name in CLASSES], np.uint8)
+    for i in range(4):
+        image, mask = draw_case(i)
+        write_image(tmp_path / f'images/s{i}.png', image)
+        write_image(tmp_path / f'masks/s{i}.png', colours[mask][..., ::-1])
+    items = [f'{name}={",".join(map(str, OTHER[name][0]))}' for name in CLASSES]
+    folders = [tmp_path / 'images', tmp_path / 'masks', tmp_path / 'out']
+    assert run_tool('prepare_vpi', *folders)[0] == 2
+    status, _, err = run_tool('prepare_vpi', *folders, '--colour-map', *items)
+    assert status == 0, err
+    written = sorted((tmp_path / 'out/groundtruth').rglob('*.png'))
+    assert len(written) == 4
+    for path in written:
+        np.testing.assert_array_equal(cv2.imread(str(path), -1), draw_case(0)[1])
