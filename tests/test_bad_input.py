@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from vpi_files import draw_case, write_contract, write_image
 
 from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
@@ -39,6 +40,14 @@ class Bench:
         pixels = draw_case(0)[0] if pixels is None else np.asarray(pixels)
         write_image(self.path / 'images' / name, pixels)
         return str(self.path / 'images' / name)
+
+    def pages(self, name, count):
+        """A TIFF of several pages."""
+        pages = [Image.fromarray(GOOD // 60 * i) for i in range(count)]
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pages[0].save(path, 'TIFF', save_all=True, append_images=pages[1:])
+        return str(path)
 
     def cut(self, path, keep=0.5):
         """The file at a path, cut off."""
@@ -234,6 +243,8 @@ MASK = 'groundtruth/train/a0_bone_3.png'
 IMAGE = 'dataset/train/a0.png'
 GOOD = draw_case(0)[0]
 KINDS = ('images', 'masks')
+YELLOW = np.zeros((64, 32, 3), np.uint8)
+YELLOW[16:48, 8:24] = 0, 255, 255  # as OpenCV orders them
 
 # What it is: the tool and its arguments, and words of the message.
 CASES = {
@@ -259,6 +270,10 @@ CASES = {
     'BMP truncated': (
         predict(lambda b: b.cut(b.image(name='scan.bmp'))),
         'scan.bmp: .*damaged',
+    ),
+    'image of three pages': (
+        predict(lambda b: b.pages('scan.tif', 3)),
+        'scan.tif: the file holds 3 images',
     ),
     'image of impossible size': (
         predict(lambda b: b.file('scan.png', png_of_size(50000, 50000))),
@@ -415,6 +430,14 @@ CASES = {
     'case in both splits': (check(edit('test.txt', 't0\na1\n')), 'a1 is in train.txt'),
     'case without image': (check(drop(IMAGE)), 'a0.png: no such image'),
     'case without mask': (check(drop(MASK)), 'a0_bone_3.png: no such mask'),
+    'case of three pages': (
+        check(lambda root: Bench(root).pages(IMAGE, 3)),
+        'a0.png: the file holds 3 images',
+    ),
+    'mask of two pages': (
+        check(lambda root: Bench(root).pages(MASK, 2)),
+        'a0_bone_3.png: the file holds 2 images',
+    ),
     'label out of range': (check(put(MASK, np.full((64, 32), 9, np.uint8))), 'label 9'),
     'label a fraction': (
         check(
@@ -459,7 +482,26 @@ CASES = {
     'prepare: seed below zero': (prepare(None, '--seed', '-1'), '--seed -1'),
     'prepare: window of NaN': (prepare(None, '--window', 'nan', '3'), 'window'),
     'prepare: unknown class': (prepare(None, '--mask-classes', 'a', 'b'), 'class'),
-    'prepare: threshold of 999': (prepare(None, '--threshold', '999'), 'threshold'),
+    'prepare: mask in yellow': (
+        prepare(lambda p: write_image(p / 'masks/s1.png', YELLOW)),
+        r's1.png: the colour \(255, 255, 0\) on 25% of the mask, as at row 18, col',
+    ),
+    'prepare: mask of two pages': (
+        prepare(lambda p: Bench(p).pages('masks/s1.png', 2)),
+        's1.png: the file holds 2 images',
+    ),
+    'prepare: colours of no class': (
+        prepare(None, '--colour-map', 'background=0,0,0', 'hip=1,2,3'),
+        'hip=1,2,3',
+    ),
+    'prepare: numbers and colours': (
+        prepare(
+            None,
+            *('--mask-classes', 'background', 'rib', 'thoracic', 'lumbar'),
+            *('--colour-map', 'background=0,0,0', 'rib=255,255,0'),
+        ),
+        'Leave one out',
+    ),
     'prepare: over other files': (
         prepare(lambda p: write_contract(p / 'out')),
         'overwrite',

@@ -3,6 +3,8 @@
 The suite draws the same few cases each time; `make fuzz` draws new ones, many more.
 """
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from monai.metrics import DiceMetric, MeanIoU
+from PIL import Image
 from torch.nn.functional import one_hot
 
+from seam_seg.datasets.annotations import read_annotation
 from seam_seg.datasets.phantom.params import PRESETS, PhantomParams, replace
 from seam_seg.datasets.phantom.rendering import make_case
 from seam_seg.datasets.readers import read_image, read_mask
@@ -198,12 +202,26 @@ def files(draw):
     """A whole file of some kind with some of its bytes changed, cut off or added."""
     pixels = np.arange(16 * 24, dtype=np.uint16).reshape(16, 24)
     kind = draw(
-        st.sampled_from(['png', '16 bits', 'jpg', 'bmp', 'tif', 'split', 'bytes'])
+        st.sampled_from(
+            ['png', '16 bits', 'jpg', 'bmp', 'tif', 'split', 'bytes', 'palette', 'pages']
+        )
     )
     if kind == 'bytes':
         return draw(st.binary(max_size=200))
     if kind == 'split':
         content = draw(st.text(max_size=40)).encode('utf-8', 'surrogatepass')
+    elif kind in ('palette', 'pages'):
+        picture = Image.fromarray((pixels % 4).astype(np.uint8))
+        buffer = io.BytesIO()
+        if kind == 'palette':
+            picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0])
+            picture.save(buffer, 'PNG')
+        else:
+            blank = Image.new('L', picture.size)
+            picture.point(lambda value: value > 2).save(
+                buffer, 'TIFF', save_all=True, append_images=[blank, blank]
+            )
+        content = buffer.getvalue()
     else:
         wide = kind == '16 bits'
         content = cv2.imencode(
@@ -225,7 +243,12 @@ def files(draw):
 def test_any_file_is_read_or_refused(tmp_path, content):
     path = tmp_path / 'file'
     path.write_bytes(content)
-    for read in (read_image, lambda path: read_mask(path, 4), read_split):
+    for read in (
+        read_image,
+        lambda path: read_mask(path, 4),
+        read_annotation,
+        read_split,
+    ):
         try:
             found = read(path)
         except InputError as error:

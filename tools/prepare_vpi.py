@@ -9,7 +9,9 @@ from typing import Optional, Sequence
 import _threads  # noqa: F401  before torch is loaded
 
 from seam_seg.apis.command_line import add_subjects, progress, report_errors
-from seam_seg.datasets.prepare import CLASSES, prepare
+from seam_seg.datasets.annotations import CLASSES, parse_colour_map
+from seam_seg.datasets.prepare import prepare
+from seam_seg.datasets.readers import COLOURS
 from seam_seg.datasets.split import Changes
 
 
@@ -19,8 +21,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         'masks',
         type=Path,
-        help='folder of masks: class indices, or red (rib), green (thoracic) and blue '
-        '(lumbar)',
+        help='folder of masks: class indices, a page for each class, or colours: red '
+        '(rib), green (thoracic) and blue (lumbar)',
     )
     parser.add_argument('out', type=Path, help='folder to write the data set to')
     parser.add_argument(
@@ -33,13 +35,17 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--mask-classes',
         nargs='+',
         metavar='NAME',
-        help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
+        help='meaning of labels 0, 1, 2..., or of the pages, in the masks (default: '
+        f'{" ".join(CLASSES)})',
     )
     parser.add_argument(
-        '--threshold',
-        type=int,
-        default=127,
-        help='a channel of an RGB mask counts above it (default: %(default)s)',
+        '--colour-map',
+        nargs='+',
+        metavar='NAME=R,G,B',
+        help='other colours of the classes, and of "ignore", in the masks; several may '
+        'name one class (default: '
+        + ' '.join(f'{n}={",".join(map(str, c))}' for n, c in COLOURS.items())
+        + ')',
     )
     parser.add_argument(
         '--window',
@@ -101,6 +107,8 @@ def describe(changes: Changes) -> str:
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = vars(parse_args(argv))
+    if args['colour_map'] is not None:
+        args['colour_map'] = parse_colour_map(args['colour_map'])
     prepared = prepare(**args, progress=progress)
     for split in ('train', 'val', 'test'):
         print(

@@ -145,7 +145,7 @@ def check_dataset(
         report.warnings += _unlisted(folders, {p for both in paths for p in both}, split)
         pairs += zip(names, [split] * len(names), *paths)
     for name, split, image, mask in progress(pairs):
-        case = _check_case(name, split, image, mask, len(classes), report.errors)
+        case = _check_case(name, split, image, mask, classes, report.errors)
         if case is not None:
             report.cases.append(case)
     _check_repeats(report)
@@ -283,7 +283,7 @@ def _check_case(
     split: str,
     image_path: Path,
     mask_path: Path,
-    num_classes: int,
+    classes: Sequence[str],
     errors: List[str],
 ) -> Optional[CaseReport]:
     """Reads a case; its faults go to ``errors``, and then there is no report."""
@@ -294,7 +294,7 @@ def _check_case(
         errors.append(str(error))
     shape = None if image is None else image.shape
     try:
-        mask = read_mask(mask_path, num_classes, IGNORE_INDEX, shape)
+        mask = read_mask(mask_path, len(classes), IGNORE_INDEX, shape, classes)
     except InputError as error:
         errors.append(str(error))
     if image is None or mask is None:
@@ -310,7 +310,7 @@ def _check_case(
         pixel_type=f'{8 * stored.dtype.itemsize}-bit grey'
         + (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
         top_level=int(stored[..., :3].max() if stored.ndim == 3 else stored.max()),
-        label_areas=np.bincount(mask.ravel(), minlength=256)[:num_classes].tolist(),
+        label_areas=np.bincount(mask.ravel(), minlength=256)[: len(classes)].tolist(),
         grey_sum=int(grey.sum()),
         grey_square_sum=int((grey**2).sum()),
         digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
@@ -463,7 +463,7 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
         axis.axis('off')
         axis.set_anchor('N')  # images of different heights begin on one line
     for axis, case in zip(axes, cases):
-        _draw_case(axis, case, colours)
+        _draw_case(axis, case, report.classes, colours)
     figure.legend(
         handles=[
             Line2D([], [], color=colour, linewidth=2, label=name)
@@ -485,12 +485,14 @@ def save_contact_sheet(report: DatasetReport, path: Path, limit: int = 12) -> No
     write_figure(path, figure, dpi=140)
 
 
-def _draw_case(axis: Axes, case: CaseReport, colours: List[Colour]) -> None:
+def _draw_case(
+    axis: Axes, case: CaseReport, classes: Sequence[str], colours: List[Colour]
+) -> None:
     """One image of the contact sheet, its name below."""
     scale = min(1000 / max(case.shape), 1)
     size = tuple(max(round(length * scale), 1) for length in case.shape[::-1])
     image = cv2.resize(read_image(case.image), size, interpolation=cv2.INTER_AREA)
-    mask = read_mask(case.mask, len(colours), IGNORE_INDEX)
+    mask = read_mask(case.mask, len(classes), IGNORE_INDEX, classes=classes)
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     axis.imshow(image, cmap='gray', vmin=0, vmax=255)
     for label, colour in enumerate(colours[1:], 1):

@@ -52,22 +52,6 @@ def image_read_as(
     return f'{bits}, window 0 to the 99.9th percentile'
 
 
-def mask_read_as(stored: np.ndarray, mask_classes: Sequence[str], threshold: int) -> str:
-    """How a mask is taken, in words.
-
-    Args:
-        stored (np.ndarray): as it is stored.
-        mask_classes (Sequence[str]): the meaning of labels 0, 1, 2...
-        threshold (int): a channel of an RGB mask counts above it.
-
-    Returns:
-        str: such as ``'labels background rib thoracic lumbar'``.
-    """
-    if stored.ndim == 3 and (stored[..., :3] != stored[..., :1]).any():
-        return f'colours above {threshold}'
-    return f'labels {" ".join(mask_classes)}'
-
-
 def write_history(root: Path, rows: Iterable[Sequence[str]], settings: dict) -> None:
     """Writes the table of the cases, and the settings that they were prepared with.
 

@@ -11,19 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
-from .history import (
-    CASES,
-    SETTINGS,
-    file_digest,
-    image_read_as,
-    mask_read_as,
-    write_history,
-)
+from .annotations import Annotation, ColourMap, read_annotation
+from .history import CASES, SETTINGS, file_digest, image_read_as, write_history
 from .readers import IMAGE_SUFFIXES, decode, read_image
 from .split import (
     Changes,
@@ -34,18 +27,12 @@ from .split import (
     split_subjects,
 )
 from .subjects import listed, subjects_of
-from .vpi import VPIDataset
 
-CLASSES = VPIDataset.METAINFO['classes']
 # What the function owns in its output folder, split files last.
 ENTRIES = (
     *('dataset', 'groundtruth', CASES, SETTINGS),
     *('test.txt', 'val.txt', 'train.txt'),
 )
-# Grey levels that a channel of a pure colour may be away from 0 or 255: lossy
-# compression stays below, a colour that means something else does not.
-COLOUR_TOLERANCE = 64
-IGNORE_INDEX = 255
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ def prepare(
     out: Path,
     mask_suffix: Optional[str] = None,
     mask_classes: Optional[Sequence[str]] = None,
-    threshold: int = 127,
+    colour_map: Optional[ColourMap] = None,
     window: Optional[Tuple[float, float]] = None,
     subject_pattern: Optional[str] = None,
     one_scan_per_subject: bool = False,
@@ -102,14 +89,15 @@ def prepare(
 
     Args:
         images (Path): folder of grey images, 8 or 16 bits.
-        masks (Path): folder of masks, each of class indices or an RGB annotation.
+        masks (Path): folder of masks, each of class indices or colours.
         out (Path): folder to write to.
         mask_suffix (str, optional): a mask is called like its image's stem with this
             behind it. Default: None: the same stem, and any suffix.
         mask_classes (Sequence[str], optional): the meaning of labels 0, 1, 2... in
             the masks; a class unknown to the data set becomes ignored (255). Default:
             None: background, rib, thoracic, lumbar.
-        threshold (int): an RGB channel counts above it. Default: 127.
+        colour_map (Mapping, optional): the colours of each class in the masks, see
+            :func:`seam_seg.datasets.annotations.read_annotation`.
         window (tuple[float, float], optional): see
             :func:`seam_seg.datasets.readers.to_uint8`.
         subject_pattern (str, optional): a regular expression that is searched in the
@@ -139,7 +127,7 @@ def prepare(
     settings = dict(
         mask_suffix=mask_suffix,
         mask_classes=mask_classes,
-        threshold=threshold,
+        colour_map=colour_map,
         window=window,
         subject_pattern=subject_pattern,
         one_scan_per_subject=one_scan_per_subject,
@@ -148,7 +136,7 @@ def prepare(
         seed=seed,
         keep_split=bool(keep_split),
     )
-    _check_options(threshold, window, test_fraction, val_fraction, seed)
+    _check_options(window, test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
     sources = find_sources(images, masks, mask_suffix)
     subjects = subjects_of(
@@ -166,16 +154,17 @@ def prepare(
     if changes and keep_split is None:
         check_redraw(out, changes)
 
-    def convert(source: Source) -> Tuple[np.ndarray, np.ndarray]:
+    def convert(source: Source) -> Tuple[np.ndarray, Annotation]:
         image = read_image(source.image, window)
-        mask = read_annotation(source.mask, mask_classes, threshold)
+        annotation = read_annotation(source.mask, mask_classes, colour_map)
+        mask = annotation.labels
         if image.shape != mask.shape:
             raise InputError(
                 f'{source.mask}: the mask is {mask.shape[0]} x {mask.shape[1]} (height '
                 f'x width), but its image is {image.shape[0]} x {image.shape[1]}. '
                 'Export both at the same size.'
             )
-        return image, mask
+        return image, annotation
 
     # Twice over the files rather than all of them in memory.
     for source in progress(sources):
@@ -188,16 +177,14 @@ def prepare(
         for source in progress(sources):
             subject = subjects[source.name]
             folder = 'test' if sides[subject] == 'test' else 'train'
-            _write_case(stage, folder, source.name, *convert(source))
+            image, annotation = convert(source)
+            _write_case(stage, folder, source.name, image, annotation.labels)
             image_as = image_read_as(decode(source.image, 'image'), window)
-            mask_as = mask_read_as(
-                decode(source.mask, 'mask'), mask_classes or CLASSES, threshold
-            )
             rows.append(
                 [
                     *(source.name, subject, sides[subject]),
                     *(source.image.name, file_digest(source.image), image_as),
-                    *(source.mask.name, file_digest(source.mask), mask_as),
+                    *(source.mask.name, file_digest(source.mask), annotation.read_as),
                 ]
             )
         write_history(stage, rows, settings)
@@ -266,103 +253,7 @@ def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
     return found
 
 
-def read_annotation(
-    path: Path, mask_classes: Optional[Sequence[str]] = None, threshold: int = 127
-) -> np.ndarray:
-    """Reads a mask of class indices or an RGB annotation.
-
-    Args:
-        path (Path): the mask.
-        mask_classes (Sequence[str], optional): as in :func:`prepare`.
-        threshold (int): as in :func:`prepare`.
-
-    Returns:
-        np.ndarray: (H, W) uint8: 0 background, 1 rib, 2 thoracic, 3 lumbar, 255
-        ignored.
-
-    Raises:
-        InputError: an unknown label or colour.
-    """
-    stored = decode(path, 'mask')
-    if stored.ndim == 3 and (stored[..., :3] != stored[..., :1]).any():
-        if mask_classes is not None:
-            raise InputError(
-                f'{path}: an RGB mask, but --mask-classes says that masks '
-                'hold class indices. Leave the option out.'
-            )
-        return rgb_to_labels(stored, path, threshold)
-    # Class indices that a program saved as RGB have three equal channels.
-    labels = stored[..., 0] if stored.ndim == 3 else stored
-    names = tuple(mask_classes or CLASSES)
-    missing = sorted(set(CLASSES) - set(names))
-    if missing or len(set(names)) < len(names):
-        raise InputError(
-            f'--mask-classes {" ".join(names)}: must name each of '
-            f'{", ".join(CLASSES)} once, and others if need be.'
-        )
-    known = [*range(len(names)), IGNORE_INDEX]
-    unknown = np.setdiff1d(labels, known)
-    if unknown.size or set(np.unique(labels)) == {0, IGNORE_INDEX}:
-        wrong = ', '.join(map(str, unknown[:5])) or IGNORE_INDEX
-        raise InputError(
-            f'{path}: the mask has label {wrong}, but its labels must be 0 to '
-            f'{len(names) - 1} ({", ".join(names)}; 255 is ignored), or RGB colours. '
-            'Correct the mask, or name its classes with --mask-classes.'
-        )
-    table = np.full(256, IGNORE_INDEX, np.uint8)
-    for label, name in enumerate(names):
-        if name in CLASSES:
-            table[label] = CLASSES.index(name)
-    return table[labels.astype(np.uint8)]
-
-
-def rgb_to_labels(stored: np.ndarray, path: Path, threshold: int = 127) -> np.ndarray:
-    """Turns red, green and blue into rib, thoracic and lumbar.
-
-    Blue wins over green over red where they overlap, as in the paper's group's code.
-
-    Args:
-        stored (np.ndarray): (H, W, 3 or 4) uint8, BGR or BGRA as OpenCV decodes it;
-            transparent pixels are background.
-        path (Path): for the message.
-        threshold (int): a channel counts above it. Default: 127.
-
-    Returns:
-        np.ndarray: (H, W) uint8, labels 0 to 3.
-
-    Raises:
-        InputError: another colour fills at least 3 x 3 pixels; thinner traces are
-            what antialiasing leaves along an edge.
-    """
-    if stored.dtype != np.uint8:
-        raise InputError(
-            f'{path}: an RGB mask of type {stored.dtype}; 8 bits a '
-            'channel are expected. Export it again.'
-        )
-    colour = stored[..., :3]
-    if stored.shape[2] == 4:
-        colour = np.where(stored[..., 3:] > 127, colour, 0)
-    strange = np.minimum(colour, 255 - colour).max(axis=2) > COLOUR_TOLERANCE
-    filled = cv2.erode(
-        strange.astype(np.uint8),
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    if filled.any():
-        row, column = np.argwhere(filled)[0]
-        blue, green, red = colour[row, column]
-        raise InputError(
-            f'{path}: colour ({red}, {green}, {blue}) at row {row}, column {column}; '
-            'an annotation is red (rib), green (thoracic), blue (lumbar) or black. '
-            'Recolour it.'
-        )
-    blue, green, red = (colour[..., i] > threshold for i in range(3))
-    return np.select([blue, green, red], [3, 2, 1], 0).astype(np.uint8)
-
-
 def _check_options(
-    threshold: int,
     window: Optional[Tuple[float, float]],
     test_fraction: float,
     val_fraction: float,
@@ -371,8 +262,6 @@ def _check_options(
     """Refuses numbers that make no sense."""
     if seed < 0:
         raise InputError(f'--seed {seed}: must not be negative.')
-    if not 0 <= threshold < 255:
-        raise InputError(f'--threshold {threshold}: must be 0 to 254.')
     if window is not None and not -np.inf < window[0] < window[1] < np.inf:
         raise InputError(
             f'--window {window[0]:g} {window[1]:g}: LOW must be below '

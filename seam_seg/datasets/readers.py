@@ -2,13 +2,19 @@
 
 mmseg's loaders squeeze 16-bit images to 8 bits without a window and take RGB masks
 and unknown labels without a word; here each of these is an error that names the file.
+OpenCV reads the pixels, since Pillow has no 16-bit colours; Pillow knows what OpenCV does
+not say: how many images a file holds, the numbers behind a palette, and whether a JPEG is
+whole.
 """
 
+import io
+import warnings
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 
@@ -19,6 +25,34 @@ IMAGE_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm')
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
+# What the colours of an annotation mean (RGB).
+COLOURS = {
+    'background': (0, 0, 0),
+    'rib': (255, 0, 0),
+    'thoracic': (0, 255, 0),
+    'lumbar': (0, 0, 255),
+}
+# Side in pixels of the smallest square that is an area. What is thinner is an edge:
+# antialiasing, JPEG, or two outlines drawn over each other.
+AREA_SIDE = 5
+
+
+class StoredMask(NamedTuple):
+    """A mask file before its pixels are given a meaning.
+
+    Attributes:
+        pages (list[np.ndarray]): (H, W) or (H, W, channels) in OpenCV's order (BGR), of
+            any type; one for each image in the file.
+        numbers (np.ndarray, optional): (H, W) uint8, where the pixels are numbers of
+            entries in a palette of colours.
+        palette (np.ndarray, optional): (256, 3) uint8, RGB, the colours of the numbers.
+        lossy (bool): JPEG, which changes pixels.
+    """
+
+    pages: List[np.ndarray]
+    numbers: Optional[np.ndarray] = None
+    palette: Optional[np.ndarray] = None
+    lossy: bool = False
 
 
 def decode(path: PathLike, kind: str) -> np.ndarray:
@@ -32,8 +66,59 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
         np.ndarray: (H, W) or (H, W, channels) in OpenCV's order (BGR), of any type.
 
     Raises:
-        InputError: no such file, or it cannot be decoded.
+        InputError: no such file, damaged or truncated, or of several images.
     """
+    data = _read_bytes(path, kind)
+    array = _decode_first(path, kind, data)
+    _, count = _inspect(path, kind, data, array)
+    if count > 1:
+        raise InputError(
+            f'{path}: the file holds {count} images (pages), and all but the first would '
+            'be lost. Save each in a file of its own.'
+        )
+    return array
+
+
+def decode_mask(path: PathLike, num_classes: int) -> StoredMask:
+    """Reads a mask as it is stored, with its palette and its pages.
+
+    Args:
+        path (str | Path): any format that OpenCV reads.
+        num_classes (int): with the background. A TIFF may have a page for each class,
+            with or without the background.
+
+    Returns:
+        StoredMask: pixels, or pages.
+
+    Raises:
+        InputError: no such file, damaged or truncated, or of another number of images.
+    """
+    data = _read_bytes(path, 'mask')
+    first = _decode_first(path, 'mask', data)
+    picture, count = _inspect(path, 'mask', data, first)
+    lossy = picture.format in ('JPEG', 'MPO')
+    if count > 1:
+        if picture.format != 'TIFF' or count not in (num_classes - 1, num_classes):
+            raise InputError(
+                f'{path}: the file holds {count} images (pages). A mask has one, or is a '
+                f'TIFF with a page for each class: {num_classes - 1}, or {num_classes} '
+                'with the background. Save what is meant as a file of its own.'
+            )
+        return StoredMask(_decode_pages(path, picture, count))
+    if picture.mode != 'P':
+        return StoredMask([first], lossy=lossy)
+    numbers = _decode_pages(path, picture, 1)[0]
+    palette = np.zeros((256, 3), np.uint8)
+    entries = np.reshape(picture.getpalette() or [], (-1, 3))
+    palette[: len(entries)] = entries
+    # A palette of greys is a way to store grey levels, and compressors choose it.
+    if (palette == palette[:, :1]).all():
+        return StoredMask([palette[numbers, 0]])
+    return StoredMask([first], numbers, palette)
+
+
+def _read_bytes(path: PathLike, kind: str) -> np.ndarray:
+    """The content of a file, uint8."""
     path = Path(path)
     if not path.is_file():
         raise InputError(
@@ -41,19 +126,92 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
             'split file and the suffix.'
         )
     try:
-        data = np.fromfile(path, np.uint8)
+        return np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f'{path}: the {kind} cannot be read ({error.strerror}).')
+
+
+def _damaged(path: PathLike, kind: str, state: str = 'damaged') -> InputError:
+    return InputError(
+        f'{path}: the {kind} is {state} or not in a format that OpenCV reads. Export it '
+        'again as PNG.'
+    )
+
+
+def _decode_first(path: PathLike, kind: str, data: np.ndarray) -> np.ndarray:
+    """The pixels of the only image in a file, or of the first."""
+    if not data.size:
+        raise _damaged(path, kind, 'empty')
     try:
-        array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        array = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # as of a header that claims more pixels than OpenCV allows
         array = None
     if array is None:
-        raise InputError(
-            f'{path}: the {kind} is {"empty" if not data.size else "damaged"} or not '
-            'in a format that OpenCV reads. Export it again as PNG.'
-        )
+        raise _damaged(path, kind)
     return array
+
+
+def _inspect(
+    path: PathLike, kind: str, data: np.ndarray, array: np.ndarray
+) -> Tuple[Image.Image, int]:
+    """What OpenCV does not say of a file that it reads.
+
+    Args:
+        path (str | Path): for the message.
+        kind (str): for the message.
+        data (np.ndarray): uint8, the content of the file.
+        array (np.ndarray): what OpenCV reads.
+
+    Returns:
+        tuple[PIL.Image.Image, int]: the file as Pillow opens it, and the number of its
+        images.
+
+    Raises:
+        InputError: a truncated JPEG, whose rest OpenCV before 5 paints grey; a second
+            image that is damaged; or a file that Pillow does not open.
+    """
+    damaged = _damaged(path, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        if data[:2].tobytes() in (b'II', b'MM'):
+            # Of a TIFF that is cut off within its list of pages.
+            warnings.filterwarnings(
+                'error', 'Corrupt EXIF|Truncated File|Tag data larger'
+            )
+        try:
+            picture = Image.open(io.BytesIO(data.tobytes()))
+        except UnidentifiedImageError:
+            if array.dtype == np.uint8:
+                raise damaged
+            raise InputError(
+                f'{path}: pixels of type {array.dtype} in a form that Pillow does not '
+                f'read. Convert the {kind} to PNG.'
+            )
+        except Exception:  # Pillow raises many kinds
+            raise damaged
+        try:
+            count = getattr(picture, 'n_frames', 1)
+            if picture.format in ('JPEG', 'MPO'):
+                # All of its data at an eighth of its size, which saves time.
+                picture.draft(picture.mode, (1, 1))
+                picture.load()
+        except Exception:
+            raise damaged
+    return picture, count
+
+
+def _decode_pages(path: PathLike, picture: Image.Image, count: int) -> List[np.ndarray]:
+    """The pixels of all images in a mask file, as Pillow reads them."""
+    pages = []
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            for page in range(count):
+                picture.seek(page)
+                pages.append(np.array(picture))
+        except Exception:
+            raise _damaged(path, 'mask')
+    return pages
 
 
 def to_uint8(
@@ -131,14 +289,18 @@ def read_mask(
     num_classes: int,
     ignore_index: int = 255,
     image_shape: Optional[Tuple[int, int]] = None,
+    classes: Sequence[str] = (),
 ) -> np.ndarray:
     """Reads a mask of class indices.
 
     Args:
-        path (str | Path): a single-channel image of labels 0 to ``num_classes - 1``.
+        path (str | Path): a single-channel image of labels 0 to ``num_classes - 1``, or
+            one with a palette of colours for show; or a TIFF for :func:`merge_pages`.
         num_classes (int): the classes that a label may name.
         ignore_index (int): one more label that is allowed. Default: 255.
         image_shape (tuple[int, int], optional): (H, W) of the image it belongs to.
+        classes (Sequence[str]): their names, for the colours of a palette, and for
+            pages without the background where it is not the first. Default: unknown.
 
     Returns:
         np.ndarray: (H, W) uint8.
@@ -146,12 +308,20 @@ def read_mask(
     Raises:
         InputError: no such file, RGB, a label outside the classes, another size.
     """
-    mask = decode(path, 'mask')
+    stored = decode_mask(path, num_classes)
+    mask = stored.pages[0]
+    if len(stored.pages) > 1:
+        background = list(classes).index('background') if 'background' in classes else 0
+        mask = merge_pages(path, stored.pages, range(num_classes), background)
+    elif stored.numbers is not None and stored.palette is not None:
+        check_palette(path, stored.numbers, stored.palette, classes)
+        mask = stored.numbers
     if mask.ndim != 2:
         raise InputError(
             f'{path}: an RGB mask of {mask.shape[2]} channels, but one channel of '
             'class indices is expected. Convert it with tools/prepare_vpi.py.'
         )
+    check_lossless(path, stored)
     labels = np.unique(mask)
     # Membership, not an upper bound: TIFF masks can hold -1 or 0.5.
     wrong = labels[~np.isin(labels, [*range(num_classes), ignore_index])]
@@ -173,3 +343,118 @@ def read_mask(
             'same size.'
         )
     return mask.astype(np.uint8)
+
+
+def check_lossless(path: PathLike, stored: StoredMask) -> None:
+    """Refuses class indices in a JPEG, whose neighbours may be indices as well."""
+    if stored.lossy and stored.pages[0].any():
+        raise InputError(
+            f'{path}: class indices in a JPEG, which changes them. Export the mask '
+            'again as PNG.'
+        )
+
+
+def check_palette(
+    path: PathLike, numbers: np.ndarray, palette: np.ndarray, classes: Sequence[str]
+) -> None:
+    """Refuses a mask whose palette contradicts its numbers.
+
+    The numbers of a palette PNG are labels, and its colours are for show (PASCAL VOC).
+    But a compressor may have stored an annotation in colours so; its numbers mean
+    nothing.
+
+    Args:
+        path (str | Path): for the message.
+        numbers (np.ndarray): (H, W) uint8.
+        palette (np.ndarray): (256, 3) uint8, RGB.
+        classes (Sequence[str]): the meaning of numbers 0, 1, 2...
+
+    Raises:
+        InputError: a number has the colour of another class in :data:`COLOURS`.
+    """
+    meanings = {colour: name for name, colour in COLOURS.items() if name in classes}
+    for number in np.intersect1d(numbers, range(len(classes))).tolist():
+        name = meanings.get(tuple(palette[number].tolist()))
+        if name not in (None, classes[number]):
+            raise InputError(
+                f'{path}: number {number} of its palette would be {classes[number]}, but '
+                f'has the colour of {name}. Convert it with tools/prepare_vpi.py, and '
+                'name what is right: its numbers by --mask-classes, or its colours by '
+                '--colour-map.'
+            )
+
+
+def fills_area(mask: np.ndarray) -> np.ndarray:
+    """The centers of squares of 5 x 5 pixels (:data:`AREA_SIDE`) that a mask fills.
+
+    Args:
+        mask (np.ndarray): (H, W) bool.
+
+    Returns:
+        np.ndarray: (H, W) bool.
+    """
+    square = np.ones((AREA_SIDE, AREA_SIDE), np.uint8)
+    return cv2.erode(
+        mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0
+    ).astype(bool)
+
+
+def merge_pages(
+    path: PathLike, pages: List[np.ndarray], labels: Sequence[int], background: int
+) -> np.ndarray:
+    """Makes one mask of a page for each class.
+
+    Two pages may share an edge, which becomes the higher label. An area in two pages is
+    an error, and so is an area in none where there is a page of the background.
+
+    Args:
+        path (str | Path): for the message.
+        pages (list[np.ndarray]): each (H, W) of 0 and one other value; as many as
+            classes, or one less: without the background.
+        labels (Sequence[int]): that the classes become, in the order of the pages.
+        background (int): which of the classes is the background.
+
+    Returns:
+        np.ndarray: (H, W) uint8.
+
+    Raises:
+        InputError: the pages do not fit together.
+    """
+    indices = list(range(len(labels)))
+    if len(pages) < len(labels):
+        indices.remove(background)
+    marked = []
+    for number, page in enumerate(pages, 1):
+        if page.ndim != 2 or page.shape != pages[0].shape:
+            raise InputError(
+                f'{path}: page {number} has the shape {page.shape}, and page 1 '
+                f'{pages[0].shape}. Save all as one channel and at the same size.'
+            )
+        values = np.unique(page)
+        if len(values[values != 0]) > 1:
+            raise InputError(
+                f'{path}: page {number} has the values '
+                f'{", ".join(map(str, values[:5]))}, but a page for each class holds 0 '
+                'and one other value. Save one mask of labels, or correct the pages.'
+            )
+        marked.append(page != 0)
+    times = np.sum(marked, axis=0)
+    whole = len(pages) == len(labels)
+    for wrong, fault in (
+        (times > 1, 'in pages {}'),
+        ((times == 0) & whole, 'in no page, not even in that of the background'),
+    ):
+        places = np.argwhere(fills_area(wrong))
+        if len(places):
+            row, column = places[0]
+            both = [str(i) for i, page in enumerate(marked, 1) if page[row, column]]
+            raise InputError(
+                f'{path}: {100 * wrong.mean():.2g}% of the pixels, as row {row}, column '
+                f'{column}, are {fault.format(" and ".join(both))}. A pixel has one '
+                'class: correct the pages.'
+            )
+    merged = np.full(pages[0].shape, labels[background], np.uint8)
+    for index, page in sorted(zip(indices, marked), key=lambda pair: labels[pair[0]]):
+        if index != background:
+            merged[page] = labels[index]
+    return merged

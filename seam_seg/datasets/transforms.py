@@ -42,8 +42,9 @@ class LoadVPIAnnotations(BaseTransform):
     """Loads the mask of an image, and refuses what mmseg's loader takes silently.
 
     Adds ``gt_seg_map`` (uint8, (H, W)) to ``seg_fields``. Requires ``seg_map_path``,
-    ``ori_shape`` (load the image first), ``num_labels``, ``ignore_index`` and
-    ``label_map``, which :class:`VPIDataset` sets.
+    ``ori_shape`` (load the image first), ``num_labels``, ``ignore_index``,
+    ``label_map`` and, for masks of several pages or with a palette, ``mask_classes``,
+    which :class:`VPIDataset` sets.
     """
 
     def transform(self, results: dict) -> dict:
@@ -53,6 +54,7 @@ class LoadVPIAnnotations(BaseTransform):
             results['num_labels'],
             results['ignore_index'],
             results['ori_shape'],
+            results.get('mask_classes', ()),
         )
         if results.get('label_map'):
             table = np.arange(256, dtype=np.uint8)

@@ -370,8 +370,8 @@ class VPIDataset(BaseSegDataset):
         """Lists the images, or their patches.
 
         Returns:
-            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels`` and, with
-            patches, ``patch`` = (top, left, height, width).
+            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels``,
+            ``mask_classes`` and, with patches, ``patch`` = (top, left, height, width).
         """
         tiles: List[Optional[Tuple[int, int, int, int]]] = [None]
         if self.patches is not None:
@@ -390,6 +390,7 @@ class VPIDataset(BaseSegDataset):
             info = dict(
                 label_map=self.label_map,
                 num_labels=len(self.mask_classes),
+                mask_classes=self.mask_classes,
                 ignore_index=self.ignore_index,
                 reduce_zero_label=False,
                 seg_fields=[],

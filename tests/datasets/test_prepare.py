@@ -12,7 +12,7 @@ import pytest
 from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
-from seam_seg.datasets.prepare import ENTRIES, _move, prepare, read_annotation
+from seam_seg.datasets.prepare import ENTRIES, _move, prepare
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
 
@@ -102,7 +102,7 @@ def test_each_case_says_where_it_came_from(raw, tmp_path):
     write_image(deep, draw_case(1)[0].astype(np.uint16) * 16)
     write_image(raw / 'masks/p00_0_mask.png', draw_case(0)[1])
     out = tmp_path / 'out'
-    prepared = run(raw, out, threshold=90)
+    prepared = run(raw, out)
     rows = table(out)
     assert sorted(rows) == sorted(prepared.train + prepared.test)
     for name, row in rows.items():
@@ -116,10 +116,11 @@ def test_each_case_says_where_it_came_from(raw, tmp_path):
     assert rows['p00_0']['image_read_as'] == '8-bit, as it is'
     assert rows['p00_1']['image_read_as'] == '16-bit, window 0 to the 99.9th percentile'
     labels = 'labels background rib thoracic lumbar'
-    assert [rows[f'p00_{i}']['mask_read_as'] for i in (0, 1)] == [
-        labels,
-        'colours above 90',
-    ]
+    colours = (
+        'colours background (0, 0, 0), rib (255, 0, 0), thoracic (0, 255, 0), '
+        'lumbar (0, 0, 255)'
+    )
+    assert [rows[f'p00_{i}']['mask_read_as'] for i in (0, 1)] == [labels, colours]
     settings = json.loads((out / 'prepared.json').read_text())
     expected = dict(version=__version__, seed=0, subject_pattern='^(p[0-9]+)_')
     assert expected.items() <= settings.items()
@@ -179,60 +180,6 @@ def test_16_bit_images_are_windowed(raw, tmp_path):
     image = cv2.imread(str(tmp_path / f'out/dataset/test/{name}.png'), -1)
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, draw_case(2 * int(name[1:3]) + int(name[-1]))[0])
-
-
-def test_class_indices_in_another_order(tmp_path):
-    stored = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    stored[1, 2] = 255
-    write_image(tmp_path / 'm.png', stored)
-    order = ['background', 'lumbar', 'sacrum', 'thoracic', 'rib']
-    np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png', order), [[0, 3, 255], [2, 1, 255]]
-    )
-
-
-@pytest.mark.parametrize('channels', [1, 3])
-def test_class_indices_saved_grey_or_as_rgb(tmp_path, channels):
-    mask = draw_case(0)[1]
-    write_image(tmp_path / 'm.png', np.dstack([mask] * channels).squeeze())
-    np.testing.assert_array_equal(read_annotation(tmp_path / 'm.png'), mask)
-
-
-def test_blue_wins_over_green_over_red(tmp_path):
-    colours = [
-        (0, 0, 0),
-        RED,
-        GREEN,
-        (0, 255, 255),
-        BLUE,
-        (255, 0, 255),
-        (255, 255, 0),
-        (255, 255, 255),
-    ]
-    write_image(tmp_path / 'm.png', np.array([colours], np.uint8).repeat(9, axis=0))
-    np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png')[0], [0, 1, 2, 2, 3, 3, 3, 3]
-    )
-
-
-def test_nearly_pure_colours_and_antialiased_edges_pass(tmp_path):
-    mask = np.zeros((60, 60, 3), np.uint8)
-    cv2.circle(mask, (30, 30), 20, (10, 245, 20), -1, cv2.LINE_AA)
-    write_image(tmp_path / 'm.png', mask)
-    label = read_annotation(tmp_path / 'm.png')
-    np.testing.assert_array_equal(label, np.where(mask[..., 1] > 127, 2, 0))
-    higher = read_annotation(tmp_path / 'm.png', threshold=200)
-    assert 0 < (higher > 0).sum() < (label > 0).sum()
-
-
-def test_transparent_pixels_are_background(tmp_path):
-    mask = np.full((4, 8, 4), 255, np.uint8)
-    mask[:, :4] = (0, 0, 255, 255)
-    mask[:, 4:, 3] = 0  # white, but invisible
-    write_image(tmp_path / 'm.png', mask)
-    np.testing.assert_array_equal(
-        read_annotation(tmp_path / 'm.png')[0], [1] * 4 + [0] * 4
-    )
 
 
 def test_overwriting_replaces_the_data_set_and_nothing_else(raw, tmp_path, snapshot):
@@ -302,7 +249,7 @@ def nothing(raw):
         (remove_image, {}, 'masks without image: p01_0'),
         (same_name_twice, {}, 'p01_0.*same name'),
         (shrink_mask, {}, 'p05_1_mask.png: .*32 x 32.*64 x 32'),
-        (orange_mask, {}, r'p05_1_mask.png: colour \(0, 128, 0\)'),
+        (orange_mask, {}, r'p05_1_mask.png: the colour \(0, 128, 0\)'),
         (colour_image, {}, 'p05_1.png: a colour image'),
         (damage_image, {}, 'p05_1.png: .*damaged'),
         (unknown_label, {}, 'p05_1_mask.png: .*label 4'),
@@ -325,7 +272,6 @@ def nothing(raw):
         (nothing, dict(test_fraction=0), '--test-fraction 0'),
         (nothing, dict(val_fraction=1), '--val-fraction 1'),
         (nothing, dict(window=(9, 9)), '--window 9 9'),
-        (nothing, dict(threshold=255), '--threshold 255'),
     ],
 )
 def test_refusals_write_nothing(raw, tmp_path, snapshot, spoil, options, message):
@@ -335,13 +281,6 @@ def test_refusals_write_nothing(raw, tmp_path, snapshot, spoil, options, message
         run(raw, tmp_path / 'new/out', **options)
     assert snapshot(tmp_path) == before
     assert not (tmp_path / 'new').exists()
-
-
-@pytest.mark.parametrize('names', [['background', 'rib', 'thoracic'], ['rib'] * 4])
-def test_incomplete_mask_classes(tmp_path, names):
-    write_image(tmp_path / 'm.png', draw_case(0)[1])
-    with pytest.raises(InputError, match='--mask-classes'):
-        read_annotation(tmp_path / 'm.png', names)
 
 
 def test_an_output_folder_with_data_is_left_alone(raw, tmp_path, snapshot):

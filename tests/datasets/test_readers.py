@@ -1,8 +1,11 @@
 """Every faulty file is an error that names it; every good one reads as it is."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from seam_seg.datasets.readers import read_image, read_mask, to_uint8
 from seam_seg.errors import InputError
@@ -62,6 +65,73 @@ def test_name_that_is_not_ascii(tmp_path):
     path = tmp_path / 'Wirbelsäule 1.png'
     path.write_bytes(cv2.imencode('.png', GREY.astype(np.uint8))[1].tobytes())
     assert read_image(path).shape == (64, 32)
+
+
+def encoded(kind, count=1, **options):
+    """A file of some images, as Pillow writes it."""
+    frames = [Image.fromarray(np.roll(GREY, i, 0).astype(np.uint8)) for i in range(count)]
+    buffer = io.BytesIO()
+    more = dict(save_all=True, append_images=frames[1:]) if count > 1 else {}
+    frames[0].save(buffer, kind, **more, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('kind', ['TIFF', 'PNG'])
+@pytest.mark.parametrize('read', [read_image, lambda path: read_mask(path, 9)])
+def test_all_images_of_a_file_are_counted(tmp_path, kind, read):
+    path = tmp_path / 'scan'
+    path.write_bytes(encoded(kind, 5))
+    with pytest.raises(InputError, match='scan: the file holds 5 images'):
+        read(path)
+
+
+def thumbnail():
+    """EXIF data with a JPEG inside, which has an end of its own."""
+    return b'Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0' + encoded('JPEG')
+
+
+FILES = {
+    'JPEG': (encoded('JPEG'), b''),
+    'progressive': (encoded('JPEG', progressive=True), b''),
+    'restarts': (encoded('JPEG', restart_marker_rows=1), b''),
+    'thumbnail': (encoded('JPEG', exif=thumbnail()), b''),
+    'trailing bytes': (encoded('JPEG'), b'of a camera'),
+    'PNG': (encoded('PNG'), b''),
+    'BMP': (encoded('BMP'), b''),
+    'TIFF': (encoded('TIFF'), b''),
+    'LZW': (encoded('TIFF', compression='tiff_lzw'), b''),
+    'two pages': (encoded('TIFF', 2, compression='tiff_lzw'), b''),
+    'PGM': (encoded('PPM'), b''),
+}
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_files_that_were_cut_off(tmp_path, name):
+    content, trailer = FILES[name]
+    path = tmp_path / 'scan'
+    if name != 'two pages':
+        path.write_bytes(content + trailer)
+        assert read_image(path).shape == GREY.shape
+    # With restarts, all pixels can be there where only the end marker (2 bytes) is not.
+    least = 3 if name == 'restarts' else 1
+    for cut in {*range(least, 40), *range(40, len(content), 97)}:
+        path.write_bytes(content[:-cut])
+        with pytest.raises(InputError):
+            read_image(path)
+
+
+@pytest.mark.parametrize('name', ['JPEG', 'progressive', 'thumbnail', 'restarts'])
+def test_a_cut_jpeg_is_refused_by_any_opencv(tmp_path, monkeypatch, name):
+    """Before version 5 it warns, and fills the picture up."""
+    monkeypatch.setattr(cv2, 'imdecode', lambda *args: GREY.astype(np.uint8))
+    path = tmp_path / 'scan.jpg'
+    content = FILES[name][0]
+    path.write_bytes(content)
+    assert read_image(path).shape == GREY.shape
+    for cut in (3, 20, 200, 500, len(content) // 2):
+        path.write_bytes(content[:-cut])
+        with pytest.raises(InputError, match='scan.jpg: the image is damaged'):
+            read_image(path)
 
 
 def truncated(path):
@@ -154,3 +224,120 @@ def test_mask_of_another_size_than_its_image(tmp_path):
 def test_missing_mask(tmp_path):
     with pytest.raises(InputError, match='case_7.png: no such mask'):
         read_mask(tmp_path / 'case_7.png', 4)
+
+
+def blocks(shape=(60, 40)):
+    """A mask with a block of each bone, which touch."""
+    mask = np.zeros(shape, np.uint8)
+    for label in (1, 2, 3):
+        mask[15 * label - 10 : 15 * label + 5, 8:-8] = label
+    return mask
+
+
+def save_pages(path, *pages):
+    """A TIFF with these pages."""
+    frames = [Image.fromarray(np.asarray(page)) for page in pages]
+    frames[0].save(path, 'TIFF', save_all=True, append_images=frames[1:])
+    return path
+
+
+@pytest.mark.parametrize('first', [0, 1])
+@pytest.mark.parametrize('value', [1, 255, True])
+def test_a_page_for_each_class(tmp_path, first, value):
+    mask = blocks()
+    pages = [
+        (mask == i).astype(type(value) if value is True else np.uint8) * value
+        for i in range(first, 4)
+    ]
+    path = save_pages(tmp_path / 'm.tif', *pages)
+    np.testing.assert_array_equal(read_mask(path, 4, image_shape=mask.shape), mask)
+    with pytest.raises(InputError, match='m.tif: .*60 x 40.*9 x 9'):
+        read_mask(path, 4, image_shape=(9, 9))
+
+
+def test_pages_without_the_background_wherever_it_is(tmp_path):
+    path = save_pages(
+        tmp_path / 'm.tif', *[(blocks() == i) * np.uint8(1) for i in (1, 2, 3)]
+    )
+    names = ['rib', 'background', 'thoracic', 'lumbar']
+    np.testing.assert_array_equal(
+        read_mask(path, 4, classes=names), np.array([1, 0, 2, 3])[blocks()]
+    )
+
+
+def test_pages_may_share_an_edge(tmp_path):
+    pages = [(blocks() == i) * np.uint8(1) for i in (1, 2, 3)]
+    shared = pages[0].copy()
+    shared[20:23, 8:-8] = 1  # the first rows of thoracic
+    path = save_pages(tmp_path / 'm.tif', shared, *pages[1:])
+    np.testing.assert_array_equal(read_mask(path, 4), blocks())
+
+
+def edited(number, edit, first=1):
+    """Pages of which one is changed."""
+    pages = [(blocks() == i) * np.uint8(1) for i in range(first, 4)]
+    pages[number - 1] = edit(pages[number - 1])
+    return pages
+
+
+@pytest.mark.parametrize(
+    'pages, message',
+    [
+        (
+            edited(1, lambda page: page | 1),
+            r'[0-9]+% of the pixels, as row \d+, column '
+            r'\d+, are in pages 1 and 2',
+        ),
+        (edited(2, lambda page: 0 * page, first=0), 'in no page'),
+        (edited(3, lambda page: page[:-1]), r'page 3 has the shape \(59, 40\)'),
+        (edited(2, lambda page: np.dstack([page] * 3)), r'page 2 has .*\(60, 40, 3\)'),
+        (edited(2, lambda page: page + 1), 'page 2 has the values 1, 2'),
+        (edited(2, lambda page: page)[:2], 'm.tif: the file holds 2 images.* 3, or 4'),
+    ],
+)
+def test_pages_that_do_not_fit(tmp_path, pages, message):
+    path = save_pages(tmp_path / 'm.tif', *pages)
+    with pytest.raises(InputError, match=message):
+        read_mask(path, 4)
+
+
+def save_palette(path, numbers, palette):
+    """Numbers of a palette, in a format that has some."""
+    picture = Image.fromarray(numbers)
+    picture.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
+    picture.save(path)
+    return path
+
+
+@pytest.mark.parametrize('suffix', ['png', 'bmp', 'tif'])
+def test_the_numbers_behind_a_palette_are_labels(tmp_path, suffix):
+    palette = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
+    path = save_palette(tmp_path / f'm.{suffix}', blocks(), palette)
+    np.testing.assert_array_equal(read_mask(path, 4), blocks())
+    with pytest.raises(InputError, match='label 2, 3'):
+        read_mask(path, 2)
+
+
+def test_a_palette_of_greys_is_grey_levels(tmp_path):
+    # As compressors store few grey levels, in any order.
+    path = save_palette(tmp_path / 'm.png', blocks(), [(i, i, i) for i in (0, 3, 1, 2)])
+    np.testing.assert_array_equal(read_mask(path, 4), np.array([0, 3, 1, 2])[blocks()])
+
+
+def test_a_palette_that_contradicts_the_classes(tmp_path):
+    palette = [(0, 0, 0), (0, 0, 255), (255, 0, 0), (0, 255, 0)]
+    path = save_palette(tmp_path / 'm.png', blocks(), palette)
+    own = ['background', 'lumbar', 'rib', 'thoracic']
+    np.testing.assert_array_equal(read_mask(path, 4, classes=own), blocks())
+    with pytest.raises(InputError, match='m.png: number 1 .* rib, but has the colour of'):
+        read_mask(path, 4, classes=['background', 'rib', 'thoracic', 'lumbar'])
+
+
+def test_class_indices_do_not_survive_jpeg(tmp_path):
+    with pytest.raises(InputError, match='m.jpg: class indices in a JPEG'):
+        read_mask(save(tmp_path / 'm.jpg', 40 * blocks()), 200)
+
+
+def test_pixels_whose_pages_nobody_counts(tmp_path):
+    with pytest.raises(InputError, match='m.tif: pixels of type float64'):
+        read_mask(save(tmp_path / 'm.tif', blocks().astype(np.float64)), 4)
