@@ -14,8 +14,16 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..config_lookup import config_path, get_config
-from ..engine import build_runner, check_config, last_checkpoint, unwrapped
-from ..errors import InputError
+from ..engine import (
+    as_screen,
+    build_runner,
+    check_config,
+    last_checkpoint,
+    shown,
+    unlogged,
+    unwrapped,
+)
+from ..errors import InputError, Interrupted
 from .inference import load_weights
 
 # Beside those of mmengine's runner, whatever config it is.
@@ -221,13 +229,18 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     Raises:
         InputError: bad data, a config that cannot be built, a checkpoint that cannot be
             read, or pretrained weights that cannot be fetched.
+        Interrupted: by Ctrl-C.
     """
+    runner = None
     cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     try:
         with named(cfg.work_dir):
-            check_config(cfg, ('train', 'val'))
+            with unlogged():
+                check_config(cfg, ('train', 'val'))
             runner = build_runner(cfg)
             runner.train()
+    except KeyboardInterrupt:
+        raise Interrupted(_saved(cfg, runner)) from None
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
         if isinstance(error, ModuleNotFoundError) and error.name != 'torchvision':
@@ -244,6 +257,17 @@ def train(cfg: Config, trust: bool = False) -> Runner:
             )
         ) from error
     return runner
+
+
+def _saved(cfg: Config, runner: Optional[Runner]) -> Optional[Path]:
+    """The checkpoint that a training would go on from, None before it has one.
+
+    Not one that an earlier training left in the work dir.
+    """
+    if cfg.get('resume'):
+        return last_checkpoint(cfg.work_dir)
+    last = runner and runner.message_hub.runtime_info.get('last_ckpt')
+    return Path(last) if last and Path(last).is_file() else None
 
 
 def test(
@@ -301,7 +325,15 @@ def test(
     cfg.load_from, cfg.resume = None, False
     cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     with named(cfg.work_dir):
-        check_config(cfg, ('test',))
+        with unlogged():
+            check_config(cfg, ('test',))
         runner = build_runner(cfg)
         load_weights(unwrapped(runner.model), checkpoint, cfg.trust_checkpoint)
-        return runner.test()
+        scores = runner.test()
+        written: list = [('scores', Path(cfg.work_dir) / 'test')] if metrics else []
+        written += [('labels', out)] if out else []
+        written += [('overlays', show_dir)] if show_dir else []
+        if written:
+            lines = [(name, shown(path)) for name, path in written]
+            runner.logger.info(as_screen('Written', lines))
+        return scores

@@ -8,6 +8,7 @@ from .checkpoint import (
     unwrapped,
 )
 from .config_check import build_runner, check_config
+from .console import as_screen, shown, tool_command, unlogged
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
@@ -19,10 +20,14 @@ __all__ = [
     'SafeCheckpointHook',
     'SafeRunner',
     'StyleImagesHook',
+    'as_screen',
     'build_runner',
     'check_config',
     'check_weights',
     'last_checkpoint',
     'read_checkpoint',
+    'shown',
+    'tool_command',
+    'unlogged',
     'unwrapped',
 ]

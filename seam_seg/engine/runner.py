@@ -1,12 +1,16 @@
 """A runner whose checkpoints run no code."""
 
+import contextlib
+import io
 from typing import Any
 
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..config_lookup import building
+from .console import ConsoleHook, clear_console
 from .reading import guarded
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
@@ -56,7 +60,20 @@ class SafeRunner(Runner):
     So with ``load_from``, in a resume, and with local files and http(s) addresses in any
     ``init_cfg``. ``trust_checkpoint=True`` in the config switches that off. A config
     names it as ``runner_type``.
+
+    The console shows what matters, see :class:`ConsoleHook`; the log file holds all.
     """
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Builds the logger, before it is told the environment and the config."""
+        logger = super().build_logger(*args, **kwargs)
+        clear_console(logger)
+        return logger
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Registers the hooks of the config, and the one for the console."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(ConsoleHook())
 
     def build_model(self, model: Any) -> nn.Module:
         """Builds the model, whose ``init_cfg`` may name files."""
@@ -86,6 +103,7 @@ class SafeRunner(Runner):
             InputError: see ``read_checkpoint``.
         """
         trusted = self.cfg.get('trust_checkpoint', False)
-        return super().load_checkpoint(
-            filename if trusted else guarded(filename), *args, **kwargs
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the address
+            return super().load_checkpoint(
+                filename if trusted else guarded(filename), *args, **kwargs
+            )
