@@ -1,9 +1,10 @@
 """Where the configs are, in a clone as in an installed wheel, and whose an error is."""
 
 import contextlib
+import difflib
 import sys
 from pathlib import Path
-from typing import Iterator, Tuple, Type
+from typing import Iterator, Sequence, Tuple, Type
 
 from mmengine.config import Config
 
@@ -50,10 +51,31 @@ def config_path(name: str) -> Path:
     for leaf, path in leaves.items():
         if key in (leaf, path.stem, f'configs/{leaf}'):
             return path
+    is_path = name.endswith('.py') or '/' in name
     raise InputError(
-        f'config {name}: neither a file nor the name of a config of seam_seg. '
-        f'The names are: {", ".join(leaves)}'
+        f'config {name}: '
+        + ('no such file.' if is_path else 'no config of seam_seg has that name.')
+        + _closest(Path(key).name, [path.stem for path in leaves.values()])
+        + f' Those of seam_seg are in the folders of {root}.'
     )
+
+
+def _closest(name: str, leaves: Sequence[str]) -> str:
+    """Says which names, at most five, are most like one that there is not.
+
+    Also by what comes before the batch size, such as seam_r50, or by a part.
+    """
+    heads = [leaf.split('_1xb')[0] for leaf in leaves]
+    close = difflib.get_close_matches(name, {*leaves, *heads}, n=5)
+    found = [
+        leaf
+        for word in close
+        for leaf, head in zip(leaves, heads)
+        if word in (leaf, head)
+    ]
+    found += [leaf for leaf in leaves if name in leaf]
+    names = list(dict.fromkeys(found))[:5]
+    return f' The closest: {", ".join(names)}.' if names else ''
 
 
 def get_config(name: str) -> Config:

@@ -50,8 +50,10 @@ def check_stack() -> None:
             '    pip install opencv-python'
         ) from error
     # mmcv warns that it has no compiled operations, and mmseg prints that it has no OneDL
-    # platform, at every start; the package uses neither.
+    # platform, at every start; the package uses neither. torch warns of checkpoints that
+    # it then reads, or refuses with an error.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
+    warnings.filterwarnings('ignore', message='Detected pickle protocol')
     for name, (lowest, limit) in SUPPORTED.items():
         try:
             with contextlib.redirect_stdout(io.StringIO()):

@@ -201,12 +201,35 @@ def test_names(form, tmp_path, monkeypatch):
 
 
 def test_unknown_or_broken(tmp_path):
-    with pytest.raises(InputError, match='no-such.*seam_r50-fpn'):
+    with pytest.raises(InputError, match='config no-such: no config.*configs'):
         get_config('no-such')
     broken = tmp_path / 'broken.py'
     broken.write_text('model = dict(\n')
     with pytest.raises(InputError, match='broken.py'):
         get_config(str(broken))
+
+
+@pytest.mark.parametrize(
+    'name,first',
+    [
+        ('seam_r50', 'seam_r50-fpn_1xb12-80k_vpi-512x256'),
+        ('seam-keymas_r50', 'seam-keymass_r50-fpn_1xb12-80k_vpi-512x256'),
+        ('swin', 'seam-keymass_swin-t-fpn_1xb12-80k_vpi-512x256-val'),
+        ('unet_s5-d16_1xb12-80k_vpi', 'unet_s5-d16_1xb12-80k_vpi-512x256'),
+        (
+            'configs/fpn/fpn_r18_1xb8-600_phantom-128x256.py',
+            'fpn_r18_1xb8-600_phantom-256x128',
+        ),
+    ],
+)
+def test_a_wrong_name_lists_the_closest(name, first):
+    """In one line, and not all of them."""
+    with pytest.raises(InputError) as error:
+        config_path(name)
+    message = str(error.value)
+    named = [path.stem for path in LEAVES if re.search(rf'{path.stem}[,.]', message)]
+    assert f'The closest: {first}' in message and 1 <= len(named) <= 5
+    assert ('no such file' in message) == name.endswith('.py') and '\n' not in message
 
 
 def test_modules_beside_a_config(tmp_path, monkeypatch):

@@ -1,8 +1,14 @@
 """Trains, is interrupted, resumes, tests and predicts through the real tools."""
 
+import contextlib
 import csv
+import io
+import itertools
 import json
 import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,16 +63,96 @@ def trained(tool, phantom, tmp_path_factory):
         "custom_hooks = [dict(type='InterruptHook')]\n"
     )
     common = ['--data-root', str(phantom), '--work-dir', str(work_dir)]
-    assert tool('train')([str(config), *common, '--cfg-options', *TINY]) == 130
+    words = [str(config), *common, '--cfg-options', *TINY]
+    shown, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+        assert tool('train')(words) == 130
+    (folder / 'first.txt').write_text(shown.getvalue())
+    _, command = said.getvalue().splitlines()
+    assert shlex.split(command)[2:] == [*words, '--resume']
     assert not (work_dir / 'iter_4.pth').exists()
     assert (work_dir / 'last_checkpoint').read_text().endswith('iter_2.pth')
-    assert (
-        tool('train')(
-            [DEMO, *common, '--resume', '--tensorboard', '--cfg-options', *TINY]
-        )
-        == 0
-    )
+    words = [DEMO, *common, '--resume', '--tensorboard', '--cfg-options', *TINY]
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert tool('train')(words) == 0
+    (folder / 'resumed.txt').write_text(shown.getvalue())
     return work_dir
+
+
+def screen(text, title):
+    """The named lines below a title."""
+    lines = text.split(f'{title}\n', 1)[1].splitlines()
+    own = itertools.takewhile(lambda line: line.startswith('  '), lines)
+    named = (line.strip().split('  ', 1) for line in own)
+    return {name: said.strip() for name, said in named}
+
+
+def test_one_screen_at_the_start(trained, phantom):
+    """What matters; environment, config and hooks are in the log file, as ever."""
+    first, resumed = (
+        (trained.parent / f'{name}.txt').read_text() for name in ('first', 'resumed')
+    )
+    assert len(first.split('Iter(train)')[0].splitlines()) <= 25
+    assert screen(first, 'Training')['start'] == 'random weights'
+    lines = screen(resumed, 'Training')
+    assert lines['config'] == DEMO and lines['data'] == str(phantom)
+    assert lines['training'].startswith('4 cases, ') and lines['validation'] == '1 case'
+    assert lines['classes'] == 'background, rib, thoracic, lumbar'
+    assert lines['length'].startswith('4 iterations of 2 samples')
+    assert lines['optimizer'] == 'Adam, learning rate 0.002'
+    assert lines['start'] == f'iteration 2, {trained / "iter_2.pth"}'
+    assert lines['device'].startswith('CPU') and lines['work dir'] == str(trained)
+    logs = sorted(trained.glob('*/*.log'))
+    assert len(logs) >= 2
+    for text, log in zip((first, resumed), logs):
+        assert 'WARNING' not in text and 'Loads checkpoint' not in text
+        assert 'eta: ' in text.split('Iter(train)')[1]
+        for part in ('System environment:', 'Config:\n', 'Hooks will be executed'):
+            assert part not in text and part in log.read_text()
+        assert screen(log.read_text(), 'Training') == screen(text, 'Training')
+
+
+def test_the_end_says_how_to_test(trained, tool):
+    """A line to be copied, with the options of the training."""
+    lines = screen((trained.parent / 'resumed.txt').read_text(), 'Trained')
+    (best,) = trained.glob('best_*.pth')
+    assert re.search(rf'{best} \(\S+ [\d.]+ at iteration [24]\)', lines['best'])
+    assert lines['last'] == str(trained / 'iter_4.pth')
+    python, name, *words = shlex.split(lines['to test'])
+    assert python == 'python' and name.endswith('tools/test.py')
+    assert words[-1] == str(best)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert tool('test')(words) == 0
+    assert len(shown.getvalue().splitlines()) <= 25
+    assert screen(shown.getvalue(), 'Written') == dict(scores=str(trained / 'test'))
+    assert 'WARNING' not in shown.getvalue()
+
+
+def test_ctrl_c(phantom, tmp_path):
+    """Of a terminal, which sends it to the workers as well: two lines, no traceback."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            str(project_root() / 'tools/train.py'),
+            *(DEMO, '--data-root', str(phantom), '--work-dir', str(tmp_path)),
+            '--cfg-options',
+            *('train_dataloader.batch_size=2', 'default_hooks.checkpoint.interval=1'),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert any('Saving checkpoint at 2' in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    first, command = said.splitlines()
+    assert re.search(r'--resume goes on from .*iter_\d+\.pth', first)
+    assert command.endswith('--resume')
 
 
 def test_resumes_from_the_last_checkpoint(trained):

@@ -6,6 +6,7 @@ import sys
 import types
 
 import pytest
+import torch
 
 from seam_seg import stack
 from seam_seg.config_lookup import project_root
@@ -26,6 +27,13 @@ def fake_import(monkeypatch, **results):
 
 def test_tested_stack_passes():
     stack.check_stack()
+
+
+def test_torch_is_silent_on_pickles(tmp_path, recwarn):
+    stack.check_stack()
+    torch.save(dict(a=torch.zeros(1)), tmp_path / 'a.pth', pickle_protocol=3)
+    assert torch.load(tmp_path / 'a.pth', weights_only=True)['a'] == 0
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize('name', ['mmengine', 'mmcv', 'mmseg'])

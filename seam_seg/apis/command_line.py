@@ -1,16 +1,22 @@
 """What the tools share: their options, and how they answer bad input."""
 
+import _thread
 import argparse
 import ast
 import functools
 import logging
+import os
+import signal
 import sys
+import threading
 from typing import Any, Iterator, Optional, Protocol, Sequence
 
 from mmengine.config import DictAction
+from mmengine.dist import get_world_size
 from mmengine.utils import track_iter_progress
 
-from ..errors import InputError
+from ..engine import shown, tool_command
+from ..errors import InputError, Interrupted
 
 
 class Main(Protocol):
@@ -148,6 +154,49 @@ def error_text(error: Exception) -> str:
     return str(error).rsplit('InputError: ', 1)[-1].strip()
 
 
+def _hear_interruptions() -> None:
+    """Has Ctrl-C, which the terminal sends to all processes, reach this one, and always.
+
+    The workers of a data loader would print tracebacks of their own; they end with this
+    process. And Python drops what is raised in a callback, as while it starts a worker.
+    """
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(
+            after_in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+        )
+    report = sys.unraisablehook
+
+    def say_again(dropped: Any) -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            threading.Timer(0.1, _thread.interrupt_main).start()
+        else:
+            report(dropped)
+
+    sys.unraisablehook = say_again
+
+
+def way_on(stop: KeyboardInterrupt, argv: Optional[Sequence[str]]) -> str:
+    """What to do after an interruption, to follow the word.
+
+    Args:
+        stop (KeyboardInterrupt): what was raised.
+        argv (Sequence[str], optional): of the tool. Default: None, those of the process.
+
+    Returns:
+        str: of a training, whether and how it goes on; else nothing.
+    """
+    if not isinstance(stop, Interrupted):
+        return ''
+    if stop.checkpoint is None:
+        return ': nothing was saved yet'
+    text = f': --resume goes on from {shown(stop.checkpoint)}'
+    if get_world_size() > 1:
+        return text
+    words = [*(sys.argv[1:] if argv is None else argv)]
+    words += [] if '--resume' in words else ['--resume']
+    return f'{text}\n    {tool_command("train", *words)}'
+
+
 def report_errors(main: Main) -> Main:
     """Makes a tool's ``main(argv)`` print bad input as one line and return 2.
 
@@ -164,6 +213,8 @@ def report_errors(main: Main) -> Main:
     def wrapper(argv: Optional[Sequence[str]] = None) -> int:
         # A log that cannot be written, as on a full disk, is not worth a traceback.
         logging.raiseExceptions = False
+        if argv is None:  # a process of its own
+            _hear_interruptions()
         try:
             return main(argv)
         except InputError as error:
@@ -174,8 +225,12 @@ def report_errors(main: Main) -> Main:
                 if error.filename is None
                 else f'{error.filename}: {error.strerror}.'
             )
-        except KeyboardInterrupt:
-            print('interrupted', file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            if argv is None:
+                # A second one ends it at once; what is half built has nothing to say.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                sys.unraisablehook = lambda dropped: None
+            print(f'interrupted{way_on(stop, argv)}', file=sys.stderr)
             return 130
         print(f'error: {message}', file=sys.stderr)
         return 2

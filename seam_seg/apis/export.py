@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import statistics
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import List, Sequence, Union
@@ -153,8 +154,10 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
         2: torch.export.Dim('height', min=64, max=2**14),
         3: torch.export.Dim('width', min=64, max=2**14),
     }
-    # It warns of every torchvision operator that it could not register.
+    # It warns of every torchvision operator that it could not register, and of what it
+    # calls itself.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    warnings.filterwarnings('ignore', r'`isinstance\(treespec, LeafSpec\)`')
     try:
         program = torch.onnx.export(
             Exportable(model, output).eval(),

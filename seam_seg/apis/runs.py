@@ -16,16 +16,20 @@ from mmengine.runner import Runner
 from ..config_lookup import get_config, project_root
 from ..engine import (
     any_checkpoint,
+    as_screen,
     build_runner,
     check_config,
     check_unused,
     check_weights,
     config_name,
+    last_checkpoint,
     own_config,
     read_checkpoint,
+    shown,
+    unlogged,
     unwrapped,
 )
-from ..errors import InputError
+from ..errors import InputError, Interrupted
 from .inference import check_config_of
 
 # Beside those of mmengine's runner, whatever config it is.
@@ -268,16 +272,21 @@ def train(cfg: Config, trust: bool = False) -> Runner:
         InputError: a work dir with the checkpoints of another training, bad data, a
             config that cannot be built, a checkpoint that cannot be read, or pretrained
             weights that cannot be fetched.
+        Interrupted: by Ctrl-C.
     """
+    runner = None
     cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
     try:
         with named(cfg.work_dir):
             # The runner asks again, but it writes to the folder as soon as it is built.
             if not cfg.get('resume', False):
                 check_unused(cfg.work_dir)
-            check_config(cfg, ('train', 'val'))
+            with unlogged():
+                check_config(cfg, ('train', 'val'))
             runner = build_runner(cfg)
             runner.train()
+    except KeyboardInterrupt:
+        raise Interrupted(_saved(cfg, runner)) from None
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
         if isinstance(error, ModuleNotFoundError) and error.name != 'torchvision':
@@ -294,6 +303,17 @@ def train(cfg: Config, trust: bool = False) -> Runner:
             )
         ) from error
     return runner
+
+
+def _saved(cfg: Config, runner: Optional[Runner]) -> Optional[Path]:
+    """The checkpoint that a training would go on from, None before it has one.
+
+    Not one that an earlier training left in the work dir.
+    """
+    if cfg.get('resume'):
+        return last_checkpoint(cfg.work_dir)
+    last = runner and runner.message_hub.runtime_info.get('last_ckpt')
+    return Path(last) if last and Path(last).is_file() else None
 
 
 def test(
@@ -355,9 +375,17 @@ def test(
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     cfg.load_from, cfg.resume = None, False
     with named(cfg.work_dir):
-        check_config(cfg, ('test',))
+        with unlogged():
+            check_config(cfg, ('test',))
         runner = build_runner(cfg)
         model = unwrapped(runner.model)
         model.load_state_dict(check_weights(model, content, checkpoint), strict=False)
         del content  # the optimizer's state is twice as large as the weights
-        return runner.test()
+        scores = runner.test()
+        written: list = [('scores', Path(cfg.work_dir) / 'test')] if metrics else []
+        written += [('labels', out)] if out else []
+        written += [('overlays', show_dir)] if show_dir else []
+        if written:
+            lines = [(name, shown(path)) for name, path in written]
+            runner.logger.info(as_screen('Written', lines))
+        return scores

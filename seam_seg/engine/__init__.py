@@ -4,6 +4,7 @@ from .agreement import differences
 from .carried_config import carried_config, carry, config_name, own_config
 from .checkpoint import IterationSeedHook, SafeCheckpointHook, check_weights, unwrapped
 from .config_check import build_runner, check_config
+from .console import as_screen, shown, tool_command, unlogged
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
@@ -17,6 +18,7 @@ __all__ = [
     'SafeRunner',
     'StyleImagesHook',
     'any_checkpoint',
+    'as_screen',
     'build_runner',
     'carried_config',
     'carry',
@@ -28,5 +30,8 @@ __all__ = [
     'last_checkpoint',
     'own_config',
     'read_checkpoint',
+    'shown',
+    'tool_command',
+    'unlogged',
     'unwrapped',
 ]

@@ -1,8 +1,11 @@
 """A runner whose checkpoints run no code, and that replaces no other training."""
 
+import contextlib
+import io
 from typing import Any, List, Optional, Tuple
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 from torch import nn
@@ -10,6 +13,7 @@ from torch import nn
 from ..config_lookup import building, import_package
 from ..datasets.vpi import NoValidationCasesError
 from ..errors import InputError
+from .console import ConsoleHook, clear_console
 from .reading import guarded, plain, read_checkpoint
 from .work_dir import agreed, check_unused, last_checkpoint
 
@@ -63,7 +67,8 @@ class SafeRunner(Runner):
 
     A training starts in a work dir without checkpoints; with ``resume``, it goes on from
     the last one there. Where the data set has no validation cases, it goes without
-    validation.
+    validation. The console shows what matters, see :class:`ConsoleHook`; the log file
+    holds all.
     """
 
     _resume: bool
@@ -74,6 +79,17 @@ class SafeRunner(Runner):
         cfg = cfg.copy()
         import_package(cfg)
         return super().from_cfg(cfg)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Builds the logger, before it is told the environment and the config."""
+        logger = super().build_logger(*args, **kwargs)
+        clear_console(logger)
+        return logger
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Registers the hooks of the config, and the one for the console."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(ConsoleHook())
 
     def build_model(self, model: Any) -> nn.Module:
         """Builds the model, whose ``init_cfg`` may name files."""
@@ -186,6 +202,7 @@ class SafeRunner(Runner):
             InputError: see ``read_checkpoint``.
         """
         trusted = self.cfg.get('trust_checkpoint', False)
-        return super().load_checkpoint(
-            filename if trusted else guarded(filename), *args, **kwargs
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the address
+            return super().load_checkpoint(
+                filename if trusted else guarded(filename), *args, **kwargs
+            )

@@ -1,6 +1,7 @@
 """ONNX: the exported network, its labels, and prediction without PyTorch's network."""
 
 import json
+import warnings
 
 import cv2
 import numpy as np
@@ -27,7 +28,9 @@ def exported(tmp_path_factory):
     """The ready model and its file: the network that users export first."""
     model = init_model(device='cpu')
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
-    export_onnx(model, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')  # nobody who exports can act on torch's
+        export_onnx(model, path)
     return model, path
 
 

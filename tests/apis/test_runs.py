@@ -1,5 +1,6 @@
 """Options of the tools, and how bad ones are refused."""
 
+import shlex
 from urllib.error import URLError
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from seam_seg.apis import command_line, load_config
 from seam_seg.apis.runs import launched, set_amp
-from seam_seg.errors import InputError
+from seam_seg.errors import InputError, Interrupted
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 ABS = [dict(type='A'), dict(type='B', x=['a', 'b'])]
@@ -50,7 +51,7 @@ def test_options_on_this_machine(monkeypatch):
 @pytest.mark.parametrize(
     'name,argv,words',
     [
-        ('train', ['no-such-config'], ['no-such-config', 'neither']),
+        ('train', ['no-such-config'], ['no-such-config', 'no config']),
         ('train', [DEMO, '--data-root', 'nowhere'], ['--data-root nowhere']),
         ('train', [DEMO, '--amp'], ['--amp', 'CUDA']),
         ('train', [DEMO, '--work-dir', 'w', '--data-root', '.'], ['train.txt']),
@@ -185,6 +186,26 @@ def test_evaluators_on_the_command_line():
     ]
 
 
+@pytest.mark.parametrize('argv', [['a b.py'], ['a b.py', '--resume']])
+def test_an_interrupted_training_says_how_it_goes_on(argv, tmp_path, capsys):
+    """In two lines, of which the second can be copied."""
+
+    def stopped(checkpoint):
+        def main(argv=None):
+            raise Interrupted(checkpoint)
+
+        assert command_line.report_errors(main)(argv) == 130
+        return capsys.readouterr().err.splitlines()
+
+    said, command = stopped(tmp_path / 'iter_5.pth')
+    assert '--resume' in said and said.endswith('iter_5.pth')
+    python, tool, *words = shlex.split(command)
+    assert python == 'python' and tool.endswith('tools/train.py')
+    assert words == ['a b.py', '--resume']
+    (said,) = stopped(None)
+    assert 'nothing was saved' in said and '--resume' not in said
+
+
 def test_report_errors(capsys):
     def fail(error):
         def main(argv=None):
@@ -201,5 +222,6 @@ def test_report_errors(capsys):
     assert fail(PermissionError(13, 'Permission denied', 'out/x')) == 2
     assert capsys.readouterr().err == 'error: out/x: Permission denied.\n'
     assert fail(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == 'interrupted\n'
     with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
         fail(ZeroDivisionError())

@@ -4,6 +4,7 @@ Shahin, Amer, Elattar, "Deep Convolutional Encoder-Decoders with Aggregated
 Multi-Resolution Skip Connections for Skin Lesion Segmentation", ISBI 2019.
 """
 
+import warnings
 from typing import List, Optional, Sequence
 
 import torch
@@ -128,14 +129,17 @@ class PPMU(BaseModule):
         width = in_channels
         for stage in STAGES:
             for factor in stage:
-                plain = ConvModule(
-                    width,
-                    factor * base_channels,
-                    3,
-                    padding=1,
-                    bias=True,
-                    norm_cfg=norm_cfg,
-                )
+                with warnings.catch_warnings():
+                    # It has a bias in vgg11_bn, whose weights are to fit.
+                    warnings.filterwarnings('ignore', 'Unnecessary conv bias')
+                    plain = ConvModule(
+                        width,
+                        factor * base_channels,
+                        3,
+                        padding=1,
+                        bias=True,
+                        norm_cfg=norm_cfg,
+                    )
                 layers += [plain.conv, plain.norm, plain.activate]
                 width = factor * base_channels
             skips.append(width)
