@@ -21,7 +21,7 @@ from ..engine import (
     check_config,
     check_unused,
     check_weights,
-    config_name,
+    default_work_dir,
     last_checkpoint,
     own_config,
     read_checkpoint,
@@ -127,9 +127,7 @@ def _adapt(
         for loader in LOADERS:
             if cfg.get(loader):
                 cfg[loader].dataset.data_root = str(root.resolve())
-    cfg.work_dir = str(
-        work_dir or cfg.get('work_dir') or Path('work_dirs') / config_name(cfg)
-    )
+    cfg.work_dir = str(work_dir or cfg.get('work_dir') or default_work_dir(cfg))
     return cfg
 
 

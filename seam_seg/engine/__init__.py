@@ -8,7 +8,7 @@ from .console import as_screen, shown, tool_command, unlogged
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
-from .work_dir import any_checkpoint, check_unused, last_checkpoint
+from .work_dir import any_checkpoint, check_unused, default_work_dir, last_checkpoint
 
 __all__ = [
     'IterationSeedHook',
@@ -26,6 +26,7 @@ __all__ = [
     'check_unused',
     'check_weights',
     'config_name',
+    'default_work_dir',
     'differences',
     'last_checkpoint',
     'own_config',

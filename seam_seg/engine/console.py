@@ -17,6 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..config_lookup import PACKAGE, project_root
 from .reading import plain
+from .work_dir import default_work_dir
 
 # The environment, the config and the order of the hooks: hundreds of lines.
 RUNNER_FILE = Runner.__init__.__code__.co_filename
@@ -102,12 +103,15 @@ def command_to_test(runner: Runner, checkpoint: str) -> str:
     Returns:
         str: see :func:`tool_command`.
     """
+    words = [shown(checkpoint)]
+    if Path(runner.work_dir).absolute() != default_work_dir(runner.cfg).absolute():
+        words += ['--work-dir', shown(runner.work_dir)]
     imports = (runner.cfg.get('custom_imports') or {}).get('imports') or []
     if imports in ([PACKAGE.name], PACKAGE.name, []):
-        return tool_command('test', shown(checkpoint))
+        return tool_command('test', *words)
     name = os.path.basename(runner.cfg.filename or f'{runner.timestamp}.py')
     config = shown(Path(runner.work_dir) / name)
-    return tool_command('test', config, shown(checkpoint))
+    return tool_command('test', config, *words)
 
 
 def as_screen(title: str, lines: Lines) -> str:

@@ -4,9 +4,16 @@ import re
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list
 
 from ..errors import InputError
+from .carried_config import config_name
+
+
+def default_work_dir(cfg: Config) -> Path:
+    """Where a run writes that is told nothing else: in the current folder."""
+    return Path('work_dirs') / config_name(cfg)
 
 
 def agreed(found: Any) -> Any:

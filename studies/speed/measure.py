@@ -275,8 +275,8 @@ def outside_of_model(config: str, data_root: str) -> dict:
     return dict(
         images=images,
         seconds=seconds,
-        model_seconds=metrics['R'] * images,
-        outside=1 - metrics['R'] * images / seconds,
+        model_seconds=metrics['bone/R'] * images,
+        outside=1 - metrics['bone/R'] * images / seconds,
     )
 
 

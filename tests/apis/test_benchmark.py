@@ -97,7 +97,11 @@ def test_report(tmp_path):
         ]
     )
     cost = dict(
-        seconds=[0.2, 0.25, 0.9], parameters=3_100_000, flops=12_340_000_000, peak_bytes=1
+        seconds=[0.2, 0.25, 0.9],
+        parameters=3_100_000,
+        flops=12_340_000_000,
+        peak_bytes=1,
+        other_cores=0.1,
     )
     costs = rows_of_costs(
         dict.fromkeys(rows['method'].unique(), cost), 'study', 'test, costs', 'commit'

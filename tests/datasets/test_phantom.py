@@ -12,23 +12,37 @@ import pytest
 from seam_seg.datasets import phantom
 from seam_seg.datasets.phantom import (
     HELD_OUT,
+    NEVER_TRAINED,
     PRESETS,
     PhantomParams,
     draw_geometry,
+    families,
     find_params,
+    looks,
     make_case,
     preset_name,
+    shadows,
     write_phantom,
 )
-from seam_seg.datasets.phantom import families as models
-from seam_seg.datasets.phantom.params import MODELS
-from seam_seg.datasets.phantom.rendering import draw_mask
+from seam_seg.datasets.phantom.anatomy import LAST_PAIR
+from seam_seg.datasets.phantom.params import MODELS, TRAINED_MODELS
+from seam_seg.datasets.phantom.rendering import draw_instances, draw_mask
 from seam_seg.errors import InputError
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'make_phantom.py'
 NUM_CASES = 8
 STANDARD = PRESETS['standard']
+REALISTIC = PRESETS['realistic']
 NAMES = [*PRESETS, *HELD_OUT]
+REGISTRIES = dict(
+    curve_model=families.CURVE_MODELS,
+    rib_model=families.RIB_MODELS,
+    lumbar_model=families.LUMBAR_MODELS,
+    shadow_model=shadows.SHADOW_MODELS,
+    texture_model=looks.TEXTURE_MODELS,
+    noise_model=looks.NOISE_MODELS,
+)
+LABELS = {'rib': 1, 'thoracic': 2, 'lumbar': 3}
 
 
 @pytest.fixture(scope='module')
@@ -282,14 +296,13 @@ def test_pairs_lie_across_the_center_line(geometries):
 
 
 def test_mask_has_each_bone_where_the_geometry_says(cases):
-    labels = {'rib': 1, 'thoracic': 2, 'lumbar': 3}
-    found = {name: [] for name in labels}
+    found = {name: [] for name in LABELS}
     for case in cases:
         at = {v['level']: (v['x'], v['y']) for v in case.geometry['vertebrae']}
         for bone in case.geometry['bones']:
             x, y = int(round(bone['x'])), int(round(bone['y']))
             inside = 0 <= x < case.mask.shape[1] and 0 <= y < case.mask.shape[0]
-            found[bone['name']].append(inside and case.mask[y, x] == labels[bone['name']])
+            found[bone['name']].append(inside and case.mask[y, x] == LABELS[bone['name']])
             distance = np.hypot(
                 bone['x'] - at[bone['level']][0], bone['y'] - at[bone['level']][1]
             )
@@ -315,13 +328,41 @@ STANDARD_CASES = [
 ]
 
 
+# The same of make_case([31, 0]) of every preset and family that had been published
+# before there was a `realistic`: what is added later leaves them alone.
+OTHER_CASES = dict(
+    easy=('98c374e59e79ebe5', '7d4bd33a3ed4cf33', 70.5832, 79.924),
+    standard=('6294bda263ab037d', '4d651686a1462868', 74.1218, 82.7009),
+    hard=('b2c0272c8bf186be', '66938a1ee179e90e', 102.1047, 102.5813),
+    noise=('6294bda263ab037d', '4d651686a1462868', 72.4823, 81.9974),
+    texture=('6294bda263ab037d', '4d651686a1462868', 75.1547, 82.1479),
+    curve=('713447440e4bd0a8', '1cdc565261ccd08a', 76.79, 83.5479),
+    lumbar=('dcd4240b05f1bcfa', '4d651686a1462868', 86.1383, 90.7381),
+    scanner=('48e991460096caa4', '1cdc565261ccd08a', 75.2851, 82.4335),
+)
+
+
+def without_shadows(geometry):
+    """What a geometry file held when bones had neither id nor shadow."""
+    bones = [
+        {key: value for key, value in bone.items() if key not in ('id', 'shadow')}
+        for bone in geometry['bones']
+    ]
+    return dict(geometry, bones=bones)
+
+
+def assert_digests(case, expected):
+    mask, geometry, mean, std = expected
+    text = json.dumps(without_shadows(case.geometry)).encode()
+    assert hashlib.sha256(case.mask.tobytes()).hexdigest()[:16] == mask
+    assert hashlib.sha256(text).hexdigest()[:16] == geometry
+    assert case.image.mean() == pytest.approx(mean, abs=0.01)
+    assert case.image.std() == pytest.approx(std, abs=0.01)
+
+
 def test_standard_is_as_it_was(cases):
-    for case, (mask, geometry, mean, std) in zip(cases, STANDARD_CASES):
-        text = json.dumps(case.geometry).encode()
-        assert hashlib.sha256(case.mask.tobytes()).hexdigest()[:16] == mask
-        assert hashlib.sha256(text).hexdigest()[:16] == geometry
-        assert case.image.mean() == pytest.approx(mean, abs=0.01)
-        assert case.image.std() == pytest.approx(std, abs=0.01)
+    for case, expected in zip(cases, STANDARD_CASES):
+        assert_digests(case, expected)
     assert STANDARD == PhantomParams()
 
 
@@ -334,12 +375,16 @@ def test_every_preset_and_family_draws_valid_cases(name):
     assert again.image.tobytes() == case.image.tobytes()
     assert again.mask.tobytes() == case.mask.tobytes()
     assert again.geometry == case.geometry
+    assert again.instances.tobytes() == case.instances.tobytes()
     assert case.image.shape == case.mask.shape
     assert set(np.unique(case.mask)) == {0, 1, 2, 3}
     assert 30 < case.image.mean() < 120 and 50 < case.image.std() < 110
     assert case.image[case.mask > 0].mean() > 10  # the bones lie in the body
     assert json.loads(json.dumps(case.geometry)) == case.geometry
     assert preset_name(params) == name
+    assert_bones_one_by_one(case)
+    if name in OTHER_CASES:
+        assert_digests(case, OTHER_CASES[name])
 
 
 @pytest.mark.slow
@@ -358,48 +403,62 @@ def test_every_preset_and_family_keeps_the_anatomy(name):
         assert {level for _, level, _ in found} <= set(levels)
         assert len(found) == len(set(found))
         assert 0 <= geometry.largest_curve_angle_deg < 45.1
-        types, _ = models.CURVE_MODELS[params.curve_model]
+        types, _ = families.CURVE_MODELS[params.curve_model]
         assert geometry.curve_type in types
 
 
+def changes(name):
+    """The fields of a preset or family that differ from `standard`."""
+    standard = asdict(STANDARD)
+    found = asdict(find_params(name)).items()
+    return {field for field, value in found if value != standard[field]}
+
+
 def test_families_differ_from_standard_in_what_they_are_named_after():
-    extent = {}
-    for name, params in HELD_OUT.items():
-        standard = asdict(STANDARD)
-        extent[name] = {k for k, v in asdict(params).items() if v != standard[k]}
+    extent = {name: changes(name) for name in HELD_OUT if name not in NEVER_TRAINED}
     whole = extent.pop('scanner')
-    assert whole == set.union(*extent.values()) and whole >= set(MODELS)
+    assert whole == set.union(*extent.values()) and len(extent) == 4
     for name, changed in extent.items():
         assert changed - {'curve_angle'} == {f'{name}_model'}
+
+
+def test_families_never_trained_share_no_held_out_model_with_any_other():
+    assert set(NEVER_TRAINED) < set(HELD_OUT) and not set(NEVER_TRAINED) & set(PRESETS)
+    for name in NEVER_TRAINED:
+        own = HELD_OUT[name]
+        others = [find_params(other) for other in NAMES if other != name]
+        unique = {
+            field
+            for field in MODELS
+            if all(getattr(own, field) != getattr(other, field) for other in others)
+        }
+        # All of its looks and, of the anatomy, its lumps and one thing more.
+        assert unique > {'shadow_model', 'texture_model', 'noise_model', 'lumbar_model'}
 
 
 @pytest.mark.parametrize('name', ['noise', 'texture'])
 def test_families_of_appearance_have_the_masks_of_standard(cases, name):
     case = make_case([2024, 1], HELD_OUT[name])
     np.testing.assert_array_equal(case.mask, cases[1].mask)
-    assert case.geometry == cases[1].geometry
+    assert without_shadows(case.geometry) == without_shadows(cases[1].geometry)
     assert np.mean(case.image != cases[1].image) > 0.3
 
 
+@pytest.mark.slow
 def test_training_presets_never_use_a_held_out_model(monkeypatch):
     def fail(*args):
         raise AssertionError('a held-out model was used')
 
-    registries = dict(
-        curve_model=models.CURVE_MODELS,
-        lumbar_model=models.LUMBAR_MODELS,
-        texture_model=models.TEXTURE_MODELS,
-        noise_model=models.NOISE_MODELS,
-    )
-    for field, registry in registries.items():
+    used = {field: set() for field in MODELS}
+    for field, registry in REGISTRIES.items():
         assert tuple(registry) == MODELS[field]
-        trained, *held_out = registry
-        assert held_out and all(
-            getattr(params, field) == trained for params in PRESETS.values()
-        )
-        for name in held_out:
+        assert set(TRAINED_MODELS[field]) < set(registry)
+        for params in PRESETS.values():
+            used[field].add(getattr(params, field))
+        for name in set(registry) - set(TRAINED_MODELS[field]):
             entry = (registry[name][0], fail) if field == 'curve_model' else fail
             monkeypatch.setitem(registry, name, entry)
+    assert used == {field: set(names) for field, names in TRAINED_MODELS.items()}
     for params in PRESETS.values():
         make_case([8, 1], params)
     for params in HELD_OUT.values():
@@ -408,9 +467,11 @@ def test_training_presets_never_use_a_held_out_model(monkeypatch):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="'mad'.*easy, standard, hard.*scanner"):
+    with pytest.raises(
+        ValueError, match="'mad'.*easy, standard, hard, realistic.*scanner"
+    ):
         find_params('mad')
-    with pytest.raises(ValueError, match="noise_model.*lines, grains.*'white'"):
+    with pytest.raises(ValueError, match="noise_model.*lines, sweeps.*'white'"):
         PhantomParams(noise_model='white')
     with pytest.raises(ValueError, match='rib_missing.*1.5'):
         PhantomParams(rib_missing=1.5)
@@ -567,6 +628,217 @@ def test_effects_of_the_scan(cases, changes, measure, factor):
     assert measure(case) < factor * measure(cases[2])
 
 
+# ------------------------------------------------------------------ bones one by one
+
+
+def assert_bones_one_by_one(case):
+    """The map of instances agrees with the mask and with the geometry's bones."""
+    assert case.instances.dtype == np.uint16 and case.instances.shape == case.mask.shape
+    bones = case.geometry['bones']
+    assert [bone['id'] for bone in bones] == list(range(1, len(bones) + 1))
+    labels = np.array([0, *(LABELS[bone['name']] for bone in bones)])
+    np.testing.assert_array_equal(labels[case.instances], case.mask)
+    for bone in bones:
+        shadow = bone['shadow']
+        assert set(shadow) == {'depth', 'scale', 'shift'} and 0 <= shadow['depth'] <= 1
+        assert len(shadow['scale']) == len(shadow['shift']) == 2
+
+
+def test_bones_are_painted_one_by_one_by_the_rule_of_the_mask():
+    geometry = draw(11, thoracic_merged=0, rib_missing=0)
+    instances = draw_instances(geometry)
+    inside = np.min([d for d in geometry.body.distances(*instances.shape)], axis=0) >= 0
+    # Slowly: of all outlines around a pixel the one of the highest class, then the last.
+    expected = np.zeros(instances.shape, int)
+    rank = np.zeros(instances.shape, int)
+    for i, bone in enumerate(geometry.bones, 1):
+        canvas = np.zeros(instances.shape, np.uint8)
+        points = np.round(bone.outline * 16).astype(np.int32)
+        cv2.fillPoly(canvas, [points], 1, shift=4)
+        wins = (canvas > 0) & inside & (1000 * bone.label + i > rank)
+        expected[wins] = i
+        rank[wins] = 1000 * bone.label + i
+    np.testing.assert_array_equal(instances, expected)
+    assert len(np.unique(instances)) - 1 > 0.95 * len(geometry.bones)
+    np.testing.assert_array_equal(draw_mask(geometry), np.minimum(rank // 1000, 3))
+
+
+def test_what_joins_merged_bones_goes_to_the_nearer_one():
+    checked = 0
+    for seed in range(4):
+        geometry = draw(seed, thoracic_merged=0.5, lumbar_merged=0.5)
+        instances = draw_instances(geometry)
+        alone = draw_instances(replace(geometry, bridges=()))
+        index = {(b.label, b.side, b.level): i for i, b in enumerate(geometry.bones, 1)}
+        labels = np.array([0, *(bone.label for bone in geometry.bones)])
+        new = instances != alone
+        for bridge in geometry.bridges:
+            one = index[bridge.label, bridge.side, bridge.level]
+            other = geometry.bones[one - 1].merged_with
+            pair = one, index[bridge.label, bridge.side, other]
+            y, x = np.nonzero(new & np.isin(instances, pair))
+            assert (labels[alone[y, x]] < bridge.label).all()
+            off = [
+                np.hypot(*(np.array(geometry.bones[i - 1].center)[:, None] - [x, y]))
+                for i in pair
+            ]
+            nearer = np.where(off[1] < off[0], pair[1], pair[0])
+            np.testing.assert_array_equal(instances[y, x], nearer)
+            checked += len(set(instances[y, x])) == 2
+        assert set(np.unique(instances[new])) <= set(index.values())
+    assert checked > 5
+
+
+def test_shadows_are_kept_as_they_were_cast(cases):
+    depths, contrasts = [], []
+    for case in cases:
+        for bone in case.geometry['bones']:
+            shadow = bone['shadow']
+            low, high = STANDARD.shadow_scale
+            if bone['name'] == 'rib':
+                assert shadow['scale'][0] == 1
+            else:
+                assert low - 1e-3 <= shadow['scale'][0] <= high + 1e-3
+            assert low - 1e-3 <= shadow['scale'][1] <= high + 1e-3
+            if bone['name'] == 'thoracic':
+                own = case.instances == bone['id']
+                x, y = (int(round(bone[key])) for key in 'xy')
+                window = np.s_[max(y - 70, 0) : y + 70, max(x - 70, 0) : x + 70]
+                beside = (case.mask[window] == 0) & (case.image[window] > 8)
+                if own.sum() > 1000 and beside.sum() > 1000:
+                    depths.append(shadow['depth'])
+                    tissue = case.image[window][beside].mean()
+                    contrasts.append(1 - case.image[own].mean() / tissue)
+    shifts = np.array([b['shadow']['shift'] for c in cases for b in c.geometry['bones']])
+    assert shifts.std(0) == pytest.approx(STANDARD.shadow_offset, rel=0.15)
+    # What is said to be deep is dark. Ribs, blobs and tissue blur this, but not much.
+    assert len(depths) > 100 and np.corrcoef(depths, contrasts)[0, 1] > 0.5
+
+
+# ------------------------------------------------- what makes a phantom look real
+
+
+def at_last_pair(geometry, name):
+    return [b for b in geometry.bones if b.level == LAST_PAIR and b.label == LABELS[name]]
+
+
+def test_the_last_pair_is_short_steep_and_close_to_the_first_lump():
+    def measured(**changes):
+        """Of the last ribs: how far the tip falls, the width, the gap below the pair."""
+        found = []
+        for seed in range(8):
+            geometry = draw(seed, rib_missing=0, **changes)
+            ellipses = {bone.side: bone for bone in at_last_pair(geometry, 'thoracic')}
+            levels = [vertebra['level'] for vertebra in geometry.vertebrae]
+            gaps = np.diff([vertebra['y'] for vertebra in geometry.vertebrae])
+            for rib in at_last_pair(geometry, 'rib'):
+                x = rib.side * rib.outline[:, 0]
+                tip = rib.outline[x > np.quantile(x, 0.8)].mean(0)
+                drop = tip[1] - ellipses[rib.side].center[1]
+                found.append([drop, np.ptp(x), gaps[levels.index(LAST_PAIR)]])
+        return np.mean(found, axis=0)
+
+    drop, width, gap = measured()
+    fallen, short, near = measured(
+        last_rib_length=(0.4, 0.4), last_rib_drop=(40, 40), last_pair_gap=(0.8, 0.8)
+    )
+    assert drop < 0 and 20 < fallen < 55
+    assert short < 0.6 * width
+    assert near == pytest.approx(0.8 * gap, rel=0.08)
+
+
+def test_upper_levels_and_the_last_pair_are_faint(cases):
+    even = dict(depth_jitter=0, faint_share=0, side_contrast=(1, 1))
+    even.update(ellipse_depth=(0.6, 0.6), rib_depth=(0.6, 0.6))
+    faint = dict(upper_contrast=(0.4, 0.4), num_upper_levels=(3, 3))
+    faint['last_pair_contrast'] = (0.5, 0.5)
+    case = make_case([2024, 0], replace(STANDARD, **even, **faint))
+    levels = [vertebra['level'] for vertebra in case.geometry['vertebrae']]
+    expected = dict(zip(levels, (0.24, 0.36, 0.48)), **{LAST_PAIR: 0.3})
+    for bone in case.geometry['bones']:
+        if bone['level'][0] == 'T':
+            depth = expected.get(bone['level'], 0.6)
+            assert bone['shadow']['depth'] == pytest.approx(depth, abs=1e-3)
+    np.testing.assert_array_equal(case.mask, cases[0].mask)  # they are outlined
+
+
+def test_the_midlines_blob_is_dark_and_no_bone(cases):
+    case = make_case([2024, 1], replace(STANDARD, midline_blob=1))
+    (at,) = [v for v in case.geometry['vertebrae'] if v['level'] == LAST_PAIR]
+    x, y = int(at['x']), int(at['y'])
+    window = np.s_[y - 12 : y + 12, x - 12 : x + 12]
+    assert case.image[window].mean() < 0.7 * cases[1].image[window].mean()
+    assert case.image[window].mean() < 30
+    np.testing.assert_array_equal(case.mask, cases[1].mask)
+
+
+def bare(**changes):
+    """A geometry and the parameters of `realistic` without what else is drawn there."""
+    params = replace(REALISTIC, faint_share=0, depth_jitter=0, shadow_offset=0, **changes)
+    return draw_geometry(np.random.default_rng(3), params), params
+
+
+def cast(geometry, params):
+    """The share of echo that passes the bones alone, (H / 2, W / 2)."""
+    rng = np.random.default_rng(4)
+    shape = (geometry.height + 1) // 2, (geometry.width + 1) // 2
+    passed = np.ones(shape, np.float32)
+    found = shadows.draw_bone_shadows(rng, params, geometry)
+    shadows.SHADOW_MODELS[params.shadow_model](rng, params, geometry, found, passed)
+    return passed
+
+
+def test_lumps_melt_into_each_other():
+    geometry, params = bare(lumbar_links=(0.6, 0.6))
+    linked = cast(geometry, params)
+    apart = cast(geometry, replace(params, lumbar_links=(0, 0)))
+    lumps = [bone.center for bone in geometry.bones if bone.label == phantom.LUMBAR]
+    mask = draw_mask(geometry)
+    between = []
+    for (x0, y0), (x1, y1) in zip(lumps, lumps[1:]):
+        rows = np.arange(int(y0), int(y1))
+        x = int((x0 + x1) / 2)
+        free = rows[mask[rows, x] == 0]
+        if len(free) > 8:  # outlines stay apart
+            y = int(free.mean()) // 2
+            between.append([linked[y, x // 2], apart[y, x // 2]])
+    assert len(between) >= 2
+    linked, apart = np.mean(between, axis=0)
+    assert linked < 0.85 * apart
+
+
+def test_rib_and_ellipse_are_one_drawn_out_shadow():
+    geometry, params = bare(drawn_out=(0.9, 0.9), streaks=(0, 0))
+    drawn = cast(geometry, params)
+    apart = cast(geometry, replace(params, drawn_out=(0, 0)))
+    ellipses = [bone for bone in geometry.bones if bone.label == phantom.THORACIC]
+    inner = []
+    for bone in ellipses:  # just beside the ellipse, towards the midline
+        x = int(bone.center[0] - bone.side * 58) // 2
+        y = int(bone.center[1]) // 2
+        inner.append([drawn[y, x], apart[y, x]])
+    drawn, apart = np.mean(inner, axis=0)
+    assert drawn < apart - 0.1
+
+
+def test_the_gain_is_another_after_a_pause():
+    quiet = replace(REALISTIC, gain_wander=(0, 0), striation=(0, 0), speckle=(0, 0))
+    geometry = draw_geometry(np.random.default_rng(3), quiet)
+    slope = np.zeros(geometry.height)
+
+    def rows(bands, **changes):
+        rng = np.random.default_rng(6)
+        params = replace(quiet, **changes)
+        return looks.draw_sweeps(rng, params, geometry, slope, bands).mean(1)
+
+    still = rows([], num_pauses=(0, 0))
+    assert still == pytest.approx(1, abs=1e-4)
+    # The operator stops where dashes are dense: all is the same until then.
+    paused = rows([(900, 20)], num_pauses=(0, 0), pause_gain=1)
+    assert np.ptp(paused[:850]) < 1e-3 and abs(paused[920:930].mean() - 1) > 0.05
+    assert np.ptp(rows([], num_pauses=(4, 4), pause_gain=0.5)) > 0.1
+
+
 # ---------------------------------------------------------------- write_phantom
 
 
@@ -583,6 +855,7 @@ def test_layout_is_the_contract(tmp_path):
             expected |= {
                 f'dataset/{split}/{name}.png',
                 f'groundtruth/{split}/{name}_bone_3.png',
+                f'instances/{split}/{name}.png',
                 f'geometry/{split}/{name}.json',
             }
             image = read_png(tmp_path / 'dataset' / split / f'{name}.png')
@@ -593,6 +866,9 @@ def test_layout_is_the_contract(tmp_path):
             case = make_case(geometry['seed'])
             np.testing.assert_array_equal(image, case.image)
             np.testing.assert_array_equal(mask, case.mask)
+            instances = read_png(tmp_path / 'instances' / split / f'{name}.png')
+            assert instances.dtype == np.uint16
+            np.testing.assert_array_equal(instances, case.instances)
             assert geometry == case.geometry
     assert set(read_all(tmp_path)) == expected
 
@@ -602,7 +878,7 @@ def test_number_of_workers_does_not_change_a_byte(tmp_path):
     write_phantom(tmp_path / 'one', 1, 1, seed=3, num_workers=1)
     write_phantom(tmp_path / 'two', 1, 1, seed=3, num_workers=2)
     one = read_all(tmp_path / 'one')
-    assert len(one) == 9
+    assert len(one) == 11
     assert one == read_all(tmp_path / 'two')
 
 
@@ -639,7 +915,7 @@ def test_other_data_set_is_kept_unless_told_otherwise(tmp_path):
         write_phantom(tmp_path, 1, 0)
     assert read_all(tmp_path) == before
     write_phantom(tmp_path, 1, 0, overwrite=True)
-    assert sum(path.endswith('.png') for path in read_all(tmp_path)) == 2
+    assert sum(path.endswith('.png') for path in read_all(tmp_path)) == 3
 
 
 def test_clinical_data_set_is_kept(tmp_path):
@@ -705,7 +981,7 @@ def test_tool_writes(main, tmp_path, capsys):
     )
     last = capsys.readouterr().out.splitlines()[-1]
     assert '1 training and 1 test cases' in last and str(tmp_path) in last
-    assert len(read_all(tmp_path)) == 9
+    assert len(read_all(tmp_path)) == 11
 
 
 @pytest.mark.parametrize('name', ['hard', 'scanner'])

@@ -5,6 +5,7 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger, print_log
 
@@ -26,9 +27,11 @@ from seam_seg.engine.reading import guarded
 def test_commands_can_be_copied(tmp_path, monkeypatch):
     """From any folder, with blanks and quotes in names."""
     work_dir = tmp_path / "it's a run"
-    runner = SimpleNamespace(
-        cfg=SimpleNamespace(filename='configs/own.py'), work_dir=str(work_dir)
+    imports = dict(imports=['seam_seg', 'a_head'])
+    cfg = Config(
+        dict(custom_imports=imports), cfg_text='# own', filename='configs/own.py'
     )
+    runner = SimpleNamespace(cfg=cfg, work_dir=str(work_dir))
     for folder in (tmp_path, project_root(), work_dir.parent.parent):
         monkeypatch.chdir(folder)
         line = command_to_test(runner, str(work_dir / 'best_a_b.pth'))
@@ -36,10 +39,16 @@ def test_commands_can_be_copied(tmp_path, monkeypatch):
         assert python == 'python' and (folder / tool).samefile(
             project_root() / 'tools/test.py'
         )
+        assert words.pop(2) == '--work-dir'
         assert [folder / word for word in words] == [
             work_dir / 'own.py',
             work_dir / 'best_a_b.pth',
+            work_dir,
         ]
+    cfg.custom_imports.imports = ['seam_seg']  # then the checkpoint is enough
+    runner.work_dir = 'work_dirs/own'  # and so is where a test writes unasked
+    (word,) = shlex.split(command_to_test(runner, 'work_dirs/own/iter_5.pth'))[2:]
+    assert word == 'work_dirs/own/iter_5.pth'
     assert shlex.split(tool_command('train', 'a b', "c='d'"))[2:] == ['a b', "c='d'"]
 
 

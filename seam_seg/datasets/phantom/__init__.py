@@ -9,7 +9,8 @@ A case is drawn in two steps. :func:`draw_geometry` draws the spine, the vertebr
 the body strip and the bone outlines, all of it cheap. :func:`make_case` then renders
 tissue, shadows and artefacts around that geometry. Both take a
 :class:`PhantomParams`: ``PRESETS`` holds those to train on, ``HELD_OUT`` those that
-no shipped model was trained on.
+no shipped model was trained on, ``NEVER_TRAINED`` the names of those among them that
+none ever will be.
 
 Axes: x grows to the right, y grows downwards (towards the lumbar end), both in px.
 """
@@ -22,6 +23,7 @@ from .params import (
     HELD_OUT,
     HELD_OUT_SEEDS,
     LUMBAR,
+    NEVER_TRAINED,
     PRESETS,
     RIB,
     THORACIC,
@@ -42,6 +44,7 @@ __all__ = [
     'HELD_OUT',
     'HELD_OUT_SEEDS',
     'LUMBAR',
+    'NEVER_TRAINED',
     'PRESETS',
     'PhantomCase',
     'PhantomParams',

@@ -10,8 +10,10 @@ from numpy.random import Generator
 
 from ...errors import InputError
 from .draws import draw_int, draw_line, draw_or
-from .families import CURVE_MODELS, LUMBAR_MODELS, round_off
+from .families import CURVE_MODELS, LUMBAR_MODELS, RIB_MODELS
 from .params import CLASS_NAMES, LUMBAR, LUMBAR_SHAPES, RIB, THORACIC, PhantomParams
+
+LAST_PAIR = 'T12'  # the lowest pair, whatever the number of pairs
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Geometry:
             curve_type=self.curve_type,
             largest_curve_angle_deg=self.largest_curve_angle_deg,
             vertebrae=self.vertebrae,
-            bones=[bone.to_dict() for bone in self.bones],
+            bones=[dict(id=i, **bone.to_dict()) for i, bone in enumerate(self.bones, 1)],
             center_line=[[round(float(self.center_x[y]), 3), y] for y in rows],
         )
 
@@ -159,6 +161,8 @@ def _draw_levels(
         np.linspace(first, last, num_thoracic - 1), np.full(num_lumbar, lumbar)
     )
     gaps *= 1 + params.gap_jitter * rng.standard_normal(len(gaps)).clip(-2, 2)
+    if num_lumbar:
+        gaps[num_thoracic - 1] *= draw_or(rng, params.last_pair_gap, 1)
     start = top + rng.uniform(55, 120)
     end = bottom - rng.uniform(60, 150)
     gaps = (gaps * (end - start) / gaps.sum()).clip(*params.level_gap)
@@ -341,14 +345,16 @@ def _draw_thoracic(
     length = draw_or(rng, params.rib_length, 1)
     thickness = draw_or(rng, params.rib_thickness, 1)
     inner, outer, reach = thickness * inner, thickness * outer, length * reach
-    share = np.array([0.3, 0.5, 0.75, 1.0, 1.0])
-    middle = -rib_rise * share**1.3
-    half = inner + (outer - inner) * share
+    if vertebra['level'] == LAST_PAIR:
+        shown = draw_or(rng, params.last_rib_length, 1)
+        if shown != 1:
+            length, reach = 0, half_width + shown * (reach - half_width)
+        if params.last_rib_drop[1]:
+            rib_rise = -rng.uniform(*params.last_rib_drop)
     # Past the edge it runs on straight; what lies outside the body is cut off later.
-    along = side * (share * reach + [0, 0, 0, 0, 60 if length == 1 else 0])
-    upper = np.stack([along, middle - half + rng.normal(0, 2, 5)], 1)
-    lower = np.stack([along, middle + half + rng.normal(0, 2, 5)], 1)
-    outline = _to_frame(vertebra, at + round_off(np.concatenate([upper, lower[::-1]])))
+    run_on = 60 if length == 1 else 0
+    outline = RIB_MODELS[params.rib_model](rng, inner, outer, reach, rib_rise, run_on)
+    outline = _to_frame(vertebra, at + outline * [side, 1])
     halfway = (half_width + reach) / 2
     center = _to_frame(vertebra, at[None] + [side * halfway, -rib_rise / 2])[0]
     return [Bone(RIB, vertebra['level'], side, tuple(center), outline), *bones]

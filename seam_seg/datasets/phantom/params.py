@@ -19,12 +19,23 @@ BACKGROUND, RIB, THORACIC, LUMBAR = range(4)
 CLASS_NAMES = {RIB: 'rib', THORACIC: 'thoracic', LUMBAR: 'lumbar'}
 CURVE_TYPES = ('none', 'thoracic', 'lumbar', 'double')
 LUMBAR_SHAPES = ('bat', 'bow', 'bar')
-# The names in the registries of `.families`; the first of each is trained on.
+# The names in the registries of `.families`, `.shadows` and `.looks`.
 MODELS = dict(
-    curve_model=('bumps', 'splines'),
-    lumbar_model=('wings', 'spindles'),
-    texture_model=('clouds', 'cells'),
-    noise_model=('lines', 'grains'),
+    curve_model=('bumps', 'splines', 'shifts'),
+    rib_model=('wedges', 'arcs'),
+    lumbar_model=('wings', 'spindles', 'pairs', 'plates'),
+    shadow_model=('spots', 'streaks', 'rims', 'veils'),
+    texture_model=('clouds', 'even', 'cells', 'fibres', 'mottle'),
+    noise_model=('lines', 'sweeps', 'grains', 'frames', 'smooth'),
+)
+# Those of them that the presets to train on may use; all others are held out.
+TRAINED_MODELS = dict(
+    curve_model=('bumps',),
+    rib_model=('wedges',),
+    lumbar_model=('wings',),
+    shadow_model=('spots', 'streaks'),
+    texture_model=('clouds', 'even'),
+    noise_model=('lines', 'sweeps'),
 )
 
 Range = Tuple[float, float]
@@ -90,11 +101,13 @@ class PhantomParams:
     The defaults are the preset ``standard``; "off" marks what it leaves out.
     """
 
-    # Model families; the first of each is trained on, see `.families`.
-    curve_model: str = 'bumps'  # or splines
-    lumbar_model: str = 'wings'  # or spindles
-    texture_model: str = 'clouds'  # or cells
-    noise_model: str = 'lines'  # or grains
+    # Models of anatomy and look; what each is says its function, see MODELS.
+    curve_model: str = 'bumps'
+    rib_model: str = 'wedges'
+    lumbar_model: str = 'wings'
+    shadow_model: str = 'spots'
+    texture_model: str = 'clouds'
+    noise_model: str = 'lines'
 
     # Frame and body strip.
     width: Size = (612, 668)  # px; [F] one image is 640
@@ -119,6 +132,7 @@ class PhantomParams:
     last_gap: Size = (135, 165)  # px, between the lowest thoracic levels; [I]
     lumbar_gap: Size = (140, 168)  # px; [I]
     gap_jitter: float = 0.07  # relative standard deviation; [O]
+    last_pair_gap: Size = (1, 1)  # last pair to first lump, relative; off; [I] 0.87
     curve_shares: tuple[float, ...] = (0.25, 0.3, 0.2, 0.25)  # of its types; [O]
     straight_angle: Amount = (0, 10)  # deg; below 10 is no scoliosis; Cobb
     curve_angle: Amount = (10, 45)  # deg, largest difference of tilt; [O]
@@ -135,6 +149,8 @@ class PhantomParams:
     rib_rise: Range = (-5, 60)  # px the rib climbs towards the edge; [I]
     rib_thickness: Size = (1, 1)  # factor of all its heights; off; [O]
     rib_length: Size = (1, 1)  # share of the way to the body's edge; off; [O]
+    last_rib_length: Size = (1, 1)  # of the last rib beside its ellipse; off; [I] 0.6
+    last_rib_drop: Amount = (0, 0)  # px it falls instead of climbing; off; [I] about 45
     rib_missing: Chance = 0.04  # [O]
     rib_merged: Chance = 0  # per two neighbours on a side; off; [O]
     thoracic_missing: Chance = 0  # ellipse and rib, per side; off; [O]
@@ -153,15 +169,27 @@ class PhantomParams:
     side_contrast: Share = (0.65, 1.0)  # one side of the body against the other; [I]
     faint_share: Chance = 0.15  # of the bones barely show; [F] "several"
     faint_depth: Share = (0.04, 0.16)  # [I]
+    depth_jitter: float = 0.15  # of a bone against its neighbours, of the range; [O]
+    upper_contrast: Share = (1, 1)  # factor of depth at the topmost level; off; [I] 0.5
+    num_upper_levels: Count = (4, 4)  # levels over which it grows back to 1; [I]
+    last_pair_contrast: Share = (1, 1)  # that at the last pair; off; [I] 0.3 and 0.8
     ellipse_depth: Share = (0.32, 0.8)  # [I]
     rib_depth: Share = (0.6, 1.0)  # at the body's edge; [I]
     lumbar_depth: Share = (0.5, 0.85)  # [I]
     column_depth: Share = (0.45, 0.95)  # spinous-process shadow; [I]
     column_sigma: Size = (22, 40)  # px, its half width; [I]
     num_column_blobs: Count = (1, 5)  # round darker spots on it; [I]
+    midline_blob: Chance = 0  # a black round spot beside the last pair; off; [I] one
+    midline_blob_radius: Size = (34, 48)  # px; [I] about 38
     num_distractors: Count = (9, 17)  # dark patches that are no bone; [O]
     distractor_size: Size = (22, 62)  # px, half axes; [O]
     distractor_depth: Share = (0.15, 0.55)  # [O]
+
+    # What only the shadow model `streaks` draws.
+    streaks: Amount = (0.08, 0.18)  # of the thickness, line to line in a shadow; [I]
+    drawn_out: Share = (0.6, 0.9)  # depth of a rib's and an ellipse's along the line; [I]
+    patchiness: Amount = (0.2, 0.4)  # of the thickness, inside a lump; [I]
+    lumbar_links: Share = (0.3, 0.6)  # depth between lumps, against theirs; [I]
 
     # Tissue. Echo levels before saturation at 255, at fixed shares of the body.
     level_at: tuple[float, ...] = (0, 0.1, 0.25, 0.4, 0.52, 0.63, 0.78, 0.9, 1)  # [I]
@@ -169,6 +197,7 @@ class PhantomParams:
     level_jitter: float = 0.08  # relative standard deviation; [O]
     cloud_sizes: tuple[float, ...] = (150, 60, 24, 9)  # px; [I]
     cloud_strengths: tuple[float, ...] = (0.13, 0.11, 0.1, 0.07)  # log; [I]
+    grain: Amount = (0.02, 0.04)  # log, a few px wide; only of the texture `even`; [I]
     num_glints: Count = (2, 6)  # bright flat streaks; [I]
 
     # Artefacts.
@@ -177,6 +206,11 @@ class PhantomParams:
     speckle: Amount = (0.015, 0.03)  # relative, pixel to pixel; [F] 4 grey levels
     gain_wander: Amount = (0.02, 0.06)  # relative, along the scan; [F]
     num_gain_steps: Count = (2, 6)  # sudden changes of gain; [I]
+    # What only the noise model `sweeps` draws.
+    num_pauses: Count = (3, 7)  # of the operator; the gain is another after each; [I]
+    pause_gain: float = 0.08  # relative standard deviation of that change; [I]
+    beat: Amount = (0.3, 0.9)  # of the striation that alternates line by line; [I]
+    beat_length: Size = (25, 110)  # lines between two maxima of it; [I]
     num_dash_bands: Count = (0, 2)  # [I]
     dash_band_height: Size = (30, 150)  # px; [I]
     num_dash_lines: Count = (0, 4)  # lone lines, outside the bands; [I]
@@ -303,6 +337,45 @@ PRESETS = dict(
         gain=(0.7, 1.3),
         gamma=(0.75, 1.3),
     ),
+    # The nearest to the published image, by models of its own.
+    realistic=replace(
+        _STANDARD,
+        shadow_model='streaks',
+        texture_model='even',
+        noise_model='sweeps',
+        last_pair_gap=(0.78, 0.98),
+        last_rib_length=(0.45, 0.85),
+        last_rib_drop=(20, 70),
+        rib_rise=(15, 60),
+        ellipse_width=(78, 92),
+        ellipse_height=(68, 82),
+        rib_inner_height=(53, 75),
+        rib_widening=(1.15, 1.8),
+        edge_raggedness=(0.15, 0.5),
+        ellipse_depth=(0.54, 0.75),
+        rib_depth=(0.82, 0.98),
+        lumbar_depth=(0.66, 0.86),
+        depth_jitter=0.1,
+        faint_share=0.06,
+        upper_contrast=(0.3, 0.8),
+        num_upper_levels=(3, 5),
+        last_pair_contrast=(0.25, 0.9),
+        side_contrast=(0.75, 1.0),
+        shadow_scale=(0.74, 0.97),
+        shadow_offset=4,
+        shadow_blur=(7, 12),
+        column_sigma=(18, 46),
+        num_column_blobs=(0, 3),
+        midline_blob=0.8,
+        num_distractors=(3, 9),
+        distractor_depth=(0.1, 0.35),
+        cloud_sizes=(220, 70, 28, 12),
+        level=(109, 180, 243, 299, 276, 206, 182, 115, 27),
+        cloud_strengths=(0.11, 0.1, 0.07, 0.05),
+        striation=(0.042, 0.066),
+        speckle=(0.025, 0.045),
+        num_gain_steps=(0, 0),
+    ),
 )
 
 # What no shipped model was trained on, one model family each: `scanner` stands for
@@ -319,6 +392,56 @@ HELD_OUT = {
     name: replace(_STANDARD, **family)
     for name, family in dict(_FAMILIES, scanner=_ALL).items()
 }
+# Two more, of models that nothing else uses: no weights may ever see them, not in
+# training and not in any choice, so that one honest test is left whatever is tried.
+NEVER_TRAINED = ('handheld', 'smoothed')
+HELD_OUT['handheld'] = replace(
+    _STANDARD,
+    curve_model='shifts',
+    lumbar_model='pairs',
+    shadow_model='rims',
+    texture_model='fibres',
+    noise_model='frames',
+    body_width=(0.56, 0.64),
+    body_follow=(0.85, 1.0),
+    curve_angle=(10, 30),
+    ellipse_width=(70, 88),
+    ellipse_height=(58, 76),
+    rib_thickness=(0.75, 1.0),
+    lumbar_height=(130, 150),
+    lumbar_flattening=(0.75, 1.0),
+    shadow_blur=(4, 8),
+    num_distractors=(4, 12),
+    level=(130, 170, 215, 245, 235, 205, 185, 150, 70),
+    num_dash_bands=(0, 1),
+    num_dash_lines=(0, 0),
+    gamma=(0.8, 1.0),
+)
+HELD_OUT['smoothed'] = replace(
+    _STANDARD,
+    rib_model='arcs',
+    lumbar_model='plates',
+    shadow_model='veils',
+    texture_model='mottle',
+    noise_model='smooth',
+    body_width=(0.6, 0.68),
+    curve_length=(0.13, 0.19),
+    curve_angle=(10, 35),
+    pair_distance=(196, 250),
+    rib_missing=0.08,
+    last_rib_length=(0.4, 0.9),
+    lumbar_width=(225, 275),
+    shadow_scale=(0.7, 0.95),
+    column_depth=(0.3, 0.8),
+    column_sigma=(24, 46),
+    num_column_blobs=(0, 2),
+    num_distractors=(4, 12),
+    edge_raggedness=(0, 0.2),
+    num_dash_bands=(0, 0),
+    num_dash_lines=(0, 0),
+    gain=(1.1, 1.35),
+    gamma=(1.1, 1.4),
+)
 # Seeds of their two parts: choices may be made on one, the other is for the report.
 HELD_OUT_SEEDS = dict(val=1000, test=2000)
 

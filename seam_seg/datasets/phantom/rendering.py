@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from .anatomy import Geometry, draw_ellipse, draw_geometry
+from .anatomy import LAST_PAIR, Bone, Geometry, draw_ellipse, draw_geometry
 from .draws import draw_field, draw_int, draw_line, draw_or, shake
-from .families import NOISE_MODELS, TEXTURE_MODELS
+from .looks import NOISE_MODELS, TEXTURE_MODELS
 from .params import BACKGROUND, LUMBAR, RIB, THORACIC, PhantomParams
+from .shadows import SHADOW_MODELS, Shadow, add_shadow, draw_bone_shadows, fill
 
 
 @dataclass(frozen=True)
@@ -26,115 +27,83 @@ class PhantomCase:
     Attributes:
         image: uint8 (H, W), the VPI image.
         mask: uint8 (H, W), 0 background, 1 rib, 2 thoracic, 3 lumbar.
-        geometry: JSON-able, see :meth:`Geometry.to_dict`, plus the ``seed``.
+        instances: uint16 (H, W), 0 background, else the ``id`` of the geometry's bone;
+            a bone that others hide has no pixel.
+        geometry: JSON-able, see :meth:`Geometry.to_dict`, plus the ``seed`` and, of each
+            bone, the ``shadow`` it casts.
     """
 
     image: np.ndarray
     mask: np.ndarray
+    instances: np.ndarray
     geometry: dict
 
 
-def fill(canvas: np.ndarray, outline: np.ndarray, value: float) -> None:
-    """Fills a polygon (N, 2) given in the canvas's px, to 1/16 px."""
-    points = np.round(outline * 16).astype(np.int32)
-    cv2.fillPoly(canvas, [points], value, shift=4)
-
-
-def draw_mask(geometry: Geometry) -> np.ndarray:
-    """Paints the labels, uint8 (H, W); blue over green over red, as annotated."""
-    mask = np.zeros((geometry.height, geometry.width), np.uint8)
-    for label in (RIB, THORACIC, LUMBAR):
-        for bone in (*geometry.bones, *geometry.bridges):
-            if bone.label == label:
-                fill(mask, bone.outline, label)
-    distances = geometry.body.distances(*mask.shape)
-    for distance in distances:
-        mask[distance < 0] = BACKGROUND
-    return mask
-
-
-def _soften(canvas: np.ndarray, sigma: float) -> np.ndarray:
-    """Blurs by a Gaussian of this sigma in px, which may be 0."""
-    return cv2.GaussianBlur(canvas, (0, 0), sigma) if sigma > 0 else canvas
-
-
-def _add_shadow(
-    passed: np.ndarray,
-    outline: np.ndarray,
-    depth: float,
-    blur: float,
-    fade: int | None = None,
-    trail: float = 0.0,
+def _paint_bridge(
+    instances: np.ndarray, bridge: Bone, bones: Sequence[Bone], own: Sequence[int]
 ) -> None:
-    """Multiplies a soft shadow into the share of echo that passes.
+    """Shares what joins two merged bones out between them, in place.
 
     Args:
-        passed (ndarray): float32 (H / 2, W / 2) in [0, 1], changed in place.
-        outline (ndarray): Closed polygon (N, 2) in full px.
-        depth (float): Share taken away at the darkest.
-        blur (float): Sigma of the soft edge in full px.
-        fade (int | None): -1 or 1: the shadow is darkest at its left or right end
-            and loses half of its depth towards the other.
-        trail (float): px by which a weaker second shadow is drawn out downwards.
+        instances (ndarray): uint16 (H, W), ids of the bones painted so far.
+        bridge (Bone): What joins them; its level is that of the first.
+        bones (Sequence[Bone]): All bones, ids in their order from 1.
+        own (Sequence[int]): Ids of the bones of the bridge's class.
     """
-    outline, blur, trail = outline / 2, blur / 2, int(trail / 2)
-    margin = int(3 * blur) + 2
-    x0, y0 = np.floor(outline.min(0)).astype(int) - margin
-    x1, y1 = np.ceil(outline.max(0)).astype(int) + margin + [0, trail]
-    window = np.zeros((y1 - y0, x1 - x0), np.float32)
-    fill(window, outline - [x0, y0], 1.0)
-    if fade:
-        ramp = np.linspace(0.5, 1.6, x1 - x0, dtype=np.float32)[::fade]
-        window *= np.minimum(ramp, 1)
-    soft = _soften(window, blur)
-    if trail:
-        lower = 0.7 * np.roll(window, trail, axis=0)
-        soft = np.maximum(soft, _soften(lower, 2 * blur))
-    height, width = passed.shape
-    rows = slice(*np.clip([y0, y1], 0, height))
-    cols = slice(*np.clip([x0, x1], 0, width))
-    inside = soft[rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
-    passed[rows, cols] *= 1 - depth * inside
+    ids = [
+        i
+        for i in own
+        if bones[i - 1].side == bridge.side
+        and bridge.level in (bones[i - 1].level, bones[i - 1].merged_with)
+    ]
+    joined = np.zeros(instances.shape, np.uint8)
+    fill(joined, bridge.outline, 1)
+    # What the two hold already stays theirs.
+    y, x = np.nonzero((joined > 0) & ~np.isin(instances, own))
+    centers = np.array([bones[i - 1].center for i in ids])
+    off = np.hypot(x[:, None] - centers[:, 0], y[:, None] - centers[:, 1])
+    instances[y, x] = np.array(ids, np.uint16)[off.argmin(1)]
 
 
-def _shadow_bones(
-    rng: Generator, params: PhantomParams, geometry: Geometry, passed: np.ndarray
-) -> None:
-    """Casts the bones' shadows: softer, smaller and less sure than their outlines."""
-    depth_of = {
-        RIB: params.rib_depth,
-        THORACIC: params.ellipse_depth,
-        LUMBAR: params.lumbar_depth,
-    }
-    contrast = dict(zip((-1, 1), rng.uniform(*params.side_contrast, 2)))
-    contrast[rng.choice([-1, 1])] = 1.0
-    contrast[0] = 1.0
-    order = {v['level']: i for i, v in enumerate(geometry.vertebrae)}
-    # Neighbours on one side show alike: contrast changes slowly along the back.
-    trend = {side: 0.6 + 0.3 * draw_line(rng, len(order), 3) for side in (-1, 0, 1)}
-    strength = draw_or(rng, params.bone_contrast, 1)
-    for bone in (*geometry.bones, *geometry.bridges):
-        low, high = depth_of[bone.label]
-        share = trend[bone.side][order[bone.level]] + rng.normal(0, 0.15)
-        depth = (low + (high - low) * np.clip(share, 0, 1)) * contrast[bone.side]
-        if bone.level in ('L4', 'L5', 'L6'):
-            depth *= 0.85  # the lowest lumps show least [I]
-        if rng.random() < params.faint_share:
-            depth = rng.uniform(*params.faint_depth)
-        depth *= strength
-        scale = rng.uniform(*params.shadow_scale, 2)
-        middle = bone.outline.mean(0)
-        if bone.label == RIB:
-            scale[0] = 1  # a rib's shadow comes in from the body's edge
-        shift = rng.normal(0, params.shadow_offset, 2)
-        _add_shadow(
-            passed,
-            middle + (bone.outline - middle) * scale + shift,
-            depth,
-            rng.uniform(*params.shadow_blur) * (1.3 if bone.label == LUMBAR else 1),
-            fade=bone.side if bone.label == RIB else None,
-            trail=rng.uniform(0, 26) if bone.label == RIB else 0,
-        )
+def draw_instances(geometry: Geometry) -> np.ndarray:
+    """Paints the bones one by one, uint16 (H, W).
+
+    Blue over green over red, as annotated; of two of a class the lower lies on top. What
+    joins merged bones goes to the nearer one.
+
+    Args:
+        geometry (Geometry): Of the case.
+
+    Returns:
+        ndarray: 0 background, else the id of the bone in the geometry file.
+    """
+    instances = np.zeros((geometry.height, geometry.width), np.uint16)
+    for label in (RIB, THORACIC, LUMBAR):
+        own = [i for i, bone in enumerate(geometry.bones, 1) if bone.label == label]
+        for i in own:
+            fill(instances, geometry.bones[i - 1].outline, i)
+        for bridge in geometry.bridges:
+            if bridge.label == label:
+                _paint_bridge(instances, bridge, geometry.bones, own)
+    for distance in geometry.body.distances(*instances.shape):
+        instances[distance < 0] = 0
+    return instances
+
+
+def draw_mask(geometry: Geometry, instances: np.ndarray | None = None) -> np.ndarray:
+    """Paints the labels, uint8 (H, W): the classes of the bones painted one by one.
+
+    Args:
+        geometry (Geometry): Of the case.
+        instances (ndarray | None): From :func:`draw_instances`; drawn if not given.
+
+    Returns:
+        ndarray: 0 background, 1 rib, 2 thoracic, 3 lumbar.
+    """
+    if instances is None:
+        instances = draw_instances(geometry)
+    labels = [BACKGROUND, *(bone.label for bone in geometry.bones)]
+    return np.array(labels, np.uint8)[instances]
 
 
 def _shadow_distractors(
@@ -150,7 +119,7 @@ def _shadow_distractors(
         half_width, half_height = rng.uniform(*params.distractor_size, 2)
         outline = [x, y] + draw_ellipse(rng, 1.3 * half_width, 0.8 * half_height)
         depth = rng.uniform(*params.distractor_depth)
-        _add_shadow(passed, outline, depth, rng.uniform(8, 20))
+        add_shadow(passed, outline, depth, rng.uniform(8, 20))
 
 
 def _shadow_column(
@@ -187,16 +156,36 @@ def _shadow_column(
         row = min(int(y), geometry.height - 1)  # a sloped end may lie below the frame
         at = geometry.center_x[row] + rng.normal(0, 5), y
         outline = at + draw_ellipse(rng, *rng.uniform(20, 38, 2))
-        _add_shadow(passed, outline, rng.uniform(0.4, 0.9), rng.uniform(10, 16))
+        add_shadow(passed, outline, rng.uniform(0.4, 0.9), rng.uniform(10, 16))
+    if params.midline_blob and rng.random() < params.midline_blob:
+        _shadow_midline(rng, params, geometry, passed)
+
+
+def _shadow_midline(
+    rng: Generator, params: PhantomParams, geometry: Geometry, passed: np.ndarray
+) -> None:
+    """Casts the black round spot on the midline beside the last pair: no bone. [I]"""
+    for vertebra in geometry.vertebrae:
+        if vertebra['level'] == LAST_PAIR:
+            at = np.array([vertebra['x'], vertebra['y']]) + rng.normal(0, [5, 16])
+            half = rng.uniform(*params.midline_blob_radius) * rng.uniform(0.9, 1.15, 2)
+            outline = at + draw_ellipse(rng, *half)
+            add_shadow(passed, outline, rng.uniform(0.86, 0.98), rng.uniform(9, 14))
 
 
 def _draw_shadows(
     rng: Generator, params: PhantomParams, geometry: Geometry
-) -> np.ndarray:
-    """Draws the share of echo that passes, float32 (H / 2, W / 2) in [0, 1]."""
+) -> tuple[np.ndarray, list[Shadow]]:
+    """Draws the shadows of bones and of everything else.
+
+    Returns:
+        tuple[ndarray, list[Shadow]]: the share of echo that passes, float32
+        (H / 2, W / 2), about 0 to 1, and how each bone shows, in their order.
+    """
     shape = (geometry.height + 1) // 2, (geometry.width + 1) // 2
     passed = np.ones(shape, np.float32)
-    _shadow_bones(rng, params, geometry, passed)
+    bones = draw_bone_shadows(rng, params, geometry)
+    SHADOW_MODELS[params.shadow_model](rng, params, geometry, bones, passed)
     _shadow_distractors(rng, params, geometry, passed)
     # Shadows are uneven inside: where echo leaks in, they are shallower.
     leak = np.clip(0.05 + 0.08 * draw_field(rng, shape, (16, 20)), 0, 0.4)
@@ -204,7 +193,8 @@ def _draw_shadows(
     _shadow_column(rng, params, geometry, passed)
     passed = shake(rng, shake(rng, passed, 30, 3.5), 6, 0.9)
     # Every sweep of the probe smears along its own line. [I]
-    return cv2.GaussianBlur(passed, (0, 0), sigmaX=2.5, sigmaY=0.8)
+    passed = cv2.GaussianBlur(passed, (0, 0), sigmaX=2.5, sigmaY=0.8)
+    return passed, bones[: len(geometry.bones)]
 
 
 def _paraspinal_gain(rng: Generator, geometry: Geometry) -> np.ndarray:
@@ -371,10 +361,13 @@ def _draw_processing(
     return image * np.float32(gain) if gain != 1 else image
 
 
-def _draw_image(rng: Generator, params: PhantomParams, geometry: Geometry) -> np.ndarray:
-    """Renders the image, uint8 (H, W)."""
+def _draw_image(
+    rng: Generator, params: PhantomParams, geometry: Geometry
+) -> tuple[np.ndarray, list[Shadow]]:
+    """Renders the image, uint8 (H, W), and says how each bone shows in it."""
     echo = _draw_tissue(rng, params, geometry)
-    echo *= _draw_shadows(rng, params, geometry)
+    passed, shadows = _draw_shadows(rng, params, geometry)
+    echo *= passed
     size = geometry.width, geometry.height
     image = cv2.resize(echo, size, interpolation=cv2.INTER_LINEAR)
     slope = _draw_scan_slope(rng, params, geometry)
@@ -388,7 +381,7 @@ def _draw_image(rng: Generator, params: PhantomParams, geometry: Geometry) -> np
     seen = _draw_visibility(rng, params, geometry)
     image *= seen
     _draw_dashes(rng, params, geometry, image, slope, bands, seen)
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(image + 0.5, 0, 255).astype(np.uint8), shadows
 
 
 def make_case(
@@ -406,8 +399,9 @@ def make_case(
     seed = [int(s) for s in np.atleast_1d(seed)]
     rng = np.random.default_rng(seed)
     geometry = draw_geometry(rng, params)
-    return PhantomCase(
-        image=_draw_image(rng, params, geometry),
-        mask=draw_mask(geometry),
-        geometry=dict(seed=seed, **geometry.to_dict()),
-    )
+    image, shadows = _draw_image(rng, params, geometry)
+    content = dict(seed=seed, **geometry.to_dict())
+    for bone, shadow in zip(content['bones'], shadows):
+        bone['shadow'] = shadow.to_dict()
+    instances = draw_instances(geometry)
+    return PhantomCase(image, draw_mask(geometry, instances), instances, content)

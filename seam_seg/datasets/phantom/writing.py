@@ -20,11 +20,12 @@ SPLITS = ('train', 'test')
 Job = Tuple[Path, str, str, Tuple[int, int, int], PhantomParams]
 
 
-def _case_paths(root: Path, split: str, name: str) -> tuple[Path, Path, Path]:
-    """Returns the paths of a case's image, mask and geometry."""
+def _case_paths(root: Path, split: str, name: str) -> tuple[Path, Path, Path, Path]:
+    """Returns the paths of a case's image, mask, instances and geometry."""
     return (
         root / 'dataset' / split / f'{name}.png',
         root / 'groundtruth' / split / f'{name}_bone_3.png',
+        root / 'instances' / split / f'{name}.png',
         root / 'geometry' / split / f'{name}.json',
     )
 
@@ -33,8 +34,8 @@ def _write_case(job: Job) -> None:
     """Makes and writes one case; a function of one argument, for the pool."""
     root, split, name, seed, params = job
     case = make_case(seed, params)
-    image_path, mask_path, geometry_path = _case_paths(root, split, name)
-    for path, pixels in ((image_path, case.image), (mask_path, case.mask)):
+    *pictures, geometry_path = _case_paths(root, split, name)
+    for path, pixels in zip(pictures, (case.image, case.mask, case.instances)):
         write_picture(path, pixels)
     write_json(geometry_path, case.geometry)
 
@@ -99,7 +100,8 @@ def write_phantom(
     """Writes a phantom data set in the layout of the clinical one.
 
     ``dataset/<split>/NAME.png`` holds the images, ``groundtruth/<split>/
-    NAME_bone_3.png`` the masks, ``geometry/<split>/NAME.json`` the true geometry,
+    NAME_bone_3.png`` the masks, ``instances/<split>/NAME.png`` the bones one by one,
+    ``geometry/<split>/NAME.json`` the true geometry,
     ``train.txt`` and ``test.txt`` the names, ``phantom.json`` how all was made. The
     split files come last: an interrupted run has none. The same call writes the same
     bytes, whatever the number of workers; repeating it replaces its own files.
