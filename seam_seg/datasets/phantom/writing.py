@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
+import signal
+import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Callable, Iterable, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, Sequence, Tuple
 
 import cv2
 
@@ -43,6 +46,22 @@ def _write_case(job: Job) -> None:
 def _one_thread() -> None:
     """Keeps OpenCV to one thread in a worker: the workers share the cores already."""
     cv2.setNumThreads(1)
+
+
+@contextlib.contextmanager
+def _deaf_processes() -> Iterator[None]:
+    """Has processes that start inside ignore Ctrl-C, which a terminal sends to them, too.
+
+    They end with this one, and would print tracebacks of their own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted, and may say what happens then
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _prepare_root(root: Path, recipe: dict, overwrite: bool) -> None:
@@ -168,6 +187,8 @@ def _run(jobs: list[Job], num_workers: int, progress: Callable[[list], Iterable]
         return
     # 'spawn' starts clean processes: safe beside threads, alike on every system.
     context = multiprocessing.get_context('spawn')
-    with context.Pool(min(num_workers, len(jobs)), initializer=_one_thread) as pool:
+    with _deaf_processes():
+        pool = context.Pool(min(num_workers, len(jobs)), initializer=_one_thread)
+    with pool:
         for written in progress([pool.apply_async(_write_case, [job]) for job in jobs]):
             written.get()
