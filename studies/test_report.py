@@ -205,29 +205,29 @@ def test_growth_by_hand(tmp_path):
 
 
 def test_steps_by_hand(tmp_path):
-    """Medians of the rounds, against that of the first setting alone."""
+    """Means of the rounds, against that of the first setting alone, and the longest."""
     runs = [
         (job, name, 0, [(f'round {k}', '', 'seconds', value) for k, value in rounds])
         for i, job in enumerate(sharing.JOBS)
         for j, name in enumerate(sharing.SETTINGS)
-        for rounds in [enumerate([2.0 + i + j, 2.0 + i + j, 99.0])]
+        for rounds in [enumerate([1.0 + i + j, 1.0 + i + j, 4.0 + i + j])]
     ]
     rows = cells_of(shared_machine.steps(folder_of(tmp_path / 'shared_machine', *runs)))
     assert list(rows) == list(sharing.SETTINGS)
-    assert rows[sharing.TORCH] == ['2.00 (1.0)', '3.00 (1.5)', '4.00 (2.0)', '5.00 (2.5)']
-    assert rows['OMP_NUM_THREADS=1'][0] == '6.00 (3.0)'
+    assert rows[sharing.TORCH][:2] == ['2.00 (1.0), 4.00', '3.00 (1.5), 5.00']
+    assert rows['OMP_NUM_THREADS=1'][0] == '6.00 (3.0), 8.00'
 
 
 def test_the_tools_share_a_machine(monkeypatch):
-    """The setting of the tools costs nothing alone, and little beside a busy job."""
+    """The setting of the tools costs little alone, and little beside a busy job."""
     for key in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
         monkeypatch.setenv(key, '')  # so that it is put back
         monkeypatch.delenv(key)
     runpy.run_path(str(report.ROOT / 'tools/_threads.py'))
-    seconds = shared_machine.medians(STUDIES['shared_machine'])
+    seconds = shared_machine.seconds(STUDIES['shared_machine'])
     ours = seconds.loc[f'GOMP_SPINCOUNT={os.environ["GOMP_SPINCOUNT"]}']
     alone = seconds.loc[sharing.TORCH, sharing.ALONE]
-    assert ours[sharing.ALONE] < 1.1 * alone
+    assert ours[sharing.ALONE] < 1.15 * alone
     assert ours[sharing.LOOP] < 2.5 * alone
 
 

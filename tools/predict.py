@@ -44,13 +44,13 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument('--device', help='for example cpu, or cuda:1')
     add_trust(parser)
     args = parser.parse_args(argv)
-    if args.config is not None and args.checkpoint is None:
-        parser.error('--config: give the --checkpoint of that config, too')
-    if args.onnx is not None and (args.checkpoint or args.device):
+    if args.onnx is not None and (args.config or args.checkpoint or args.device):
         parser.error(
             '--onnx holds the model, and runs where ONNX Runtime does: it takes '
             'no --config, --checkpoint or --device'
         )
+    if args.config is not None and args.checkpoint is None:
+        parser.error('--config: give the --checkpoint of that config, too')
     return args
 
 

@@ -54,6 +54,7 @@ class ConfigOptions(DictAction):
 
     Those are written as in a config: ``key=[dict(type='A'), dict(type='B')]``. mmengine
     takes them for strings, or calls itself until Python stops it. Nothing is evaluated.
+    Text keeps its blanks.
     """
 
     def __call__(
@@ -77,6 +78,10 @@ class ConfigOptions(DictAction):
                     tree = _PlainDicts().visit(ast.parse(value, mode='eval'))
                     options = dict(getattr(namespace, self.dest) or {})
                     options[key] = ast.literal_eval(tree)
+                    setattr(namespace, self.dest, options)
+                elif ' ' in value and not opens and ',' not in value:
+                    options = dict(getattr(namespace, self.dest) or {})
+                    options[key] = value  # mmengine would take the blanks away
                     setattr(namespace, self.dest, options)
                 else:
                     super().__call__(parser, namespace, [item], option_string)

@@ -277,14 +277,19 @@ def train(cfg: Config, trust: bool = False) -> Runner:
     try:
         with named(cfg.work_dir):
             # The runner asks again, but it writes to the folder as soon as it is built.
-            if not cfg.get('resume', False):
-                check_unused(cfg.work_dir)
+            check_unused(cfg.work_dir, cfg.get('resume', False))
             with unlogged():
                 check_config(cfg, ('train', 'val'))
             runner = build_runner(cfg)
             runner.train()
     except KeyboardInterrupt:
         raise Interrupted(_saved(cfg, runner)) from None
+    except SyntaxError as error:
+        # mmengine writes the config into each checkpoint, and calls whatever is raised
+        # meanwhile an error in it.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise Interrupted(_saved(cfg, runner)) from None
+        raise
     except (URLError, ModuleNotFoundError) as error:
         # mmengine asks torchvision where its weights are.
         if isinstance(error, ModuleNotFoundError) and error.name != 'torchvision':

@@ -12,9 +12,11 @@ import numpy as np
 
 from ..errors import InputError
 from .readers import (
+    COLOUR_TOLERANCE,
     COLOURS,
     check_lossless,
     check_palette,
+    check_shares,
     decode_mask,
     fills_area,
     merge_pages,
@@ -31,9 +33,6 @@ LABELS = {
     'ignore': IGNORE_INDEX,
     **{name: CLASSES.index(name) for name in reversed(CLASSES)},
 }
-# Grey levels by which each channel may differ from a known colour. JPEG of quality 75 or
-# better differs by more only along edges thinner than an area (readers.AREA_SIDE).
-COLOUR_TOLERANCE = 64
 # Share of the coloured pixels that may have an unknown colour away from any known one:
 # what JPEG leaves around thin strokes.
 STRAY_SHARE = 0.01
@@ -133,7 +132,7 @@ def read_annotation(
             check_palette(path, stored.numbers, stored.palette, names)
         labels = _indices_to_labels(stored.numbers, path, names, wanted)
         return Annotation(labels, f'numbers of a palette {" ".join(names)}')
-    pixels, visible = _split_alpha(stored.pages[0])
+    pixels, visible = _split_alpha(path, stored.pages[0])
     grey = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
     if colour_map is None and grey:
         check_lossless(path, stored)
@@ -159,6 +158,7 @@ def read_annotation(
     )
     # Class indices taken for colours would all be nearly black.
     labels = colours_to_labels(rgb, path, colour_map, 0 if grey else COLOUR_TOLERANCE)
+    check_shares(path, labels, range(1, len(CLASSES)))
     return Annotation(labels, f'colours {_meanings(colour_map)}')
 
 
@@ -180,18 +180,29 @@ def _check_meaning(
     return names
 
 
-def _split_alpha(pixels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def _split_alpha(path: Path, pixels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Takes the alpha channel off.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: the other channels, 0 where they are transparent;
         and (H, W) bool, true where they are not. An overlay may be translucent
         throughout.
+
+    Raises:
+        InputError: an area is neither as opaque as the rest nor transparent.
     """
     if pixels.ndim == 2 or pixels.shape[2] < 4:
         return pixels, np.ones(pixels.shape[:2], bool)
     alpha = pixels[..., 3]
     visible = alpha > alpha.max() / 2
+    places = np.argwhere(fills_area((alpha > 0) & ~visible))
+    if len(places):
+        row, column = places[0]
+        raise InputError(
+            f'{path}: opacity {alpha[row, column]} at row {row}, column {column}, and '
+            f'{alpha.max()} elsewhere: which of it is drawn cannot be told. Save the '
+            'mask without an alpha channel.'
+        )
     return np.where(visible[..., None], pixels[..., :3], 0).astype(pixels.dtype), visible
 
 
@@ -212,7 +223,9 @@ def _indices_to_labels(
         )
     table = np.full(256, IGNORE_INDEX, np.uint8)
     table[: len(wanted)] = wanted
-    return table[indices.astype(np.uint8)]
+    labels = table[indices.astype(np.uint8)]
+    check_shares(path, labels, range(1, len(CLASSES)))
+    return labels
 
 
 def colours_to_labels(

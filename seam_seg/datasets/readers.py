@@ -35,6 +35,11 @@ COLOURS = {
 # Side in pixels of the smallest square that is an area. What is thinner is an edge:
 # antialiasing, JPEG, or two outlines drawn over each other.
 AREA_SIDE = 5
+# Grey levels by which each channel may differ from a known colour. JPEG of quality 75 or
+# better differs by more only along edges thinner than an area.
+COLOUR_TOLERANCE = 64
+# A class of bones covers a tenth of a VPI image: what covers more than half is another.
+LARGEST_SHARE = 0.5
 
 
 class StoredMask(NamedTuple):
@@ -370,12 +375,20 @@ def check_palette(
         classes (Sequence[str]): the meaning of numbers 0, 1, 2...
 
     Raises:
-        InputError: a number has the colour of another class in :data:`COLOURS`.
+        InputError: a number has the colour of another class in :data:`COLOURS`, or
+            nearly.
     """
-    meanings = {colour: name for name, colour in COLOURS.items() if name in classes}
+    meanings = {name: colour for name, colour in COLOURS.items() if name in classes}
     for number in np.intersect1d(numbers, range(len(classes))).tolist():
-        name = meanings.get(tuple(palette[number].tolist()))
-        if name not in (None, classes[number]):
+        entry = palette[number].astype(int)
+        near = [
+            name
+            for name, colour in meanings.items()
+            if np.abs(entry - colour).max() <= COLOUR_TOLERANCE
+        ]
+        for name in near:
+            if name == classes[number]:
+                continue
             raise InputError(
                 f'{path}: number {number} of its palette would be {classes[number]}, but '
                 f'has the colour of {name}. Convert it with tools/prepare_vpi.py, and '
@@ -397,6 +410,29 @@ def fills_area(mask: np.ndarray) -> np.ndarray:
     return cv2.erode(
         mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0
     ).astype(bool)
+
+
+def check_shares(path: PathLike, mask: np.ndarray, bones: Sequence[int]) -> None:
+    """Refuses a mask most of which is one class of bones, as where classes are shifted.
+
+    Args:
+        path (str | Path): for the message.
+        mask (np.ndarray): (H, W) labels.
+        bones (Sequence[int]): the labels of bones.
+
+    Raises:
+        InputError: one of them has more than :data:`LARGEST_SHARE` of the pixels.
+    """
+    counts = np.bincount(mask.ravel(), minlength=256)
+    for label in bones:
+        share = counts[label] / mask.size
+        if share > LARGEST_SHARE:
+            raise InputError(
+                f'{path}: {100 * share:.0f}% of it would be bones of label {label}. '
+                'Is it the background? The order of labels and pages is that of the '
+                'classes, background first; --mask-classes of tools/prepare_vpi.py '
+                'names another.'
+            )
 
 
 def merge_pages(
@@ -457,4 +493,5 @@ def merge_pages(
     for index, page in sorted(zip(indices, marked), key=lambda pair: labels[pair[0]]):
         if index != background:
             merged[page] = labels[index]
+    check_shares(path, merged, [labels[i] for i in range(len(labels)) if i != background])
     return merged

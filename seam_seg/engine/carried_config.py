@@ -20,6 +20,10 @@ from ..version import __version__
 from .reading import TRUST
 
 KEY = 'seam_seg'  # in the meta of a checkpoint
+GIVE_CONFIG = (
+    'Give the config that it was trained with, too (--config of tools/predict.py and '
+    'export_onnx.py; before the checkpoint to tools/test.py and publish_model.py)'
+)
 SCOPE = 'mmseg'
 # Settings of a model that only a training needs, and those whose names begin so.
 TRAINING_ONLY = {
@@ -312,9 +316,8 @@ def own_config(
     config = carried_config(content)
     if config is None:
         raise InputError(
-            f'checkpoint {name}: does not carry its config, as older ones do not. Give '
-            'the config that it was trained with, too (--config of tools/predict.py and '
-            'export_onnx.py; before the checkpoint to tools/test.py).'
+            f'checkpoint {name}: does not carry its config, as older ones do not. '
+            f'{GIVE_CONFIG}.'
         )
     if not ((config.get('test_dataloader') or {}).get('dataset') or {}).get('pipeline'):
         raise InputError(
@@ -336,8 +339,8 @@ def own_config(
         if strange is not None:
             raise InputError(
                 f'checkpoint {name}: its config names {strange}, which seam_seg does not '
-                'know or does not build unasked. Give the config that it was trained '
-                f'with, too (--config), which imports what it needs. {TRUST}'
+                f'know or does not build unasked. {GIVE_CONFIG}, which imports what it '
+                f'needs. {TRUST}'
             )
     return Config(
         _settings(config, name, testing),

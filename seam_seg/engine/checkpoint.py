@@ -21,7 +21,7 @@ from ..datasets.seeding import derived_seed
 from ..errors import InputError
 from .agreement import differences
 from .carried_config import KEY, carried_config, carry, config_name
-from .reading import plain
+from .reading import READY, plain
 from .runner import SafeRunner, guard_runner
 
 
@@ -196,6 +196,12 @@ class SafeCheckpointHook(CheckpointHook):
         """Whether the config means by the weights what that of their training did."""
         carried = carried_config(checkpoint)
         if carried is None:
+            if not name.startswith(READY):
+                runner.logger.warning(
+                    f'checkpoint {name}: does not carry its config, so that nobody can '
+                    f'check whether {config_name(runner.cfg)} is the one that it was '
+                    'trained with.'
+                )
             return
         found = differences(runner.cfg, carried)
         if not runner._resume and isinstance(runner._train_loop, BaseLoop):

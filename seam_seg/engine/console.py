@@ -16,6 +16,7 @@ from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..config_lookup import PACKAGE, project_root
+from .carried_config import config_name
 from .reading import plain
 from .work_dir import default_work_dir
 
@@ -94,7 +95,7 @@ def command_to_test(runner: Runner, checkpoint: str) -> str:
     """The line that tests a checkpoint of a training.
 
     A checkpoint carries its config. One that imports modules of its user's has to be
-    given: the runner has left it in the work dir, with the options of the training.
+    given: that which lies beside them.
 
     Args:
         runner (Runner): of the training.
@@ -107,11 +108,11 @@ def command_to_test(runner: Runner, checkpoint: str) -> str:
     if Path(runner.work_dir).absolute() != default_work_dir(runner.cfg).absolute():
         words += ['--work-dir', shown(runner.work_dir)]
     imports = (runner.cfg.get('custom_imports') or {}).get('imports') or []
-    if imports in ([PACKAGE.name], PACKAGE.name, []):
+    if imports in ([PACKAGE.name], PACKAGE.name, []) or not runner.cfg.filename:
         return tool_command('test', *words)
-    name = os.path.basename(runner.cfg.filename or f'{runner.timestamp}.py')
-    config = shown(Path(runner.work_dir) / name)
-    return tool_command('test', config, *words)
+    root = runner.cfg.get('test_dataloader', {}).get('dataset', {}).get('data_root')
+    words += ['--data-root', shown(root)] if root else []
+    return tool_command('test', shown(runner.cfg.filename), *words)
 
 
 def as_screen(title: str, lines: Lines) -> str:
@@ -141,7 +142,7 @@ def describe_subject(runner: Runner, dataset: Any) -> Lines:
     parameters = sum(value.numel() for value in runner.model.parameters())
     classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
     return [
-        ('config', Path(runner.cfg.filename or '(in memory)').stem),
+        ('config', config_name(runner.cfg) or '(in memory)'),
         ('model', f'{method}: {parameters / 1e6:.2f} million parameters'),
         ('data', str(getattr(dataset, 'data_root', None) or type(dataset).__name__)),
         ('classes', ', '.join(classes) or '-'),

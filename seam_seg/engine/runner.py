@@ -15,7 +15,7 @@ from ..datasets.vpi import NoValidationCasesError
 from ..errors import InputError
 from .console import ConsoleHook, clear_console
 from .reading import guarded, plain, read_checkpoint
-from .work_dir import agreed, check_unused, last_checkpoint
+from .work_dir import agreed, check_unused, resumable_checkpoint
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
 ZOOS = ('open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
@@ -72,6 +72,7 @@ class SafeRunner(Runner):
     """
 
     _resume: bool
+    _load_from: Optional[str]
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:
@@ -122,8 +123,7 @@ class SafeRunner(Runner):
             InputError: the work dir holds checkpoints, and ``resume`` is not set; or
                 these are of another training.
         """
-        if not self._resume:
-            check_unused(self.work_dir)
+        check_unused(self.work_dir, self._resume)
         return super().train()
 
     def load_or_resume(self) -> None:
@@ -133,11 +133,12 @@ class SafeRunner(Runner):
         ``load_from``: a training that it holds goes on, its weights alone are a start.
         """
         if self._resume and not self._has_loaded:
-            last = last_checkpoint(self.work_dir) or find_latest_checkpoint(self.work_dir)
-            last = agreed(last and str(last))
-            if last:
-                self._load_from = last
-            elif self._load_from is not None:
+            last = agreed(resumable_checkpoint(self.work_dir))
+            if last is not None:
+                self._load_from = str(last)
+            elif self._load_from is None:
+                self._resume = False
+            else:
                 trusted = self.cfg.get('trust_checkpoint', False)
                 start = read_checkpoint(plain(self._load_from), trusted)
                 self._resume = 'optimizer' in start

@@ -6,6 +6,7 @@ from typing import Any, Optional, Union
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list
+from mmengine.runner import find_latest_checkpoint
 
 from ..errors import InputError
 from .carried_config import config_name
@@ -51,19 +52,40 @@ def any_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
     return last_checkpoint(folder) or min(others, default=None)
 
 
-def check_unused(work_dir: Union[str, Path]) -> None:
+def resumable_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
+    """What a training would go on from, also where mmengine's note names another folder.
+
+    Args:
+        work_dir (str | Path): of the training.
+    """
+    noted = None
+    if (Path(work_dir) / 'last_checkpoint').is_file():  # else mmengine prints that not
+        noted = find_latest_checkpoint(str(work_dir))
+    return last_checkpoint(work_dir) or (Path(noted) if noted else None)
+
+
+def check_unused(work_dir: Union[str, Path], resume: bool = False) -> None:
     """Refuses a work dir whose checkpoints a new training would overwrite.
 
     Args:
         work_dir (str | Path): of the training that is about to begin.
+        resume (bool): it is to go on, if there is a checkpoint to go on from.
 
     Raises:
         InputError: there was a training before; in all processes, or in none.
     """
-    held = agreed(any_checkpoint(work_dir))
+    held = any_checkpoint(work_dir)
+    if resume and resumable_checkpoint(work_dir) is not None:
+        held = None
+    held = agreed(held)
     if held is not None:
         raise InputError(
             f'work dir {work_dir}: holds {held.name} of another training, which this '
-            'one would overwrite. Go on with that (--resume), name another --work-dir, '
-            'or remove the folder.'
+            'one would overwrite. '
+            + (
+                'There is no checkpoint to go on from: name'
+                if resume
+                else 'Go on with that (--resume), name'
+            )
+            + ' another --work-dir, or remove the folder.'
         )

@@ -8,21 +8,34 @@ from studies.blocks import origin, rows_of, table
 from studies.shared_machine.measure import ALONE, JOBS, SETTINGS, TORCH
 
 
-def medians(folder: Path) -> pd.DataFrame:
-    """Median seconds of a step, by setting, and a column for each job."""
-    found = rows_of(folder).pivot_table('value', 'method', 'setting', aggfunc='median')
+def seconds(folder: Path, of_steps: str = 'mean') -> pd.DataFrame:
+    """Seconds of a step, by setting, and a column for each job.
+
+    Args:
+        folder (Path): of the study.
+        of_steps (str): what pandas takes of the steps. Default: their mean, since a
+            training takes as long as all of its steps.
+    """
+    found = rows_of(folder).pivot_table('value', 'method', 'setting', aggfunc=of_steps)
     return found.loc[list(SETTINGS), list(JOBS)]
 
 
 def steps(folder: Path) -> str:
-    """Every setting alone and beside the jobs, in seconds and against torch's, alone."""
-    found = medians(folder)
-    reference = found.loc[TORCH, ALONE]
+    """Every setting alone and beside the jobs: seconds, against torch's alone, worst."""
+    means, worst = seconds(folder), seconds(folder, 'max')
+    reference = means.loc[TORCH, ALONE]
     lines = [
-        [name, *(f'{value:.2f} ({value / reference:.1f})' for value in row)]
-        for name, row in zip(found.index, found.to_numpy())
+        [
+            name,
+            *(
+                f'{mean:.2f} ({mean / reference:.1f}), {longest:.2f}'
+                for mean, longest in zip(means.loc[name], worst.loc[name])
+            ),
+        ]
+        for name in means.index
     ]
-    return table(['median seconds (ratio)', *JOBS], lines) + origin(rows_of(folder))
+    title = 'mean seconds (ratio), longest step'
+    return table([title, *JOBS], lines) + origin(rows_of(folder))
 
 
 BLOCKS = {'shared_machine.steps': steps}

@@ -6,7 +6,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from seam_seg.apis import command_line, load_config
+from seam_seg.apis import command_line, load_config, runs
 from seam_seg.apis.runs import launched, set_amp
 from seam_seg.errors import InputError, Interrupted
 
@@ -143,6 +143,8 @@ def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monk
         ('a,b', ['a', 'b']),
         ('None', None),
         ('iter_{}.pth', 'iter_{}.pth'),
+        # and with its blanks, which mmengine takes away
+        ('/a b/My data/x.pth', '/a b/My data/x.pth'),
     ],
 )
 def test_values_on_the_command_line(text, value):
@@ -204,6 +206,21 @@ def test_an_interrupted_training_says_how_it_goes_on(argv, tmp_path, capsys):
     assert words == ['a b.py', '--resume']
     (said,) = stopped(None)
     assert 'nothing was saved' in said and '--resume' not in said
+
+
+def test_an_interruption_that_mmengine_takes_for_an_error(tmp_path, monkeypatch):
+    """While it writes the config into a checkpoint."""
+
+    def stopped(cfg):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise SyntaxError('Failed to format the config file') from None
+
+    monkeypatch.setattr(runs, 'build_runner', stopped)
+    monkeypatch.setattr(runs, 'check_config', lambda *_: None)
+    with pytest.raises(Interrupted):
+        runs.train(load_config(DEMO, work_dir=str(tmp_path)))
 
 
 def test_report_errors(capsys):

@@ -150,6 +150,28 @@ def test_a_jpeg_of_a_drawing_is_right_but_for_its_edges(
     assert wrong.mean() < 1e-3
 
 
+def test_which_opacity_is_drawn_is_no_guess(tmp_path):
+    mask = np.zeros((24, 24, 4), np.uint8)
+    mask[2:8, 2:8] = (255, 0, 0, 255)
+    mask[12:18, 2:8] = (0, 255, 0, 100)
+    with pytest.raises(InputError, match='opacity 100 at row 14, column 4, and 255'):
+        read_annotation(save(tmp_path / 'm.png', mask))
+
+
+def test_most_of_an_image_is_no_bone(tmp_path):
+    """As where labels or pages are in another order."""
+    shifted = (draw_case(0)[1] + 3) % 4
+    with pytest.raises(InputError, match='% of it would be bones of label 3'):
+        read_annotation(save(tmp_path / 'm.png', shifted))
+    pages = [Image.fromarray((shifted == i).astype(np.uint8)) for i in range(4)]
+    pages[0].save(tmp_path / 'm.tif', save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match='% of it would be bones of label 3'):
+        read_annotation(tmp_path / 'm.tif')
+    order = ['rib', 'thoracic', 'lumbar', 'background']
+    right = read_annotation(tmp_path / 'm.tif', order)
+    np.testing.assert_array_equal(right, draw_case(0)[1])
+
+
 @pytest.mark.parametrize('alpha', [255, 76])
 def test_transparent_pixels_are_background(tmp_path, alpha):
     mask = np.full((12, 24, 4), 255, np.uint8)
@@ -241,9 +263,11 @@ def test_an_annotation_that_was_compressed_to_a_palette_is_no_guess(tmp_path):
     mask = draw_case(0)[1]
     path = save(tmp_path / 'm.png', mask, RGB)
     np.testing.assert_array_equal(read_annotation(path), mask)  # both say the same
-    path = save(tmp_path / 'm.png', mask, RGB[[0, 3, 1, 2]])
-    with pytest.raises(InputError, match='would be rib.*colour of lumbar'):
-        read_annotation(path)
+    impure = np.abs(RGB.astype(int) - 5)  # as drawn by hand
+    for colours in (RGB, impure):
+        path = save(tmp_path / 'm.png', mask, colours[[0, 3, 1, 2]])
+        with pytest.raises(InputError, match='would be rib.*colour of lumbar'):
+            read_annotation(path)
     np.testing.assert_array_equal(read_annotation(path, CLASSES), mask)
     coloured = read_annotation(path, colour_map={n: [c] for n, c in COLOURS.items()})
     np.testing.assert_array_equal(coloured, np.array([0, 3, 1, 2])[mask])

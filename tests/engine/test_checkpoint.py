@@ -1,9 +1,11 @@
 """Killed at any write, a training goes on to the bits it would have ended with."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,8 +14,8 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import load_config, train
 from seam_seg.apis.runs import set_resume
-from seam_seg.config_lookup import project_root
-from seam_seg.engine import last_checkpoint
+from seam_seg.config_lookup import get_config, project_root
+from seam_seg.engine import SafeCheckpointHook, last_checkpoint
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 OPTIONS = {
@@ -369,3 +371,12 @@ def test_damaged_resume(tool, phantom, tmp_path, capsys):
         == 2
     )
     assert 'iter_2.pth: holds no epoch' in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_carries_no_config_is_said(caplog):
+    """In a resume, from a start, and in mmseg's tests; not of the ready weights."""
+    runner = SimpleNamespace(cfg=get_config(DEMO), logger=logging.getLogger('old'))
+    for name in ('seam_seg://ready', 'old/iter_5.pth'):
+        SafeCheckpointHook._compare_configs(runner, dict(meta={}), name)
+    (record,) = caplog.records
+    assert 'old/iter_5.pth' in record.getMessage() and DEMO in record.getMessage()

@@ -28,8 +28,11 @@ def test_commands_can_be_copied(tmp_path, monkeypatch):
     """From any folder, with blanks and quotes in names."""
     work_dir = tmp_path / "it's a run"
     imports = dict(imports=['seam_seg', 'a_head'])
+    data = dict(dataset=dict(data_root=str(tmp_path / 'data')))
     cfg = Config(
-        dict(custom_imports=imports), cfg_text='# own', filename='configs/own.py'
+        dict(custom_imports=imports, test_dataloader=data),
+        cfg_text='# own',
+        filename=str(tmp_path / 'configs/own.py'),
     )
     runner = SimpleNamespace(cfg=cfg, work_dir=str(work_dir))
     for folder in (tmp_path, project_root(), work_dir.parent.parent):
@@ -39,11 +42,13 @@ def test_commands_can_be_copied(tmp_path, monkeypatch):
         assert python == 'python' and (folder / tool).samefile(
             project_root() / 'tools/test.py'
         )
-        assert words.pop(2) == '--work-dir'
-        assert [folder / word for word in words] == [
-            work_dir / 'own.py',
+        assert words[2:6:2] == ['--work-dir', '--data-root']
+        # the config beside the modules that it imports
+        assert [folder / word for word in (*words[:2], *words[3::2])] == [
+            tmp_path / 'configs/own.py',
             work_dir / 'best_a_b.pth',
             work_dir,
+            tmp_path / 'data',
         ]
     cfg.custom_imports.imports = ['seam_seg']  # then the checkpoint is enough
     runner.work_dir = 'work_dirs/own'  # and so is where a test writes unasked

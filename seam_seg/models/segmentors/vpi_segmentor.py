@@ -1,5 +1,6 @@
 """Brings predictions back to the original resolution as the paper does."""
 
+import warnings
 from typing import Any, List, Optional, Sequence
 
 import torch.nn.functional as F
@@ -109,7 +110,9 @@ class VPITTAModel(SegTTAModel):
         Returns:
             list[SegDataSample]: one for each image.
         """
-        merged = super().merge_preds(data_samples_list)
+        with warnings.catch_warnings():  # of the shape, which is mended below
+            warnings.filterwarnings('ignore', message='The shape of value will convert')
+            merged = super().merge_preds(data_samples_list)
         for sample in merged:
             mask = sample.pred_sem_seg.data.reshape(
                 1, *sample.pred_sem_seg.data.shape[-2:]
