@@ -22,13 +22,12 @@ from matplotlib.lines import Line2D
 
 from ..atomic import write_figure
 from ..errors import InputError
+from .annotations import CLASSES, IGNORE_INDEX
 from .history import CASES, recorded_subjects
 from .readers import decode, read_image, read_mask
 from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
 
-CLASSES = VPIDataset.METAINFO['classes']
-IGNORE_INDEX = 255
 Colour = Tuple[float, float, float]
 
 

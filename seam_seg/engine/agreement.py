@@ -5,7 +5,13 @@ from typing import Any, Iterator, List, NamedTuple
 
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from .carried_config import for_prediction, model_settings, plain, registered, shorten
+from .carried_config import (
+    for_prediction,
+    model_settings,
+    plain_data,
+    registered,
+    shorten,
+)
 
 # Steps of a test pipeline that do not change a prediction.
 BESIDE = ('LoadVPIAnnotations', 'PackSegInputs', 'TestTimeAug')
@@ -46,9 +52,9 @@ class Difference(NamedTuple):
 
 def _result_settings(config: Any) -> dict:
     """Of a config, what changes the masks that a checkpoint gives."""
-    model = for_prediction(plain(model_settings(config)))
+    model = for_prediction(plain_data(model_settings(config)))
     model.pop('auxiliary_head', None)
-    dataset = plain((config.get('test_dataloader') or {}).get('dataset') or {})
+    dataset = plain_data((config.get('test_dataloader') or {}).get('dataset') or {})
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
         kind = registered(DATASETS, dataset.get('type'))
@@ -60,7 +66,7 @@ def _result_settings(config: Any) -> dict:
                 pipeline=_steps(dataset.get('pipeline')), metainfo=dict(classes=classes)
             )
         ),
-        tta_pipeline=_steps(plain(config.get('tta_pipeline'))),
+        tta_pipeline=_steps(plain_data(config.get('tta_pipeline'))),
     )
 
 

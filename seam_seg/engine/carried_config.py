@@ -88,17 +88,17 @@ def shorten(value: Any) -> str:
     return text if len(text) <= 100 else f'{text[:97]}...'
 
 
-def plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
     """Settings as dicts, lists, tuples, text, numbers, bools and None alone."""
     if isinstance(value, dict):
         return {
-            key if isinstance(key, int) else str(key): plain(item)
+            key if isinstance(key, int) else str(key): plain_data(item)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return (list if isinstance(value, list) else tuple)(map(plain, value))
+        return (list if isinstance(value, list) else tuple)(map(plain_data, value))
     if isinstance(value, (np.generic, np.ndarray)):
-        return plain(value.tolist())
+        return plain_data(value.tolist())
     if value is None or type(value) in (bool, int, float, str):
         return value
     return getattr(value, '__name__', None) or str(value)
@@ -166,15 +166,15 @@ def carry(cfg: Config) -> dict:
         what only a training needs, the test data, how they are scored, and its name.
     """
     keys = ('default_scope', 'custom_imports', 'method_name', 'test_cfg', 'tta_pipeline')
-    config = {key: plain(cfg[key]) for key in keys if cfg.get(key) is not None}
+    config = {key: plain_data(cfg[key]) for key in keys if cfg.get(key) is not None}
     config['name'] = config_name(cfg)
-    config['model'] = for_prediction(plain(model_settings(cfg)))
+    config['model'] = for_prediction(plain_data(model_settings(cfg)))
     if cfg.get('tta_model') is not None:
-        config['tta_model'] = for_prediction(plain(cfg['tta_model']))
+        config['tta_model'] = for_prediction(plain_data(cfg['tta_model']))
     if cfg.get('test_evaluator') is not None:
-        config['test_evaluator'] = _without(plain(cfg['test_evaluator']), PATHS)
+        config['test_evaluator'] = _without(plain_data(cfg['test_evaluator']), PATHS)
     if cfg.get('test_dataloader') is not None:
-        loader = plain(cfg['test_dataloader'])
+        loader = plain_data(cfg['test_dataloader'])
         config['test_dataloader'] = {
             key: loader[key] for key in (*LOADER, 'dataset') if key in loader
         }
