@@ -338,6 +338,10 @@ def test_predict_writes_labels_under_the_original_names(
         with (tmp_path / 'out/bones' / name.replace('.png', '.csv')).open() as file:
             bones = list(csv.DictReader(file))
         assert sum(int(bone['area']) for bone in bones) == (mask > 0).sum()
+        numbers = cv2.imread(str(tmp_path / 'out/instances' / name), -1)
+        assert numbers.dtype == np.uint16
+        for bone in bones:
+            assert (numbers == int(bone['id'])).sum() == int(bone['area'])
         doubts = [float(bone['doubt']) for bone in bones]
         assert doubts == sorted(doubts, reverse=True)
         assert all(0.25 <= float(bone['confidence']) <= 1 for bone in bones)

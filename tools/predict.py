@@ -11,7 +11,7 @@ import _threads  # noqa: F401  before torch is loaded
 from seam_seg.apis.command_line import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import Model, init_model
-from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
+from seam_seg.apis.predict_files import KINDS, find_images, predict_file, prepare_out
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -74,7 +74,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     ]
     print(
         f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
-        f'in {args.out}, with the folders overlay, confidence and bones'
+        f'in {args.out}, with the folders {", ".join(KINDS)}'
     )
     for message in failures:
         print(f'error: {message}', file=sys.stderr)

@@ -103,7 +103,8 @@ class Exportable(nn.Module):
             image (Tensor): (1, 1, H, W) float32, 0 to 255.
 
         Returns:
-            Tensor: logits (1, N, H, W), or labels (1, 1, H, W) uint8.
+            Tensor: logits (1, N, H, W), of a model that votes for centers followed by
+            the two votes; or labels (1, 1, H, W) uint8.
         """
         preprocessor = self.model.data_preprocessor
         logits = resize(
@@ -114,6 +115,7 @@ class Exportable(nn.Module):
         )
         if self.output == 'logits':
             return logits
+        logits = logits[:, : self.model.num_classes]
         return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
 
@@ -126,7 +128,8 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
         path (str | Path): file to write.
-        output (str): name of the output: ``'logits'``, (1, N, height, width) float32, or
+        output (str): name of the output: ``'logits'``, (1, N, height, width) float32
+            (of a model with ``center_votes`` two channels more), or
             ``'mask'``, (1, 1, height, width) uint8. Default: ``'logits'``.
 
     Raises:
@@ -231,7 +234,7 @@ class OnnxModel:
         self.dataset_meta = dict(classes=tuple(meta['classes']), palette=meta['palette'])
 
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """(N, H, W) float32 of grey levels (H, W) from 0 to 255."""
+        """(N, H, W) float32 of grey levels (H, W) from 0 to 255, with votes (N + 2)."""
         return self.session.run(None, dict(image=image.astype(np.float32)[None, None]))[
             0
         ][0]
@@ -239,8 +242,11 @@ class OnnxModel:
     def test_step(self, data: dict) -> List[SegDataSample]:
         """Segments a batch, as a segmentor's ``test_step``."""
         for image, sample in zip(data['inputs'], data['data_samples']):
-            logits = self.logits(image[0].numpy())
+            output = self.logits(image[0].numpy())
+            logits, votes = np.split(output, [len(self.dataset_meta['classes'])])
             mask = torch.from_numpy(logits.argmax(axis=0)[None])
+            if len(votes):
+                sample.set_data(dict(votes=PixelData(data=torch.from_numpy(votes))))
             sample.set_data(
                 dict(
                     seg_logits=PixelData(data=torch.from_numpy(logits)),
@@ -279,6 +285,7 @@ def compare(
     )
     ours = Exportable(model, 'logits').eval()
     as_mask = session.get_outputs()[0].name == 'mask'
+    classes = len(model.dataset_meta['classes'])
     difference, pixels, differing, not_ties = 0.0, 0, 0, 0
     scaled = [rescale(model, image) for image in images]
     height, width = (
@@ -299,7 +306,8 @@ def compare(
                 ) from error
             if not as_mask:
                 difference = max(difference, float(np.abs(found - expected).max()))
-                found = found.argmax(axis=1, keepdims=True)
+                found = found[:, :classes].argmax(axis=1, keepdims=True)
+            expected = expected[:, :classes]
             other = found[:, 0] != expected.argmax(axis=1)
             best = np.sort(expected, axis=1)[:, -2:]
             pixels += other.size

@@ -13,6 +13,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
+from skimage import measure
 from torch import nn
 
 from ..config_lookup import building, get_config
@@ -28,6 +29,7 @@ from ..engine import (
 )
 from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
+from ..evaluation.instances import fit_to_mask, group_votes
 from ..models.segmentors.vpi_segmentor import resize_mask
 from ..weights import READY_CONFIG, READY_WEIGHTS
 
@@ -160,13 +162,17 @@ class Ensemble(nn.Module):
 
         Returns:
             list[SegDataSample]: ``seg_logits`` are the logarithms of the mean
-            probabilities, ``pred_sem_seg`` their largest.
+            probabilities, ``pred_sem_seg`` their largest; ``votes``, where the models
+            have them, are the mean.
         """
         # A segmentor writes its results into the samples that it is given.
         modules: Sequence[Model] = list(self.models)
         results = [model.test_step(copy.deepcopy(data)) for model in modules]
         merged = results[0]
         for sample, *others in zip(*results):
+            if 'votes' in sample:
+                votes = [one.votes.data for one in (sample, *others)]
+                sample.votes.data = torch.stack(votes).mean(dim=0)
             mean = torch.stack(
                 [one.seg_logits.data.float().softmax(dim=0) for one in (sample, *others)]
             ).mean(dim=0)
@@ -270,11 +276,14 @@ class Prediction(NamedTuple):
         mask (np.ndarray): (H, W) uint8 labels.
         confidence (np.ndarray): (H, W) float32, the largest class probability.
         image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
+        bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside: grouped by
+            their votes where the model votes for centers, else the connected components.
     """
 
     mask: np.ndarray
     confidence: np.ndarray
     image: np.ndarray
+    bones: np.ndarray
 
 
 def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
@@ -305,11 +314,25 @@ def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
     with torch.no_grad():
         result = model.test_step(pseudo_collate([Compose(steps)(sample)]))[0]
     probability = result.seg_logits.data.float().softmax(dim=0).amax(dim=0).cpu().numpy()
+    mask = result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy()
     return Prediction(
-        result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy(),
+        mask,
         cv2.resize(probability, grey.shape[::-1], interpolation=cv2.INTER_LINEAR),
         grey,
+        _bones_of(result, mask),
     )
+
+
+def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
+    """The bones of a result one by one, (H, W) int32."""
+    if 'votes' not in result:
+        return measure.label(mask, connectivity=2).astype(np.int32)
+    labels = result.seg_logits.data.argmax(dim=0).byte().cpu().numpy()
+    votes = result.votes.data.float().cpu().numpy()
+    if votes.shape[1:] != labels.shape:  # test_cfg.resize='logits'
+        size = votes.shape[:0:-1]
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return fit_to_mask(group_votes(labels, votes), labels, mask)
 
 
 def predict_mask(model: Model, image: Union[str, Path, np.ndarray]) -> np.ndarray:

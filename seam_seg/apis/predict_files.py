@@ -14,6 +14,9 @@ from ..evaluation.bones import Bone, list_bones
 from ..visualization import panel, write_rgb
 from .inference import predict
 
+# Beside the labels, a folder for each.
+KINDS = ('overlay', 'confidence', 'bones', 'instances')
+
 
 def find_images(arguments: Sequence[str]) -> List[Path]:
     """Lists the images that the command line names.
@@ -74,7 +77,7 @@ def prepare_out(out: Path, images: Sequence[Path]) -> None:
     Raises:
         InputError: one of them holds an image, so that a result could overwrite one.
     """
-    targets = [out, *(out / kind for kind in ('overlay', 'confidence', 'bones'))]
+    targets = [out, *(out / kind for kind in KINDS)]
     for path in images:
         if path.resolve().parent in [target.resolve() for target in targets]:
             raise InputError(
@@ -90,7 +93,8 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
 
     ``out/NAME.png``: labels; ``overlay/NAME.png``: image and outlines;
     ``confidence/NAME.png``: the largest class probability times 255;
-    ``bones/NAME.csv``: a row for each bone, the most doubtful first.
+    ``bones/NAME.csv``: a row for each bone, the most doubtful first;
+    ``instances/NAME.png``: the number of each bone in that table, 16 bits.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
@@ -101,11 +105,11 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         str | None: what is wrong with the file; then nothing is written for it.
     """
     try:
-        mask, confidence, image = predict(model, path)
+        mask, confidence, image, instances = predict(model, path)
     except InputError as error:
         return str(error)
     meta: Any = model.dataset_meta
-    bones, _ = list_bones(mask, confidence, image, meta['classes'])
+    bones, _ = list_bones(mask, confidence, image, meta['classes'], instances)
     write_csv(
         out / 'bones' / f'{path.stem}.csv',
         [
@@ -122,5 +126,6 @@ def predict_file(model: nn.Module, path: Path, out: Path) -> Optional[str]:
         out / 'overlay' / name,
         panel(image, [('prediction', mask)], meta['classes'], meta['palette']),
     )
+    write_picture(out / 'instances' / name, instances.astype(np.uint16))
     write_picture(out / name, mask)  # last: where it is, the others are
     return None

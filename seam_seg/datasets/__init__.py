@@ -6,6 +6,9 @@ from .transforms import (
     CropPatch,
     LoadVPIAnnotations,
     LoadVPIImage,
+    LoadVPIInstances,
+    MonaiTransforms,
+    PackVPIInputs,
     ResizeVPI,
 )
 from .vpi import VPIDataset
@@ -15,6 +18,9 @@ __all__ = [
     'CropPatch',
     'LoadVPIAnnotations',
     'LoadVPIImage',
+    'LoadVPIInstances',
+    'MonaiTransforms',
+    'PackVPIInputs',
     'PositionSampler',
     'ResizeVPI',
     'VPIDataset',

@@ -350,6 +350,45 @@ def read_mask(
     return mask.astype(np.uint8)
 
 
+def read_instances(
+    path: PathLike, mask: np.ndarray, ignore_index: int = 255
+) -> np.ndarray:
+    """Reads a map of bones one by one.
+
+    Args:
+        path (str | Path): a single-channel image of 8 or 16 bits: 0 where there is no
+            bone, and one number for each bone.
+        mask (np.ndarray): (H, W) uint8 labels that it must agree with, 0 the background.
+        ignore_index (int): label of pixels that do not count. Default: 255.
+
+    Returns:
+        np.ndarray: (H, W) uint16, 0 where the mask is ignored.
+
+    Raises:
+        InputError: no such file, another type or size, a bone outside the mask or of two
+            classes, or a pixel of the mask that is of no bone.
+    """
+    instances = decode(path, 'map of bones')
+    if instances.dtype not in (np.uint8, np.uint16) or instances.shape != mask.shape:
+        raise InputError(
+            f'{path}: the map of bones is {instances.shape} of {instances.dtype}, but '
+            f'one channel of 8 or 16 bits of the size of its mask, {mask.shape}, is '
+            'expected. Make it again, or remove the folder instances.'
+        )
+    instances = np.where(mask == ignore_index, 0, instances).astype(np.uint16)
+    mask = np.where(mask == ignore_index, 0, mask)
+    # One number for each pair of a bone and a label; sorting pairs takes a second.
+    pairs = np.flatnonzero(np.bincount(instances.ravel() * np.int64(256) + mask.ravel()))
+    bones, labels = pairs // 256, pairs % 256
+    if ((bones == 0) != (labels == 0)).any() or len(set(bones)) < len(bones):
+        raise InputError(
+            f'{path}: the bones do not agree with the mask: each must cover pixels of '
+            'one class, and together all of them. Was the mask edited? Make the map '
+            'again, or remove it.'
+        )
+    return instances
+
+
 def check_lossless(path: PathLike, stored: StoredMask) -> None:
     """Refuses class indices in a JPEG, whose neighbours may be indices as well."""
     if stored.lossy and stored.pages[0].any():

@@ -1,15 +1,20 @@
 """Pipeline steps of VPI images, in mmcv's form."""
 
-from typing import Dict, List, Optional, Tuple
+import importlib
+from typing import Any, Dict, List, Optional, Tuple
 
 import cv2
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform, Resize
 from mmengine.dataset import Compose
+from mmengine.structures import PixelData
+from mmseg.datasets.transforms import PackSegInputs
 from mmseg.registry import TRANSFORMS
+from skimage import measure
 
 from ..errors import InputError
-from .readers import read_image, read_mask
+from .readers import read_image, read_instances, read_mask
 
 
 @TRANSFORMS.register_module()
@@ -63,6 +68,28 @@ class LoadVPIAnnotations(BaseTransform):
             mask = table[mask]
         results['gt_seg_map'] = mask
         results['seg_fields'] = ['gt_seg_map']
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadVPIInstances(BaseTransform):
+    """Loads the map of the bones one by one, or finds them in the mask.
+
+    Adds ``gt_instances`` (uint16, (H, W), 0 where there is no bone) to ``seg_fields``,
+    after ``LoadVPIAnnotations``. Where the data set has no file of them
+    (``instance_path``), the 8-connected components of each class are the bones.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Reads ``results['instance_path']``; raises InputError naming the file."""
+        mask, ignored = results['gt_seg_map'], results['ignore_index']
+        if results.get('instance_path') is None:
+            bones = np.where(mask == ignored, 0, mask)
+            instances = measure.label(bones, connectivity=2).astype(np.uint16)
+        else:
+            instances = read_instances(results['instance_path'], mask, ignored)
+        results['gt_instances'] = instances
+        results['seg_fields'].append('gt_instances')
         return results
 
 
@@ -146,3 +173,56 @@ class CacheTransforms(BaseTransform):
                 if value is not results.get(key)
             }
         return {**results, **self._cache[path]}
+
+
+@TRANSFORMS.register_module()
+class MonaiTransforms(BaseTransform):
+    """Random transforms of MONAI, drawn from where mmcv's are drawn from.
+
+    The image is given to them as ``img``, (1, H, W) float32 in [0, 1], the other fields
+    as ``seg``, (K, H, W): MONAI's dictionary transforms name these two as ``keys``.
+    Grey levels are clipped afterwards, and the image is float32 from 0 to 255.
+
+    Args:
+        transforms (list[dict]): ``type``, the name of a class of ``monai.transforms``,
+            and its arguments.
+    """
+
+    def __init__(self, transforms: List[dict]) -> None:
+        monai = importlib.import_module('monai.transforms')
+        self.transforms = monai.Compose(
+            [
+                getattr(monai, step['type'])(
+                    **{key: value for key, value in step.items() if key != 'type'}
+                )
+                for step in transforms
+            ]
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Transforms the image and every segmentation field alike."""
+        # MONAI keeps generators of its own. The global one is seeded for each sample.
+        self.transforms.set_random_state(np.random.randint(2**31))  # noqa: NPY002
+        fields = results.get('seg_fields', [])
+        data: Dict[str, Any] = dict(img=results['img'][None].astype(np.float32) / 255)
+        if fields:
+            data['seg'] = np.stack([results[key] for key in fields]).astype(np.float32)
+        data = self.transforms(data)
+        results['img'] = np.clip(np.asarray(data['img'])[0] * 255, 0, 255)
+        for key, value in zip(fields, np.asarray(data.get('seg', []))):
+            results[key] = np.rint(value).astype(results[key].dtype)
+        results['img_shape'] = results['img'].shape
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackVPIInputs(PackSegInputs):
+    """mmseg's ``PackSegInputs``, which also packs ``gt_instances``, (1, H, W) int64."""
+
+    def transform(self, results: dict) -> dict:
+        """Packs a sample."""
+        packed = super().transform(results)
+        if 'gt_instances' in results:
+            instances = torch.from_numpy(results['gt_instances'][None].astype(np.int64))
+            packed['data_samples'].gt_instances = PixelData(data=instances)
+        return packed

@@ -166,6 +166,7 @@ class VPIDataset(BaseSegDataset):
         data_root/
             dataset/<train|test>/NAME.png              grey image
             groundtruth/<train|test>/NAME_bone_3.png   labels 0 to 3
+            instances/<train|test>/NAME.png            optional: a number for each bone
             train.txt, test.txt                        one NAME a line
             val.txt                                    optional
 
@@ -220,7 +221,9 @@ class VPIDataset(BaseSegDataset):
         val_seed: int = 0,
         patches: Optional[dict] = None,
         folders: dict = dict(
-            img_path='dataset/{split}', seg_map_path='groundtruth/{split}'
+            img_path='dataset/{split}',
+            seg_map_path='groundtruth/{split}',
+            instance_path='instances/{split}',
         ),
         split_files: dict = dict(train='train.txt', val='val.txt', test='test.txt'),
         both_folders: bool = False,
@@ -366,12 +369,20 @@ class VPIDataset(BaseSegDataset):
         with seeded(idx.seed, idx.position):
             return super().__getitem__(idx.index)
 
+    def _find(self, key: str, file: str) -> Path:
+        """Where a file of a case is, or would be."""
+        path = Path(self.data_prefix.get(key, '')) / file
+        if key in self.other_folders and not path.is_file():
+            return self.other_folders[key] / file
+        return path
+
     def load_data_list(self) -> List[dict]:
         """Lists the images, or their patches.
 
         Returns:
-            list[dict]: ``img_path``, ``seg_map_path``, ``num_labels``,
-            ``mask_classes`` and, with patches, ``patch`` = (top, left, height, width).
+            list[dict]: ``img_path``, ``seg_map_path``, ``instance_path`` (None where
+            there is none), ``num_labels``, ``mask_classes`` and, with patches, ``patch``
+            = (top, left, height, width).
         """
         tiles: List[Optional[Tuple[int, int, int, int]]] = [None]
         if self.patches is not None:
@@ -399,9 +410,7 @@ class VPIDataset(BaseSegDataset):
                 ('img_path', self.img_suffix),
                 ('seg_map_path', self.seg_map_suffix),
             ):
-                path = Path(self.data_prefix[key]) / (name + suffix)
-                if key in self.other_folders and not path.is_file():
-                    path = self.other_folders[key] / (name + suffix)
+                path = self._find(key, name + suffix)
                 if not path.is_file():
                     kind = 'image' if key == 'img_path' else 'mask'
                     raise InputError(
@@ -410,6 +419,8 @@ class VPIDataset(BaseSegDataset):
                         'tools/check_dataset.py to see every such case.'
                     )
                 info[key] = str(path)
+            bones = self._find('instance_path', f'{name}.png')
+            info['instance_path'] = str(bones) if bones.is_file() else None
             data_list += [
                 info if tile is None else dict(info, patch=tile) for tile in tiles
             ]

@@ -6,7 +6,7 @@ that have run together are large, and sure of themselves.
 """
 
 from collections import Counter, defaultdict
-from typing import DefaultDict, List, NamedTuple, Sequence, Tuple
+from typing import DefaultDict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy import ndimage
@@ -18,7 +18,7 @@ SIZE_WEIGHT = 0.1
 
 
 class Bone(NamedTuple):
-    """One connected component of a class.
+    """One bone: a connected component, or what the votes have grouped.
 
     Attributes:
         id (int): its number in the map of instances, from 1.
@@ -69,24 +69,31 @@ def body_middle(image: np.ndarray) -> np.ndarray:
 
 
 def list_bones(
-    mask: np.ndarray, confidence: np.ndarray, image: np.ndarray, classes: Sequence[str]
+    mask: np.ndarray,
+    confidence: np.ndarray,
+    image: np.ndarray,
+    classes: Sequence[str],
+    instances: Optional[np.ndarray] = None,
 ) -> Tuple[List[Bone], np.ndarray]:
-    """Lists the connected bones of a predicted mask, the most doubtful first.
+    """Lists the bones of a predicted mask, the most doubtful first.
 
     Args:
         mask (np.ndarray): (H, W) predicted labels; 0 is the background.
         confidence (np.ndarray): (H, W) probability of the predicted class.
         image (np.ndarray): (H, W) grey levels.
         classes (Sequence[str]): names of the labels.
+        instances (np.ndarray, optional): (H, W) a number for each bone. Default: None,
+            the 8-connected components are the bones.
 
     Returns:
-        tuple[list[Bone], np.ndarray]: the 8-connected components by falling doubt,
-        and (H, W) int32 with the ``id`` of the bone that each pixel belongs to, or 0.
+        tuple[list[Bone], np.ndarray]: the bones by falling doubt, and (H, W) int32 with
+        the ``id`` of the bone that each pixel belongs to, or 0.
     """
     middle = body_middle(image)
     # Neighbours of one label are one component; the mask itself is measured along with
     # the confidence, to know which.
-    instances = measure.label(mask, connectivity=2).astype(np.int32)
+    if instances is None:
+        instances = measure.label(mask, connectivity=2).astype(np.int32)
     regions = measure.regionprops(
         instances, np.stack([confidence, mask], axis=-1, dtype=float)
     )

@@ -1,6 +1,6 @@
 """The true segments (bones) of a label: their pixels, centers and sizes."""
 
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -29,13 +29,17 @@ class SegmentMaps(NamedTuple):
     sizes: Tensor
 
 
-def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
+def split_class(
+    mask: np.ndarray, segments: str, bones: Optional[np.ndarray] = None
+) -> Tuple[np.ndarray, int]:
     """Shares the whole map out among the segments of one class.
 
     Args:
         mask (np.ndarray): (h, w) bool, the pixels of the class.
         segments (str): ``'class'``: all pixels belong to the one segment.
-            ``'instance'``: each to the nearest 8-connected component of the class.
+            ``'instance'``: each to the nearest bone of the class.
+        bones (np.ndarray, optional): (h, w) a number for each bone. Default: None, the
+            8-connected components are the bones.
 
     Returns:
         tuple[np.ndarray, int]: (h, w) int32 segment of each pixel, 0-based, and the
@@ -50,7 +54,13 @@ def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
         return np.full(mask.shape, -1, np.int32), 0
     if segments == 'class':
         return np.zeros(mask.shape, np.int32), 1
-    count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    if bones is None:
+        count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    else:
+        numbers, found = np.unique(bones[mask], return_inverse=True)
+        components = np.zeros(mask.shape, np.int32)
+        components[mask] = found.ravel() + 1
+        count = len(numbers) + 1
     # Labels every pixel with its nearest zero pixel's index; that pixel's component
     # is then looked up, since OpenCV numbers the two label maps differently.
     _, nearest = cv2.distanceTransformWithLabels(
@@ -65,7 +75,11 @@ def split_class(mask: np.ndarray, segments: str) -> Tuple[np.ndarray, int]:
 
 
 def segment_maps(
-    label: Tensor, num_classes: int, segments: str = 'instance', ignore_index: int = 255
+    label: Tensor,
+    num_classes: int,
+    segments: str = 'instance',
+    ignore_index: int = 255,
+    bones: Optional[Tensor] = None,
 ) -> SegmentMaps:
     """Finds the true segments of a batch (on the CPU, by OpenCV).
 
@@ -77,11 +91,14 @@ def segment_maps(
         segments (str): ``'instance'`` or ``'class'``, see :func:`split_class`.
             Default: ``'instance'``.
         ignore_index (int): pixels of this label belong to no segment. Default: 255.
+        bones (Tensor, optional): (B, h, w) a number for each bone, for ``'instance'``.
+            Default: None, connected components.
 
     Returns:
         SegmentMaps: on the device of the label.
     """
     array = label.cpu().numpy()
+    numbers = None if bones is None else bones.cpu().numpy()
     batch, height, width = array.shape
     rows = (np.arange(height) + 0.5) / height
     cols = (np.arange(width) + 0.5) / width
@@ -94,7 +111,9 @@ def segment_maps(
     for image in range(batch):
         for channel in range(num_classes - 1):
             mask = array[image] == channel + 1
-            region, count = split_class(mask, segments)
+            region, count = split_class(
+                mask, segments, None if numbers is None else numbers[image]
+            )
             if not count:
                 continue
             at_row, at_col = np.nonzero(mask)

@@ -13,7 +13,9 @@ from mmseg.registry import MODELS
 
 from seam_seg.apis import init_model, predict
 from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
+from seam_seg.apis.inference import build_model
 from seam_seg.config_lookup import get_config
+from seam_seg.engine import carry
 from seam_seg.engine.other_work import OtherWork
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
@@ -192,3 +194,22 @@ def test_other_ways_back_are_refused(tmp_path):
     init_default_scope('mmseg')
     with pytest.raises(InputError, match="must be 'mask'"):
         export_onnx(MODELS.build(cfg.model), tmp_path / 'x.onnx')
+
+
+@pytest.mark.slow
+def test_votes_are_exported(image, tmp_path):
+    cfg = get_config(READY_CONFIG)
+    cfg.model.decode_head.center_votes = True
+    content = dict(
+        state_dict=build_model(cfg).state_dict(), meta=dict(seam_seg=carry(cfg))
+    )
+    torch.save(content, tmp_path / 'voting.pth')
+    model = init_model(checkpoint=tmp_path / 'voting.pth', device='cpu')
+    path = tmp_path / 'voting.onnx'
+    export_onnx(model, path)
+    found = compare(model, path, [image], rounds=1)
+    assert found['max_difference'] < 1e-4 and found['not_ties'] == 0
+    ours, theirs = predict(model, image), predict(OnnxModel(path), image)
+    assert (ours.mask != theirs.mask).mean() < 1e-4
+    assert ((theirs.bones > 0) == (theirs.mask > 0)).all() and theirs.bones.any()
+    assert (ours.bones != theirs.bones).mean() < 1e-2

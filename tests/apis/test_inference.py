@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from skimage import measure
 
 from seam_seg.apis import init_model, load_own_config, predict, predict_mask
+from seam_seg.apis.inference import build_model
 from seam_seg.apis.publish import publish
 from seam_seg.config_lookup import get_config
 from seam_seg.datasets import VPIDataset
 from seam_seg.engine import carry
 from seam_seg.errors import InputError
+from seam_seg.evaluation.instances import group_votes
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PRINTED = 'seam_r18-fpn_1xb8-600_phantom-256x128'
@@ -265,3 +268,45 @@ def test_a_checkpoint_that_knows_no_data(own, tmp_path):
     with pytest.raises(InputError, match='handed_on.pth: .*--data-root'):
         load_own_config(str(tmp_path / 'handed_on.pth'))
     assert load_own_config(str(tmp_path / 'handed_on.pth'), data_root=str(tmp_path))
+
+
+@pytest.fixture(scope='module')
+def voting(tmp_path_factory):
+    """A checkpoint of a model that votes for the centers of bones."""
+    cfg = get_config(DEMO)
+    cfg.model.decode_head.center_votes = True
+    model = build_model(cfg)
+    with torch.no_grad():
+        model.decode_head.votes[1].weight.mul_(0.05)
+    path = tmp_path_factory.mktemp('voting') / 'iter_1.pth'
+    content = dict(state_dict=model.state_dict(), meta=dict(seam_seg=carry(cfg)))
+    torch.save(content, path)
+    return path
+
+
+def test_bones_are_grouped_by_their_votes(voting):
+    pixels = np.random.default_rng(3).integers(0, 256, (512, 128)).astype(np.uint8)
+    model = init_model(checkpoint=voting, device='cpu')
+    mask, _, _, bones = predict(model, pixels)
+    assert bones.dtype == np.int32 and ((bones > 0) == (mask > 0)).all()
+    pairs = {*zip(bones.ravel().tolist(), mask.ravel().tolist())}
+    assert len(pairs) == len({bone for bone, _ in pairs}) > 4
+    x = (torch.from_numpy(pixels).float().expand(1, 3, -1, -1) - 75.99) / 84.15
+    with torch.no_grad():
+        output = model.decode_head(model.extract_feat(x))
+    output = torch.nn.functional.interpolate(output, (512, 128), mode='bilinear')[0]
+    expected = group_votes(output[:4].argmax(dim=0).numpy(), output[4:].numpy())
+    assert (bones == expected).mean() > 0.99
+    # of several models, the mean
+    ensemble = init_model(checkpoint=[voting, voting], device='cpu')
+    assert (predict(ensemble, pixels).bones == bones).mean() > 0.99
+    # twice the size, and with another way back
+    large = cv2.resize(pixels, (256, 1024), interpolation=cv2.INTER_NEAREST)
+    model.resize = 'logits'
+    mask, _, _, bones = predict(model, large)
+    assert bones.shape == mask.shape == (1024, 256) and ((bones > 0) == (mask > 0)).all()
+
+
+def test_bones_without_votes_are_connected_pieces(checkpoint, image):
+    mask, _, _, bones = predict(init_model(DEMO, checkpoint, 'cpu'), image[1])
+    np.testing.assert_array_equal(bones, measure.label(mask, connectivity=2))

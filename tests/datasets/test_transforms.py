@@ -3,16 +3,23 @@
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.dataset import Compose
 from mmseg.registry import TRANSFORMS
+from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import (
     CacheTransforms,
     CropPatch,
     LoadVPIAnnotations,
     LoadVPIImage,
+    LoadVPIInstances,
+    MonaiTransforms,
+    PackVPIInputs,
     ResizeVPI,
     VPIDataset,
 )
+from seam_seg.datasets.seeding import seeded
 from seam_seg.errors import InputError
 
 
@@ -28,6 +35,9 @@ def test_steps_are_registered():
         'CropPatch',
         'LoadVPIAnnotations',
         'LoadVPIImage',
+        'LoadVPIInstances',
+        'MonaiTransforms',
+        'PackVPIInputs',
         'ResizeVPI',
     )
     assert all(name in TRANSFORMS for name in names)
@@ -151,3 +161,108 @@ def test_enlarged_images_are_interpolated():
     assert len(np.unique(large[0])) > 2 * len(np.unique(ramp))
     small = resize(dict(img=np.tile(ramp, (8, 8)), img_shape=(64, 128)))['img']
     assert small[0, 0] == 5  # the mean of 0 and 10
+
+
+def touching(folder):
+    """An image, its mask, and two bones in it that touch."""
+    image, mask = draw_case(0)
+    numbers = mask.astype(np.uint16) * 300
+    rows = np.flatnonzero((mask == 3).any(axis=1))
+    numbers[rows.mean().astype(int) :][mask[rows.mean().astype(int) :] == 3] = 7
+    for kind, pixels in (('image', image), ('mask', mask), ('bones', numbers)):
+        write_image(folder / f'{kind}.png', pixels)
+    return mask, numbers
+
+
+def load_bones(folder, **options):
+    results = dict(
+        img_path=str(folder / 'image.png'),
+        seg_map_path=str(folder / 'mask.png'),
+        instance_path=str(folder / 'bones.png'),
+        num_labels=4,
+        ignore_index=255,
+        seg_fields=[],
+    )
+    steps = [LoadVPIImage(), LoadVPIAnnotations(), LoadVPIInstances()]
+    return Compose(steps)({**results, **options})
+
+
+def test_bones_are_loaded_one_by_one(tmp_path):
+    mask, numbers = touching(tmp_path)
+    results = load_bones(tmp_path)
+    assert results['seg_fields'] == ['gt_seg_map', 'gt_instances']
+    np.testing.assert_array_equal(results['gt_instances'], numbers)
+    # without a file: connected pieces, and what touches is one
+    found = load_bones(tmp_path, instance_path=None)['gt_instances']
+    assert found.dtype == np.uint16 and ((found > 0) == (mask > 0)).all()
+    assert len(np.unique(found)) < len(np.unique(numbers))
+    # a class that is not trained on has no bones
+    ignored = load_bones(tmp_path, label_map={3: 255})['gt_instances']
+    np.testing.assert_array_equal(ignored, np.where(mask == 3, 0, numbers))
+
+
+@pytest.mark.parametrize('fault', ['missing bone', 'two classes', 'size'])
+def test_bones_that_disagree_with_the_mask(fault, tmp_path):
+    _, numbers = touching(tmp_path)
+    if fault == 'missing bone':
+        numbers[numbers == 7] = 0
+    elif fault == 'two classes':
+        numbers[numbers == 300] = 7
+    else:
+        numbers = numbers[1:]
+    write_image(tmp_path / 'bones.png', numbers)
+    with pytest.raises(InputError, match='bones.png: the (map of bones|bones do not)'):
+        load_bones(tmp_path)
+
+
+def test_bones_reach_the_model(tmp_path):
+    touching(tmp_path)
+    results = load_bones(tmp_path)
+    packed = PackVPIInputs()(dict(results))
+    bones = packed['data_samples'].gt_instances.data
+    assert bones.dtype == torch.int64 and bones.shape == (1, 64, 32)
+    np.testing.assert_array_equal(bones[0].numpy(), results['gt_instances'])
+    del results['gt_instances']
+    assert 'gt_instances' not in PackVPIInputs()(results)['data_samples']
+
+
+MONAI = [
+    dict(
+        type='RandAffined',
+        keys=('img', 'seg'),
+        prob=1.0,
+        scale_range=((-0.2, 0.2), (-0.2, 0.2)),
+        mode=('bilinear', 'nearest'),
+        padding_mode='zeros',
+    ),
+    dict(type='RandAdjustContrastd', keys='img', prob=1.0, gamma=(0.5, 2.0)),
+]
+
+
+def test_monai_moves_image_and_fields_alike(tmp_path):
+    _, numbers = touching(tmp_path)
+    results = load_bones(tmp_path)
+    results['img'] = np.where(numbers == 7, 255, 0).astype(np.uint8)
+    moved = MonaiTransforms(MONAI[:1])(dict(results))
+    assert moved['gt_instances'].dtype == np.uint16
+    assert set(np.unique(moved['gt_instances'])) <= {*np.unique(numbers)}
+    assert (moved['gt_instances'] != numbers).any()
+    bone = moved['gt_instances'] == 7
+    assert (moved['gt_seg_map'][bone] == 3).all()
+    overlap = ((moved['img'] > 127) & bone).sum() / ((moved['img'] > 127) | bone).sum()
+    assert overlap > 0.9
+    assert moved['img'].dtype == np.float32 and moved['img'].max() <= 255
+    assert moved['img_shape'] == (64, 32)
+
+
+def test_monai_draws_from_the_seed_of_the_sample(tmp_path):
+    touching(tmp_path)
+    step = MonaiTransforms(MONAI)
+
+    def drawn(seed):
+        with seeded(seed):
+            return step(load_bones(tmp_path))['img']
+
+    first = drawn(1)
+    assert (drawn(2) != first).any()
+    np.testing.assert_array_equal(drawn(1), first)

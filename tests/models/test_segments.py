@@ -72,3 +72,14 @@ def test_maps_of_a_batch(segments):
 def test_unknown_kind():
     with pytest.raises(ValueError, match="segments='bone'"):
         split_class(np.ones((2, 2), bool), 'bone')
+
+
+def test_bones_by_their_numbers():
+    """What touches is told apart, and what is in pieces is one."""
+    label = torch.tensor([[[1, 1, 0, 2], [1, 1, 0, 2], [0, 0, 0, 0], [1, 0, 0, 2]]])
+    numbers = torch.tensor([[[7, 9, 0, 4], [7, 9, 0, 4], [0, 0, 0, 0], [9, 0, 0, 6]]])
+    maps = segment_maps(label, 3, bones=numbers)
+    assert maps.own[0].tolist() == [[0, 1, 4, 2], [0, 1, 4, 2], [4] * 4, [1, 4, 4, 3]]
+    assert maps.sizes.tolist() == [2, 3, 2, 1, 0]
+    centers = [[1.0, 0.5], [(0.5 + 1.5 + 3.5) / 3, (1.5 + 1.5 + 0.5) / 3]]
+    torch.testing.assert_close(maps.centers[:2], torch.tensor(centers).double() / 4)

@@ -2,6 +2,8 @@
 
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
+import torch
+from mmcv.cnn import ConvModule
 from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -37,6 +39,13 @@ class SEAMHead(MergedFPNHead):
             'w/o SS', and then the center loss is not built. Default: 0.5.
         loss_key (dict): config of L_cls.
         loss_center (dict): config of L_reg.
+        center_votes (bool): one more branch, which is not in the paper: from z, each
+            pixel's offset to the center of its bone, by which bones are told apart at
+            inference (:func:`seam_seg.evaluation.instances.group_votes`). With it the
+            output has two more channels, the offsets (row, column) as shares of H and
+            W. Default: False.
+        loss_votes (dict): config of its loss; the offsets are small numbers, hence the
+            weight of the default.
         loss_decode (dict | list[dict]): config of L_seg. Ignored pixels are not
             averaged over, unlike mmseg's default.
         **kwargs: ``channels``, ``num_classes``, ``norm_cfg``, ``dropout_ratio``... of
@@ -61,6 +70,10 @@ class SEAMHead(MergedFPNHead):
         loss_key: dict = dict(type='SyncCrossEntropyLoss'),
         loss_center: dict = dict(type='CenterRegressionLoss'),
         loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
+        center_votes: bool = False,
+        loss_votes: dict = dict(
+            type='CenterRegressionLoss', mode='votes', loss_weight=10.0
+        ),
         **kwargs: Any,
     ) -> None:
         if lambda_ < 0 or beta < 0:
@@ -106,6 +119,21 @@ class SEAMHead(MergedFPNHead):
         else:
             self.varphi = nn.Conv2d(self.channels, self.num_classes, 1)
         self.loss_key = MODELS.build(loss_key)
+        self.votes: Optional[nn.Module] = None
+        if center_votes:
+            own = dict(num_classes=self.num_classes, ignore_index=self.ignore_index)
+            self.loss_votes = MODELS.build({**own, **loss_votes})
+            self.votes = nn.Sequential(
+                ConvModule(
+                    self.channels,
+                    self.channels,
+                    3,
+                    padding=1,
+                    norm_cfg=self.norm_cfg,
+                    act_cfg=self.act_cfg,
+                ),
+                nn.Conv2d(self.channels, 2, 1),
+            )
         # Not built when unused: a layer of the loss without a gradient stalls DDP.
         self.loss_center = (
             MODELS.build(
@@ -119,16 +147,24 @@ class SEAMHead(MergedFPNHead):
             else None
         )
 
-    def forward_train(self, inputs: Sequence[Tensor]) -> Tuple[Tensor, Tensor]:
-        """Class logits and key logits, both (B, N, H, W), of the merged map."""
+    def forward_train(
+        self, inputs: Sequence[Tensor]
+    ) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
+        """Class and key logits, both (B, N, H, W), and the votes, (B, 2, H, W)."""
         v = self.merge(inputs)
         z, k = (v, self.varphi(v)) if self.seam is None else self.seam(v)
-        return self.cls_seg(z), k
+        return self.cls_seg(z), k, None if self.votes is None else self.votes(z)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Class logits (B, N, H, W) of the merged map; no part that training needs."""
+        """Class logits (B, N, H, W) of the merged map; no part that training needs.
+
+        With ``center_votes``, (B, N + 2, H, W).
+        """
         v = self.merge(inputs)
-        return self.cls_seg(v if self.seam is None else self.seam(v)[0])
+        z = v if self.seam is None else self.seam(v)[0]
+        if self.votes is None:
+            return self.cls_seg(z)
+        return torch.cat([self.cls_seg(z), self.votes(z)], dim=1)
 
     def loss(
         self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict
@@ -142,9 +178,9 @@ class SEAMHead(MergedFPNHead):
 
         Returns:
             dict[str, Tensor]: ``loss_ce`` (or what ``loss_decode`` is named),
-            ``loss_key``, ``loss_center``, ``acc_seg`` and ``acc_key``.
+            ``loss_key``, ``loss_center``, ``loss_votes``, ``acc_seg`` and ``acc_key``.
         """
-        seg_logits, k = self.forward_train(inputs)
+        seg_logits, k, votes = self.forward_train(inputs)
         losses = self.loss_by_feat(seg_logits, batch_data_samples)
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         # The key is compared at the resolution of the label, as the logits are.
@@ -157,4 +193,9 @@ class SEAMHead(MergedFPNHead):
         losses['acc_key'] = accuracy(k_full, label, ignore_index=self.ignore_index)
         if self.loss_center is not None:
             losses['loss_center'] = self.lambda_ * self.beta * self.loss_center(k, label)
+        if votes is not None:
+            bones = None
+            if all('gt_instances' in sample for sample in batch_data_samples):
+                bones = torch.cat([s.gt_instances.data for s in batch_data_samples])
+            losses['loss_votes'] = self.loss_votes(votes, label, bones)
         return losses

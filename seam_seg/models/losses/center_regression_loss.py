@@ -1,6 +1,6 @@
 """The center regression of the key, Eq. 7 of the paper."""
 
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,21 @@ from torch import Tensor, nn
 from ..segments import SEGMENTS, SegmentMaps, segment_maps
 from .sync_cross_entropy_loss import mean_over_processes
 
-MODES = ('centroid', 'offset')
+MODES = ('centroid', 'offset', 'votes')
+
+
+def positions(like: Tensor) -> Tensor:
+    """Normalised (row, column) of the pixel centers, shape (2, h, w), of (..., h, w)."""
+    height, width = like.shape[-2:]
+    rows = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
+    cols = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
+    return torch.stack(torch.meshgrid(rows / height, cols / width, indexing='ij'))
+
+
+def _shrink(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Brings labels (B, H, W) to another (h, w), by nearest neighbour."""
+    labels = labels[:, None].float()
+    return F.interpolate(labels, size=tuple(size), mode='nearest-exact')[:, 0].long()
 
 
 @MODELS.register_module()
@@ -28,6 +42,8 @@ class CenterRegressionLoss(nn.Module):
     - ``mode='offset'``, its source SA-SSD [15]: each pixel's offset to its center is
       predicted from the foreground key channels by a 1x1 convolution, which belongs to
       this loss and is needed in training only.
+    - ``mode='votes'``: not in the paper. The offsets are given, as by the branch of
+      :class:`SEAMHead` that predicts them at inference too.
     - ``segments='instance'``: each connected bone has a center, and each pixel belongs
       to the nearest bone of the class in question; ``segments='class'``: a class has
       one center.
@@ -37,12 +53,14 @@ class CenterRegressionLoss(nn.Module):
     true label; smooth-l1 is summed over the two coordinates.
 
     Args:
-        mode (str): ``'centroid'`` or ``'offset'``. Default: ``'centroid'``.
+        mode (str): ``'centroid'``, ``'offset'`` or ``'votes'``. Default:
+            ``'centroid'``.
         segments (str): ``'instance'`` or ``'class'``. Default: ``'instance'``.
         num_classes (int): N, the background included. Default: 4.
         smooth_l1_beta (float, optional): threshold of smooth-l1, in units of the
             normalised coordinates. Default: None: 1 for ``'centroid'`` (the usual
-            smooth-l1), 1/9 for ``'offset'`` (SA-SSD's).
+            smooth-l1), 1/9 for ``'offset'`` (SA-SSD's), 0.01 for ``'votes'``: below the
+            offsets inside a bone, so that the loss is felt.
         loss_weight (float): Default: 1.
         ignore_index (int): label of the pixels that do not count. Default: 255.
 
@@ -71,7 +89,7 @@ class CenterRegressionLoss(nn.Module):
                 f'CenterRegressionLoss needs num_classes >= 2, got {num_classes}'
             )
         if smooth_l1_beta is None:
-            smooth_l1_beta = 1.0 if mode == 'centroid' else 1 / 9
+            smooth_l1_beta = dict(centroid=1.0, offset=1 / 9, votes=0.01)[mode]
         if smooth_l1_beta <= 0:
             raise ValueError(
                 'CenterRegressionLoss: smooth_l1_beta must be positive, '
@@ -86,13 +104,18 @@ class CenterRegressionLoss(nn.Module):
         if mode == 'offset':
             self.offset_layer = nn.Conv2d(num_classes - 1, 2, 1)
 
-    def forward(self, key_logits: Tensor, label: Tensor) -> Tensor:
+    def forward(
+        self, key_logits: Tensor, label: Tensor, bones: Optional[Tensor] = None
+    ) -> Tensor:
         """Takes the loss of a batch.
 
         Args:
-            key_logits (Tensor): k before the softmax, shape (B, N, h, w).
+            key_logits (Tensor): k before the softmax, shape (B, N, h, w); for
+                ``'votes'`` the offsets, (B, 2, h, w), see :func:`positions`.
             label (Tensor): integer labels, shape (B, H, W), of any resolution; 0 is
                 the background.
+            bones (Tensor, optional): (B, H, W) a number for each bone. Default: None,
+                the connected components of the label are the bones.
 
         Returns:
             Tensor: a scalar in float32 or better. Exactly zero, with zero gradients,
@@ -102,21 +125,26 @@ class CenterRegressionLoss(nn.Module):
         Raises:
             ValueError: the shapes do not fit.
         """
+        channels = 2 if self.mode == 'votes' else self.num_classes
         if (
             key_logits.dim() != 4
             or label.dim() != 3
-            or key_logits.shape[1] != self.num_classes
+            or key_logits.shape[1] != channels
             or key_logits.shape[0] != label.shape[0]
         ):
             raise ValueError(
-                f'CenterRegressionLoss: key_logits must be (B, {self.num_classes}, h, '
+                f'CenterRegressionLoss: key_logits must be (B, {channels}, h, '
                 f'w) and label (B, H, W), got {tuple(key_logits.shape)} and '
                 f'{tuple(label.shape)}'
             )
-        label = F.interpolate(
-            label[:, None].float(), size=key_logits.shape[2:], mode='nearest-exact'
-        )[:, 0].long()
-        maps = segment_maps(label, self.num_classes, self.segments, self.ignore_index)
+        size = key_logits.shape[2:]
+        maps = segment_maps(
+            _shrink(label, size),
+            self.num_classes,
+            self.segments,
+            self.ignore_index,
+            None if bones is None else _shrink(bones, size),
+        )
         dtype = torch.promote_types(key_logits.dtype, torch.float32)
         with torch.autocast(device_type=key_logits.device.type, enabled=False):
             term = self._centroid if self.mode == 'centroid' else self._offset
@@ -124,13 +152,6 @@ class CenterRegressionLoss(nn.Module):
             # over all processes, see SyncCrossEntropyLoss
             foreground = mean_over_processes(maps.sizes.sum()).to(dtype)
             return self.loss_weight * loss / foreground.clamp(min=1 / get_world_size())
-
-    def _positions(self, like: Tensor) -> Tensor:
-        """Normalised (row, column) of the pixel centers, shape (2, h, w)."""
-        height, width = like.shape[-2:]
-        rows = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
-        cols = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
-        return torch.stack(torch.meshgrid(rows / height, cols / width, indexing='ij'))
 
     def _smooth_l1(self, difference: Tensor) -> Tensor:
         return F.smooth_l1_loss(
@@ -146,7 +167,7 @@ class CenterRegressionLoss(nn.Module):
         members = maps.members.flatten()
         weights = k_prime.flatten()
         centers = maps.centers.to(weights.dtype)
-        positions = self._positions(key_logits)
+        axes = positions(key_logits)
         # Deviations from the true center are summed, not positions: the sum is small
         # where the estimate is good, and an absent mass leaves it at zero.
         shift = [
@@ -155,7 +176,7 @@ class CenterRegressionLoss(nn.Module):
                 members,
                 weights * (axis.expand_as(k_prime).flatten() - centers[members, i]),
             )
-            for i, axis in enumerate(positions)
+            for i, axis in enumerate(axes)
         ]
         mass = weights.new_zeros(len(centers)).index_add(0, members, weights)
         # Below a thousandth of a pixel the estimate fades to the true center: where
@@ -166,11 +187,14 @@ class CenterRegressionLoss(nn.Module):
         ).sum()
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
-        """Sum over the foreground pixels, with the predicted offsets."""
-        weight, bias = (x.to(key_logits.dtype) for x in self.offset_layer.parameters())
-        predicted = F.conv2d(key_logits[:, 1:], weight, bias)
+        """Sum over the foreground pixels, with the predicted or the given offsets."""
+        predicted = key_logits
+        if self.mode == 'offset':
+            layer = self.offset_layer.parameters()
+            weight, bias = (x.to(key_logits.dtype) for x in layer)
+            predicted = F.conv2d(key_logits[:, 1:], weight, bias)
         centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
-        true = self._positions(key_logits) - centers
+        true = positions(key_logits) - centers
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]
         # masked_fill, not a product: an infinite prediction times zero is no zero
         difference = (predicted - true).masked_fill(~foreground, 0)

@@ -30,6 +30,26 @@ def resize_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
     ].long()
 
 
+def turned_back(output: Tensor, meta: dict) -> Tensor:
+    """Takes the padding and the mirroring of the input away from an output.
+
+    Args:
+        output (Tensor): (C, h, w).
+        meta (dict): of the sample.
+
+    Returns:
+        Tensor: (C, h', w').
+    """
+    left, right, top, bottom = meta.get(
+        'img_padding_size', meta.get('padding_size', (0, 0, 0, 0))
+    )
+    height, width = output.shape[1:]
+    output = output[:, top : height - bottom, left : width - right]
+    if meta.get('flip'):
+        output = output.flip(dims=(2 if meta['flip_direction'] == 'horizontal' else 1,))
+    return output
+
+
 @MODELS.register_module()
 class VPISegmentor(EncoderDecoder):
     """mmseg's ``EncoderDecoder`` with the paper's way back to the original size.
@@ -40,6 +60,9 @@ class VPISegmentor(EncoderDecoder):
     ``'logits'`` resizes the logits bilinearly first (mmseg's habit), which is smoother
     and several times dearer at 2574 x 640. With ``'mask'``, the ``seg_logits`` of the
     results stay at the network's resolution.
+
+    Where the head votes for centers of bones (``center_votes`` of :class:`SEAMHead`), the
+    results hold ``votes``, (2, h, w) at the network's resolution.
 
     Args:
         **kwargs: of mmseg's ``EncoderDecoder``.
@@ -69,18 +92,24 @@ class VPISegmentor(EncoderDecoder):
         Returns:
             list[SegDataSample]: with ``seg_logits`` and ``pred_sem_seg``.
         """
-        if data_samples is None or self.resize == 'logits':
+        seg_logits, votes = seg_logits.tensor_split([self.num_classes], dim=1)
+        if data_samples is None:
+            return super().postprocess_result(seg_logits, data_samples)
+        if votes.shape[1]:
+            for sample, offsets in zip(data_samples, votes):
+                data = turned_back(offsets, sample.metainfo)
+                if sample.metainfo.get('flip'):
+                    # what pointed to one side points to the other
+                    axis = ('vertical', 'horizontal').index(
+                        sample.metainfo['flip_direction']
+                    )
+                    data[axis] *= -1
+                sample.set_data(dict(votes=PixelData(data=data)))
+        if self.resize == 'logits':
             return super().postprocess_result(seg_logits, data_samples)
         for sample, logits in zip(data_samples, seg_logits):
             meta = sample.metainfo
-            left, right, top, bottom = meta.get(
-                'img_padding_size', meta.get('padding_size', (0, 0, 0, 0))
-            )
-            height, width = logits.shape[1:]
-            logits = logits[:, top : height - bottom, left : width - right]
-            if meta.get('flip'):
-                horizontal = meta['flip_direction'] == 'horizontal'
-                logits = logits.flip(dims=(2 if horizontal else 1,))
+            logits = turned_back(logits, meta)
             mask = logits.argmax(dim=0, keepdim=True)
             sample.set_data(
                 dict(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from model_cases import bone_label, build_head, features, samples
 
@@ -19,7 +20,8 @@ def test_loss_is_equation_9():
     label[:, :3] = 255
     losses = head.loss(inputs, samples(label), {})
     assert set(losses) == {'loss_ce', 'acc_seg', 'loss_key', 'acc_key', 'loss_center'}
-    logits, k = head.forward_train(inputs)
+    logits, k, votes = head.forward_train(inputs)
+    assert votes is None
 
     def cross_entropy(x):  # Eq. 6 and 8: not averaged over ignored pixels
         x = F.interpolate(x, label.shape[1:], mode='bilinear', align_corners=False)
@@ -129,3 +131,31 @@ def test_control_costs_what_rho_costs():
     control = build(type='FPNConvHead')
     assert control.conv.conv.weight.numel() == seam.rho.conv.weight.numel()
     assert control.conv.conv.kernel_size == seam.rho.conv.kernel_size
+
+
+def test_votes_for_centers():
+    """One more branch: its loss in training, two more channels at inference."""
+    torch.manual_seed(0)
+    head, inputs, label = build(center_votes=True), features(), bone_label()
+    data = samples(label)
+    head.votes[1].weight.data *= 0.01  # as large as offsets
+    merged = head.loss(inputs, data, {})
+    assert merged['loss_votes'] > 0
+    numbers = label.clone()
+    numbers[:, :, 14:] += 4 * (label[:, :, 14:] > 0)  # two bones where one seems to be
+    for sample, one in zip(data, numbers):
+        sample.gt_instances = PixelData(data=one[None])
+    losses = head.loss(inputs, data, {})
+    _, _, votes = head.forward_train(inputs)
+    expected = head.loss_votes(votes, label, numbers)
+    torch.testing.assert_close(losses['loss_votes'], expected)
+    assert losses['loss_votes'] != merged['loss_votes']
+    losses['loss_votes'].backward()
+    assert head.seam.theta.conv.weight.grad.abs().sum() > 0  # it is regressed from z
+    head.eval()
+    output = head(inputs)
+    assert output.shape[1] == 6
+    logits, _, votes = head.forward_train(inputs)
+    torch.testing.assert_close(output, torch.cat([logits, votes], dim=1))
+    plain = build()
+    assert plain.votes is None and not hasattr(plain, 'loss_votes')

@@ -257,3 +257,71 @@ def test_bad_arguments(options):
 def test_bad_shapes():
     with pytest.raises(ValueError, match='key_logits must be'):
         CenterRegressionLoss()(torch.randn(1, 3, 4, 4), torch.zeros(1, 4, 4).long())
+
+
+# --- votes: the offsets are given
+
+
+def touching_bones():
+    """Labels and numbers of bones: two of a class touch, and one is in two pieces."""
+    label = torch.zeros(2, 12, 10, dtype=torch.long)
+    numbers = torch.zeros_like(label)
+    for number, (rows, cols, name) in enumerate(
+        [((1, 4), (2, 6), 1), ((4, 8), (2, 6), 1), ((9, 11), (0, 3), 2)], 1
+    ):
+        for part in (label, numbers):
+            part[:, slice(*rows), slice(*cols)] = name if part is label else number
+    label[1, 9:11, 7:9], numbers[1, 9:11, 7:9] = 2, 3
+    label[0, 2, 3] = IGNORE
+    return label, numbers
+
+
+def slow_votes_loss(votes, label, numbers, beta):
+    """The mean over the pixels of bones, one by one."""
+    batch, _, height, width = votes.shape
+    total, count = 0.0, 0
+    for b in range(batch):
+        places = {}
+        for i in range(height):
+            for j in range(width):
+                if 0 < label[b, i, j] < IGNORE:
+                    key = (int(label[b, i, j]), int(numbers[b, i, j]))
+                    places.setdefault(key, []).append((i, j))
+        for part in places.values():
+            for i, j in part:
+                count += 1
+                for axis, length in enumerate((height, width)):
+                    center = sum(place[axis] + 0.5 for place in part) / len(part)
+                    true = ((i, j)[axis] + 0.5 - center) / length
+                    total += slow_smooth_l1(votes[b, axis, i, j].item() - true, beta)
+    return total / count
+
+
+def test_votes_agree_with_plain_loops():
+    label, numbers = touching_bones()
+    votes = 0.05 * torch.randn(2, 2, 12, 10, dtype=torch.double)
+    loss = CenterRegressionLoss('votes')
+    assert not list(loss.parameters())
+    expected = slow_votes_loss(votes, label, numbers, 0.01)
+    assert loss(votes, label, numbers).item() == pytest.approx(expected, rel=1e-10)
+    # without numbers, what touches is one bone
+    pieces = torch.zeros_like(numbers)
+    for b in range(2):
+        for name in (1, 2):
+            mask = (label[b] == name).numpy()
+            for number, part in enumerate(slow_components(mask), 1):
+                for i, j in part:
+                    pieces[b, i, j] = number
+    merged = slow_votes_loss(votes, label, pieces, 0.01)
+    assert loss(votes, label).item() == pytest.approx(merged, rel=1e-10)
+    assert abs(merged - expected) > 1e-3
+
+
+def test_votes_gradients_and_zero():
+    label, numbers = touching_bones()
+    loss = CenterRegressionLoss('votes', smooth_l1_beta=0.05)
+    votes = (0.1 * torch.randn(2, 2, 12, 10, dtype=torch.double)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, label, numbers), votes)
+    assert loss(votes, torch.zeros_like(label), numbers).item() == 0
+    with pytest.raises(ValueError, match=r'must be \(B, 2, h'):
+        loss(torch.zeros(2, 4, 12, 10), label)

@@ -123,3 +123,21 @@ def test_tta_is_the_mean_of_the_probabilities():
         result.pred_sem_seg.data[0], slow_nearest(mean.argmax(0), (20, 15))
     )
     assert result.gt_sem_seg.data.shape == (1, 20, 15)
+
+
+@pytest.mark.parametrize('direction', ['horizontal', 'vertical'])
+@pytest.mark.parametrize('resize', ['mask', 'logits'])
+def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize):
+    """The center of each pixel's bone stays where it is."""
+    model = tiny_model(resize)
+    logits = torch.randn(1, 4, 8, 6)
+    rows, columns = torch.arange(8.0) - 2, torch.arange(6.0) - 4  # from a center
+    votes = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))
+    axis = ('vertical', 'horizontal').index(direction)
+    mirrored = votes.flip(axis + 1).clone()
+    mirrored[axis] *= -1  # what a network says of the mirrored image
+    data = sample((8, 6), flip=True, flip_direction=direction)
+    output = torch.cat([logits, mirrored[None]], dim=1)
+    (result,) = model.postprocess_result(output, [data])
+    torch.testing.assert_close(result.votes.data, votes)
+    assert result.seg_logits.data.shape[0] == 4
