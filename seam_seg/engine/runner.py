@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 from typing import Any, List, Optional, Tuple
 
 from mmengine.config import Config
@@ -19,6 +20,7 @@ from .work_dir import agreed, check_unused, resumable_checkpoint
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
 ZOOS = ('open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
+RUNS = itertools.count()  # of this process
 
 
 def guard_init(model: nn.Module) -> None:
@@ -73,6 +75,14 @@ class SafeRunner(Runner):
 
     _resume: bool
     _load_from: Optional[str]
+
+    def __init__(
+        self, *args: Any, experiment_name: Optional[str] = None, **kwargs: Any
+    ) -> None:
+        # Under this name and the second of its start mmengine keeps what a run has found,
+        # as its best score; the next run of the process must not go on with that.
+        name = f'{experiment_name or "run"}_{next(RUNS)}'
+        super().__init__(*args, experiment_name=name, **kwargs)
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:

@@ -75,7 +75,7 @@ def score_cases(model: nn.Module, data_root: str) -> Tuple[List[dict], List[dict
     classes = model.dataset_meta['classes']
     images, bones = [], []
     for info in progress(VPIDataset(data_root, 'test').load_data_list()):
-        mask, confidence, image, bones = predict(model, info['img_path'])
+        mask, confidence, image, numbers = predict(model, info['img_path'])
         ignored = info['ignore_index']
         truth = read_mask(info['seg_map_path'], len(classes), ignored, image.shape)
         dice, _ = dice_jaccard(*confusion_counts(mask, truth, len(classes), ignored))
@@ -84,7 +84,7 @@ def score_cases(model: nn.Module, data_root: str) -> Tuple[List[dict], List[dict
             {'image': name, 'class': key, 'score': 'Dice', 'value': 100 * value}
             for key, value in zip(classes[1:], dice[1:])
         ]
-        found, instances = list_bones(mask, confidence, image, classes, bones)
+        found, instances = list_bones(mask, confidence, image, classes, numbers)
         for bone in found:
             true = truth == classes.index(bone.bone)
             dice_of_it = bone_dice(instances == bone.id, true)

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mmseg
@@ -175,6 +176,19 @@ def test_starts_in_no_others_work_dir(name, config, tmp_path):
     if name.startswith('best'):  # nothing to go on from
         with pytest.raises(InputError, match=f'holds {name}.*no checkpoint to go on'):
             train(cfg)
+
+
+def test_runs_of_one_second_are_strangers(config, tmp_path, monkeypatch):
+    """What one has found, as its best score, is not the next one's."""
+    monkeypatch.setattr('time.localtime', lambda *_: time.gmtime(0))  # its name at 0 s
+    hubs = []
+    for folder in ('one', 'two'):
+        cfg = config()
+        cfg.work_dir = str(tmp_path / folder)
+        runner = build_runner(cfg)
+        hubs.append(runner.message_hub)
+        runner.message_hub.update_info('best_score', 99)
+    assert runner.timestamp == '19700101_000000' and hubs[0] is not hubs[1]
 
 
 def test_resume_in_an_empty_work_dir_is_a_start(config):

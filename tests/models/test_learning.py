@@ -105,7 +105,7 @@ def overfit(beta):
     def scores():
         with torch.no_grad():
             features = model.extract_feat(batch['inputs'])
-            logits, key = model.decode_head.forward_train(features)
+            logits, key, _ = model.decode_head.forward_train(features)
         return dict(
             mask=dice(logits.argmax(dim=1), label),
             key=dice(key.argmax(dim=1), label),
