@@ -311,12 +311,10 @@ def train(cfg: Config, trust: bool = False) -> Runner:
 def _saved(cfg: Config, runner: Optional[Runner]) -> Optional[Path]:
     """The checkpoint that a training would go on from, None before it has one.
 
-    Not one that an earlier training left in the work dir.
+    Not one that an earlier training left in the work dir: no other is built there.
     """
-    if cfg.get('resume'):
-        return last_checkpoint(cfg.work_dir)
-    last = runner and runner.message_hub.runtime_info.get('last_ckpt')
-    return Path(last) if last and Path(last).is_file() else None
+    began = cfg.get('resume') or runner is not None
+    return last_checkpoint(cfg.work_dir) if began else None
 
 
 def test(

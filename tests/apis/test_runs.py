@@ -1,6 +1,7 @@
 """Options of the tools, and how bad ones are refused."""
 
 import shlex
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import pytest
@@ -211,16 +212,19 @@ def test_an_interrupted_training_says_how_it_goes_on(argv, tmp_path, capsys):
 def test_an_interruption_that_mmengine_takes_for_an_error(tmp_path, monkeypatch):
     """While it writes the config into a checkpoint."""
 
-    def stopped(cfg):
+    def stopped():
+        (tmp_path / 'iter_3.pth').touch()
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
             raise SyntaxError('Failed to format the config file') from None
 
-    monkeypatch.setattr(runs, 'build_runner', stopped)
+    monkeypatch.setattr(runs, 'build_runner', lambda cfg: SimpleNamespace(train=stopped))
     monkeypatch.setattr(runs, 'check_config', lambda *_: None)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as stop:
         runs.train(load_config(DEMO, work_dir=str(tmp_path)))
+    # what was there before the one that is being written
+    assert stop.value.checkpoint == tmp_path / 'iter_3.pth'
 
 
 def test_report_errors(capsys):
