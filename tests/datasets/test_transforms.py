@@ -243,7 +243,8 @@ def test_monai_moves_image_and_fields_alike(tmp_path):
     _, numbers = touching(tmp_path)
     results = load_bones(tmp_path)
     results['img'] = np.where(numbers == 7, 255, 0).astype(np.uint8)
-    moved = MonaiTransforms(MONAI[:1])(dict(results))
+    with seeded(1):  # another draw may be hardly any change
+        moved = MonaiTransforms(MONAI[:1])(dict(results))
     assert moved['gt_instances'].dtype == np.uint16
     assert set(np.unique(moved['gt_instances'])) <= {*np.unique(numbers)}
     assert (moved['gt_instances'] != numbers).any()
