@@ -22,8 +22,8 @@ from studies.records import append_rows, make_rows
 TORCH = 'as torch has it'
 SETTINGS = {
     TORCH: {},
-    'GOMP_SPINCOUNT=1000': dict(GOMP_SPINCOUNT='1000'),  # of the tools
-    'GOMP_SPINCOUNT=100': dict(GOMP_SPINCOUNT='100'),
+    'GOMP_SPINCOUNT=1000': dict(GOMP_SPINCOUNT='1000'),
+    'GOMP_SPINCOUNT=100': dict(GOMP_SPINCOUNT='100'),  # of the tools beside others
     'OMP_WAIT_POLICY=passive': dict(OMP_WAIT_POLICY='passive'),
     'OMP_NUM_THREADS=1': dict(OMP_NUM_THREADS='1'),
 }

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 
@@ -11,8 +10,7 @@ import pytest
 from seam_seg.config_lookup import project_root
 
 TOOLS = project_root() / 'tools'
-KEYS = ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY', 'OMP_NUM_THREADS')
-# Runs tools up to where torch would be loaded, and prints what it would find.
+# Runs tools up to where torch would be loaded, and prints what has been loaded by then.
 PROGRAM = """
 import json, os, runpy, sys
 
@@ -27,48 +25,81 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 found = {}
 for path in sys.argv[1:]:
-    os.environ.pop('GOMP_SPINCOUNT', None)
     sys.modules.pop('_threads', None)
     sys.path[0] = os.path.dirname(path)
     try:
         runpy.run_path(path)
     except Stop:
-        found[os.path.basename(path)] = os.environ.get('GOMP_SPINCOUNT')
+        found[os.path.basename(path)] = '_threads' in sys.modules
 print(json.dumps(found))
 """
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    monkeypatch.setenv('GOMP_SPINCOUNT', '5')  # importing it settles nothing
+    import _threads
+
+    return _threads
 
 
 @pytest.mark.slow
 def test_every_tool_settles_it_before_torch():
     paths = [str(path) for path in TOOLS.glob('[!_]*.py')]
     assert len(paths) >= 10
-    env = {key: value for key, value in os.environ.items() if key not in KEYS}
     printed = subprocess.run(
         [sys.executable, '-c', PROGRAM, *paths],
         capture_output=True,
         text=True,
         check=True,
-        env=env,
+        env={**os.environ, 'GOMP_SPINCOUNT': '5'},
     ).stdout
     found = json.loads(printed)
-    assert len(found) == len(paths) and set(found.values()) == {'1000'}
+    assert len(found) == len(paths) and all(found.values())
 
 
 @pytest.mark.parametrize(
-    'given, spins',
+    'given, busy, spins',
     [
-        ({}, '1000'),
-        (dict(GOMP_SPINCOUNT='5'), '5'),
-        (dict(OMP_WAIT_POLICY='active'), None),  # which the count would overrule
-        (dict(OMP_NUM_THREADS='1'), '1000'),
+        ({}, 0.2, None),
+        ({}, 1.0, '100'),
+        (dict(GOMP_SPINCOUNT='5'), 1.0, '5'),
+        (dict(OMP_WAIT_POLICY='active'), 1.0, None),  # which the count would overrule
+        (dict(OMP_NUM_THREADS='1'), 1.0, '100'),
     ],
 )
-def test_what_the_user_says_stands(given, spins, monkeypatch):
-    for key in KEYS:
-        monkeypatch.setenv(key, '')  # so that it is put back, whatever happens
-        monkeypatch.delenv(key)
-    for key, value in given.items():
-        monkeypatch.setenv(key, value)
-    runpy.run_path(str(TOOLS / '_threads.py'))
-    assert os.environ.get('GOMP_SPINCOUNT') == spins
-    assert {key: os.environ[key] for key in given} == given
+def test_beside_others_threads_sleep_unless_the_user_says_otherwise(
+    given, busy, spins, threads, monkeypatch
+):
+    monkeypatch.setattr(threads, 'busy_cores', lambda: busy)
+    environ = dict(given)
+    threads.settle(environ)
+    assert environ.pop('GOMP_SPINCOUNT', None) == spins
+    assert environ == {k: v for k, v in given.items() if k != 'GOMP_SPINCOUNT'}
+
+
+def test_time_without_work_is_that_of_the_own_cores(threads, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {1, 12}, raising=False)
+    lines = ['cpu 1 1 1 999 999 1', 'cpu1 5 5 5 30 4 5', 'cpu2 0 0 0 50 50 0']
+    stat = tmp_path / 'stat'
+    stat.write_text('\n'.join([*lines, 'cpu12 5 5 5 60 6 5', 'ctxt 7']) + '\n')
+    assert threads.idle_seconds(str(stat)) == 100 / os.sysconf('SC_CLK_TCK')
+
+
+def test_a_busy_loop_is_noticed(threads):
+    loops = [
+        subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+        for _ in os.sched_getaffinity(0)
+    ]
+    try:
+        assert threads.busy_cores() > threads.SHARED
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def test_where_nobody_counts_nobody_is_busy(threads, monkeypatch):
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    assert threads.busy_cores() == 0
