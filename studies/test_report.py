@@ -240,7 +240,7 @@ def test_the_demo_is_far_above_trivial_predictors():
 def test_the_config_has_the_rate_that_the_study_chose():
     rates = fine_tuning.rate_means(STUDIES['fine_tuning'])['ready']
     assert len(rates) == 4
-    cfg = get_config('seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128')
+    cfg = get_config('seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128')
     rate = cfg.optim_wrapper.optimizer.lr
     assert rate == max(rates, key=lambda rate: fine_tuning.overall(rates[rate]))
     assert cfg.param_scheduler[0].eta_min == pytest.approx(rate / 100)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vpi_files import draw_case, write_contract, write_image
+from vpi_files import READY_CONFIG, draw_case, write_contract, write_image
 
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
+from seam_seg.weights import READY_WEIGHTS
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 # A folder that nobody can write to, root included.

@@ -31,7 +31,7 @@ from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
 from ..evaluation.instances import fit_to_mask, group_votes
 from ..models.segmentors.vpi_segmentor import resize_mask
-from ..weights import READY_CONFIG, READY_WEIGHTS
+from ..weights import READY_WEIGHTS
 
 # A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
 # ONNX file. torch types whatever else a module has as a tensor or a module.
@@ -225,20 +225,17 @@ def init_model(
             not belong to the other (:func:`check_config_of`).
     """
     target = find_device(device)
-    ready = config is None and checkpoint is None
-    given = READY_CONFIG if ready else config
-    cfg = get_config(str(given)) if isinstance(given, (str, Path)) else given
+    cfg = get_config(str(config)) if isinstance(config, (str, Path)) else config
     checkpoint = READY_WEIGHTS if checkpoint is None else checkpoint
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
     models, metas = [], []
     for file in files:
         content = read_checkpoint(Path(file), trust)
-        if given is None:  # each has to carry one, and the first one's is taken
+        if config is None:  # each has to carry one, and the first one's is taken
             own = own_config(content, file, trust)
             cfg = own if cfg is None else cfg
         assert cfg is not None
-        if not ready:
-            check_config_of(content, file, cfg)
+        check_config_of(content, file, cfg)
         models.append(build_model(cfg))
         metas.append(_put_weights(models[-1], content, file))
     assert cfg is not None

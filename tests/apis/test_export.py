@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from vpi_files import READY_CONFIG
 
 from seam_seg.apis import init_model, predict
 from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
@@ -19,7 +20,6 @@ from seam_seg.engine import carry
 from seam_seg.engine.other_work import OtherWork
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
-from seam_seg.weights import READY_CONFIG
 
 pytestmark = pytest.mark.slow
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'

@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS, HOOKS, MODELS, VISBACKENDS
 from test_checkpoint import DEMO
 from test_runner import SMALL
 from torch import nn
+from vpi_files import READY_CONFIG
 
 from seam_seg.apis import init_model, load_config, runs, train
 from seam_seg.apis.command_line import report_errors
@@ -18,7 +19,7 @@ from seam_seg.apis.runs import test as score
 from seam_seg.engine import check_config
 from seam_seg.engine.config_check import BACKEND_PACKAGES
 from seam_seg.errors import InputError
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
+from seam_seg.weights import READY_WEIGHTS
 
 ALL = ('train', 'val', 'test')
 # What is wrong, and the section and the words that say so.
