@@ -1,6 +1,6 @@
 """Bones one by one: how they are told apart, and how well."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -22,12 +22,13 @@ def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
     """
     window = np.ones((2 * min_distance + 1,) * 2, np.uint8)
     at = np.argwhere((heat == cv2.dilate(heat, window)) & (heat > share * heat.max()))
-    kept: List[np.ndarray] = []
-    for peak in at[np.argsort(-heat[tuple(at.T)], kind='stable')]:
-        # Only equal neighbours, of a plateau, come so near.
-        if all(np.abs(peak - other).max() >= min_distance for other in kept):
-            kept.append(peak)
-    return np.array(kept, dtype=int).reshape(-1, 2)
+    at = at[np.argsort(-heat[tuple(at.T)], kind='stable')]
+    # Only equal neighbours, of a plateau, come so near: the first of them stays.
+    near = np.abs(at[:, None] - at).max(axis=2) < min_distance
+    kept = np.ones(len(at), bool)
+    for i in range(len(at)):
+        kept[i] = not (near[i, :i] & kept[:i]).any()
+    return at[kept]
 
 
 def group_votes(
@@ -92,9 +93,9 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
         np.ndarray: (H, W) int32, 0 where the mask is; elsewhere the bone of the pixel's
         class that lies there at (h, w), or else the nearest one there.
     """
-    fitted = np.zeros(mask.shape, np.uint16)
+    fitted = np.zeros(mask.shape, np.int32)
     for label in range(1, int(mask.max()) + 1):
-        at = mask == label
+        at = cv2.compare(mask, label, cv2.CMP_EQ)  # 255 where it is
         if not at.any():
             continue
         known = labels == label
@@ -107,15 +108,15 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
                 cv2.DIST_MASK_5,
                 labelType=cv2.DIST_LABEL_PIXEL,
             )
-            numbers = np.zeros(nearest.max() + 1, np.uint16)
+            numbers = np.zeros(nearest.max() + 1, np.int32)
             numbers[nearest[known]] = bones[known]
             large = cv2.resize(
                 numbers[nearest], mask.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
             )
-            np.copyto(fitted, large, where=at)
+            cv2.copyTo(large, at, fitted)
         else:  # nothing of this class was there at the lower resolution
-            fitted[at] = max(bones.max(), fitted.max()) + 1
-    return fitted.astype(np.int32)
+            fitted[at > 0] = max(bones.max(), fitted.max()) + 1
+    return fitted
 
 
 def match_bones(
