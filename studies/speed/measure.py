@@ -336,14 +336,18 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
     instances = fit_to_mask(grouped, labels, mask)
     _, confidence = largest(logits.softmax(dim=0), shape)
     classes = VPIDataset.METAINFO['classes']
+
+    def by_mmseg(layout: torch.memory_format) -> torch.Tensor:
+        maps = logits[None].contiguous(memory_format=layout)
+        return resize(maps, size=shape, mode='bilinear', align_corners=False).argmax(1)
+
     parts = {
         'network': networks[0],
         'network, with votes': networks[1],
         'mask': lambda: way_back(logits, shape, 'mask'),
         'logits': lambda: way_back(logits, shape, 'logits'),
-        'logits, by mmseg': lambda: resize(
-            logits[None], size=shape, mode='bilinear', align_corners=False
-        ).argmax(dim=1),
+        'logits, by mmseg': lambda: by_mmseg(torch.contiguous_format),
+        'logits, by mmseg, channels last': lambda: by_mmseg(torch.channels_last),
         'confidence': lambda: largest(logits.softmax(dim=0), shape),
         'votes grouped': lambda: group_votes(labels, votes),
         'bones fitted to the mask': lambda: fit_to_mask(grouped, labels, mask),

@@ -18,9 +18,9 @@ RESIZE = ('mask', 'logits')
 def largest(maps: Tensor, shape: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
     """Which of several maps is the largest at each pixel of another size, and how large.
 
-    The maps are resized bilinearly (of the pixel centers) one after the other by OpenCV:
-    a hundredth of the time of resizing all of them in torch and taking ``argmax``
-    (``studies/speed``), and the same labels but for ties.
+    The maps are resized bilinearly (of the pixel centers) one after the other by OpenCV,
+    and none is kept: a small part of the time of resizing all of them in torch and taking
+    ``argmax`` (``studies/speed``), and the same labels but for ties.
 
     Args:
         maps (Tensor): (N, h, w), at most 256 of them.
