@@ -316,6 +316,7 @@ def test_parts_of_speed_are_rows(tmp_path, monkeypatch):
         data_times=dict(waiting=0.01),
         outside_of_model=dict(outside=0.05),
         scoring_times=[0.02, 0.01],
+        way_back_times={'mask': [0.5]},
         write_phantom=None,
     ).items():
         monkeypatch.setattr(measure, name, lambda *_, found=found, **__: found)
@@ -340,6 +341,7 @@ def test_parts_of_speed_are_rows(tmp_path, monkeypatch):
         ('growth', 'SEAM', '64 positions', 'seconds'): 0.1,
         ('growth', 'SEAM', '64 positions', 'bytes'): 7,
         ('data', 'Vanilla FPN', '', 'waiting'): 0.01,
+        ('way-back', 'mask', 'round 0', 'seconds'): 0.5,
         ('scoring', 'Vanilla FPN', '', 'outside'): 0.05,
         ('scoring', 'Vanilla FPN', '', 'case_seconds'): 0.01,
     }
@@ -357,6 +359,14 @@ def test_training_takes_turns_on_real_patches(phantom):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_what_follows_the_network_is_timed(phantom):
+    times = measure.way_back_times(str(phantom), 2)
+    assert {len(seconds) for seconds in times.values()} == {2}
+    assert min(times['logits']) < min(times['logits, by mmseg'])
+    assert min(times['votes grouped'] + times['table of bones']) > 0
+
+
 @pytest.mark.parametrize('name', measure.FORMATS)
 def test_formats_compute_the_same(name, monkeypatch):
     # torch.compile without the minutes that a C++ compiler would take

@@ -202,6 +202,21 @@ def test_growth_by_hand(tmp_path):
     assert cells_of(speed.growth(folder)) == {'SEAM': ['1.50', '2.00']}
 
 
+def test_way_back_by_hand(tmp_path):
+    runs = [
+        (f'round {i}', '', 'seconds', value) for i, value in enumerate([0.02, 0.05, 0.03])
+    ]
+    folder = folder_of(
+        tmp_path / 'speed',
+        ('way-back', 'network', 0, runs),
+        ('way-back', 'mask', 0, [('round 0', '', 'seconds', 0.005)]),
+    )
+    assert cells_of(speed.way_back(folder)) == {
+        'network': ['20.0', '30.0', '1.00'],
+        'mask': ['5.0', '5.0', '0.25'],
+    }
+
+
 def test_steps_by_hand(tmp_path):
     """Means of the rounds, against that of the first setting alone, and the longest."""
     runs = [
