@@ -68,6 +68,17 @@ def class_dice(mask: np.ndarray, truth: np.ndarray, num_classes: int) -> np.ndar
     return 100 * dice[1:]
 
 
+def dice_rows(
+    image: str, mask: np.ndarray, truth: np.ndarray, classes: Sequence[str]
+) -> List[dict]:
+    """The values of rows for the Dice of each class of an image."""
+    dice = class_dice(mask, truth, len(classes))
+    return [
+        {'image': image, 'class': key, 'score': 'Dice', 'value': value}
+        for key, value in zip(classes[1:], dice)
+    ]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what says which cases are drawn, and where their rows go."""
     parser.add_argument(

@@ -30,6 +30,7 @@ from seam_seg.evaluation.rows import cell
 from studies.ready_weights.cases import (
     add_arguments,
     class_dice,
+    dice_rows,
     draw_cases,
     list_families,
 )
@@ -180,12 +181,7 @@ def score_family(model: Any, family: str, part: str, count: int) -> Found:
         start = time.perf_counter()
         prediction = predict(model, case.image)
         found.seconds.append(time.perf_counter() - start)
-        found.dice.extend(
-            {'image': name, 'class': key, 'score': 'Dice', 'value': value}
-            for key, value in zip(
-                classes[1:], class_dice(prediction.mask, case.mask, len(classes))
-            )
-        )
+        found.dice.extend(dice_rows(name, prediction.mask, case.mask, classes))
         for score, by_class in count_bones(prediction, case, classes).items():
             for key, numbers in by_class.items():
                 counts[score][key] += numbers

@@ -28,7 +28,7 @@ MODELS = dict(
     texture_model=('clouds', 'even', 'cells', 'fibres', 'mottle'),
     noise_model=('lines', 'sweeps', 'grains', 'frames', 'smooth'),
 )
-# Those of them that the presets to train on may use; all others are held out.
+# Those of them that the presets, which may be trained on, use; all others are held out.
 TRAINED_MODELS = dict(
     curve_model=('bumps', 'splines'),
     rib_model=('wedges',),
