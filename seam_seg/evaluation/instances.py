@@ -119,6 +119,29 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
     return fitted
 
 
+def count_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How many pixels each bone of a map shares with each bone of another.
+
+    Args:
+        one (np.ndarray): a number for each bone, 0 outside; small numbers, since the
+            result has a row for each number up to the largest.
+        other (np.ndarray): of the same shape.
+
+    Returns:
+        np.ndarray: (N + 1, M + 1) pixels; the first row and column are the outside.
+    """
+    height, width = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
+    pairs = one.ravel().astype(np.intp) * width + other.ravel()
+    return np.bincount(pairs, minlength=height * width).reshape(height, width)
+
+
+def _renumber(bones: np.ndarray) -> np.ndarray:
+    """The same bones as 1, 2, ..., without gaps; 0 stays 0."""
+    there = np.bincount(bones) > 0
+    there[:1] = False
+    return (there.cumsum() * there)[bones]
+
+
 def match_bones(
     predicted: np.ndarray,
     predicted_mask: np.ndarray,
@@ -143,17 +166,14 @@ def match_bones(
     """
     found = {}
     for label, name in list(enumerate(classes))[1:]:
-        parts = []
-        for bones, mask in ((predicted, predicted_mask), (true, true_mask)):
-            _, numbers = np.unique(np.where(mask == label, bones, 0), return_inverse=True)
-            numbers = numbers.reshape(mask.shape)
-            if (mask == label).all():
-                numbers = numbers + 1
-            parts.append(numbers)
-        ours, theirs = parts
-        shared = np.zeros((ours.max() + 1, theirs.max() + 1))
-        np.add.at(shared, (ours.ravel(), theirs.ravel()), 1)
+        of_ours, of_theirs = predicted_mask == label, true_mask == label
+        at = of_ours | of_theirs
+        shared = count_overlaps(
+            _renumber(np.where(of_ours[at], predicted[at], 0)),
+            _renumber(np.where(of_theirs[at], true[at], 0)),
+        )
         union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-        iou = (shared / union)[1:, 1:]
-        found[name] = (int((iou > 0.5).sum()), int(ours.max()), int(theirs.max()))
+        # The pixels of both outsides lie elsewhere: their union may be none.
+        hits = 2 * shared[1:, 1:] > union[1:, 1:]
+        found[name] = (int(hits.sum()), *(count - 1 for count in shared.shape))
     return found
