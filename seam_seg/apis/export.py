@@ -107,11 +107,14 @@ class Exportable(nn.Module):
             the two votes; or labels (1, 1, H, W) uint8.
         """
         preprocessor = self.model.data_preprocessor
-        logits = resize(
-            self.model._forward((image - preprocessor.mean) / preprocessor.std),
-            size=image.shape[2:],
-            mode='bilinear',
-            align_corners=self.model.align_corners,
+        logits = self.model.both_sides(
+            lambda inputs: resize(
+                self.model._forward(inputs),
+                size=inputs.shape[2:],
+                mode='bilinear',
+                align_corners=self.model.align_corners,
+            ),
+            (image - preprocessor.mean) / preprocessor.std,
         )
         if self.output == 'logits':
             return logits

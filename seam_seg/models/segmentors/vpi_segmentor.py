@@ -1,6 +1,7 @@
 """Brings predictions back to the original resolution."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+import math
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -135,6 +136,9 @@ class VPISegmentor(EncoderDecoder):
     the head. Either way the ``seg_logits`` of the results stay at the network's
     resolution.
 
+    With ``test_cfg['mirror']`` the network sees the mirrored image too, and the mean of
+    both is the prediction: that of a mirrored image is then the mirrored one.
+
     Where the head votes for centers of bones (``center_votes`` of :class:`SEAMHead`), the
     results hold ``votes``, (2, h, w) at the network's resolution.
 
@@ -148,10 +152,53 @@ class VPISegmentor(EncoderDecoder):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resize = (self.test_cfg or {}).get('resize', 'mask')
+        self.mirror = (self.test_cfg or {}).get('mirror', False)
         if self.resize not in RESIZE:
             raise ValueError(
                 f'VPISegmentor: test_cfg.resize={self.resize!r} is none of {RESIZE}'
             )
+
+    def inference(self, inputs: Tensor, batch_img_metas: List[dict]) -> Tensor:
+        """mmseg's, with the mean of both sides where ``mirror`` is set.
+
+        Args:
+            inputs (Tensor): (B, C, H, W).
+            batch_img_metas (list[dict]): of the images.
+
+        Returns:
+            Tensor: (B, N, H, W) logits, or (B, N + 2, H, W) with votes.
+        """
+        infer = super().inference
+        return self.both_sides(lambda images: infer(images, batch_img_metas), inputs)
+
+    def both_sides(self, network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+        """A network's output, where ``mirror`` is set the mean with the mirrored image's.
+
+        Args:
+            network (Callable): maps (B, C, H, W) to logits, (B, N, H, W), that votes may
+                follow, (B, 2, H, W).
+            inputs (Tensor): (B, C, H, W).
+
+        Returns:
+            Tensor: of the same shape as the network's output: the logarithms of the mean
+            probabilities, and the mean votes.
+        """
+        output = network(inputs)
+        if not self.mirror:
+            return output
+        mirrored = network(inputs.flip(dims=(3,))).flip(dims=(3,))
+        (logits, votes), (others, opposite) = (
+            maps.tensor_split([self.num_classes], dim=1) for maps in (output, mirrored)
+        )
+        log_mean = torch.logaddexp(
+            logits.log_softmax(dim=1), others.log_softmax(dim=1)
+        ) - math.log(2)
+        if not votes.shape[1]:
+            return log_mean
+        # What pointed to one side points to the other.
+        down, across = opposite.split(1, dim=1)
+        votes = (votes + torch.cat([down, -across], dim=1)) / 2
+        return torch.cat([log_mean, votes], dim=1)
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: Optional[List[SegDataSample]] = None

@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from seam_seg.models.segmentors.vpi_segmentor import largest, mean_result, resize_mask
 
 
-def tiny_model(resize='mask'):
+def tiny_model(resize='mask', **options):
     head = dict(type='SEAMHead', in_channels=8, in_index=0, channels=8, num_classes=4)
     backbone = dict(
         type='UNet',
@@ -35,7 +35,7 @@ def tiny_model(resize='mask'):
                 type='SegDataPreProcessor', mean=[76.0], std=[84.0], size_divisor=2
             ),
             train_cfg=dict(),
-            test_cfg=ConfigDict(mode='whole', resize=resize),
+            test_cfg=ConfigDict(mode='whole', resize=resize, **options),
         )
     ).eval()
 
@@ -208,3 +208,42 @@ def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize)
     (result,) = model.postprocess_result(output, [data])
     torch.testing.assert_close(result.votes.data, votes)
     assert result.seg_logits.data.shape[0] == 4
+
+
+@pytest.mark.parametrize('votes', [False, True])
+def test_both_sides_by_loops(votes):
+    """The mean probabilities of a pixel and of its mirror image; votes turned round."""
+    model = tiny_model(mirror=True)
+    outputs = torch.randn(2, 1, 6 if votes else 4, 3, 5, dtype=torch.float64)
+    images = torch.randn(1, 1, 3, 5, dtype=torch.float64)
+
+    def network(inputs):
+        return outputs[0 if torch.equal(inputs, images) else 1]
+
+    found = model.both_sides(network, images)[0]
+    assert found.shape == outputs.shape[2:]
+    for i in range(3):
+        for j in range(5):
+            one, other = outputs[0, 0, :, i, j], outputs[1, 0, :, i, 4 - j]
+            mean = (one[:4].softmax(0) + other[:4].softmax(0)) / 2
+            torch.testing.assert_close(found[:4, i, j].exp(), mean)
+            if votes:
+                turned = torch.stack([other[4], -other[5]])
+                torch.testing.assert_close(found[4:, i, j], (one[4:] + turned) / 2)
+
+
+def test_mirror_makes_left_and_right_alike():
+    """A mirrored image has the mirrored prediction; without, it has another."""
+    torch.manual_seed(0)
+    image = torch.randn(1, 1, 16, 12)
+    for mirror in (True, False):
+        model = tiny_model(mirror=mirror)
+        with torch.no_grad():
+            ours, theirs = (
+                model.inference(x, [dict(img_shape=(16, 12), ori_shape=(16, 12))])
+                for x in (image, image.flip(dims=(3,)))
+            )
+        same = torch.allclose(
+            ours.softmax(1), theirs.flip(dims=(3,)).softmax(1), atol=1e-5
+        )
+        assert same == mirror
