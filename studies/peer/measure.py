@@ -20,6 +20,7 @@ from seam_seg.engine import build_runner
 from studies.records import append_rows, make_rows
 
 WARM_UP = 2
+TRAINING = 'training'  # the setting of the rows
 
 
 def start_training(config: str, data_root: str) -> Runner:
@@ -38,7 +39,6 @@ def start_training(config: str, data_root: str) -> Runner:
         config, options, data_root, str(Path(data_root, 'runs', Path(config).stem))
     )
     runner = build_runner(cfg)
-    runner.train_dataloader = runner.build_dataloader(cfg.train_dataloader)
     dataset = runner.train_dataloader.dataset
     for i in range(len(dataset)):  # a training does this in its first epoch alone
         dataset[i]
@@ -141,7 +141,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         )
         values.append(dict(score='iterations', value=iterations[name]))
         values.append(dict(score='parameters', value=parameters))
-        append_rows(args.out, make_rows(values, 'peer', 'training', name))
+        append_rows(args.out, make_rows(values, 'peer', TRAINING, name))
         mean = sum(times[name]) / args.rounds
         print(f'{name}: {mean:.3f} s a step, {iterations[name]} iterations')
     return 0

@@ -21,3 +21,5 @@ model = dict(
         loss_decode=_base_.model.decode_head.loss_decode,
     ),
 )
+# As long, and validated as often.
+train_cfg = dict(max_iters=3245, val_interval=180)
