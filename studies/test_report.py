@@ -13,6 +13,7 @@ from studies import report
 from studies.blocks import mean_of, rows_of, value_of
 from studies.fine_tuning import tables as fine_tuning
 from studies.open_choices import tables as open_choices
+from studies.peer import tables as peer
 from studies.ready_weights import tables as ready_weights
 from studies.shared_machine import measure as sharing
 from studies.shared_machine import tables as shared_machine
@@ -58,7 +59,7 @@ def test_every_table_is_that_of_the_rows():
 def test_study(name, tmp_path):
     """Rows of its own, small and without a machine's paths; a page; plots."""
     folder = STUDIES[name]
-    assert len(STUDIES) == 9
+    assert len(STUDIES) == 10
     report.check_rows(folder)
     rows = rows_of(folder)
     assert (folder / 'results.csv').stat().st_size < 2 * 2**20
@@ -229,6 +230,34 @@ def test_steps_by_hand(tmp_path):
     assert list(rows) == list(sharing.SETTINGS)
     assert rows[sharing.TORCH][:2] == ['2.00 (1.0), 4.00', '3.00 (1.5), 5.00']
     assert rows['OMP_NUM_THREADS=1'][0] == '6.00 (3.0), 8.00'
+
+
+def test_models_of_two_libraries_by_hand(tmp_path):
+    """Family by family, the ready model first; and as much time for each training."""
+    bones = [('', name, 'F1', 0.5 + 0.1 * i) for i, name in enumerate(CLASSES)]
+    costs = [('round 0', '', 'cpu_seconds', 1.0), ('round 1', '', 'cpu_seconds', 2.0)]
+    numbers = [*bones, ('', '', 'seconds', 0.25)]
+    folder = folder_of(
+        tmp_path / 'peer',
+        ('scanner test', 'peer', 0, [*dice(70.0, 74.0), *numbers]),
+        ('scanner test', 'ready', 0, [*dice(80.0, 90.0), *numbers]),
+        ('standard test', 'ready', 0, [*dice(91.0), *numbers]),
+        ('standard val', 'ready', 0, [*dice(50.0), *numbers]),
+        ('training', 'ready', 0, [*costs, ('', '', 'iterations', 7200)]),
+        ('training', 'peer', 0, [*costs, ('', '', 'iterations', 3600)]),
+    )
+    lines = [line.strip('| ').split(' | ') for line in peer.scores(folder).split('\n')]
+    rest = ['0.500', '0.600', '0.700', '0.250']
+    assert [line[:2] for line in lines[2:5]] == [
+        ['standard', 'ready model'],
+        ['scanner', 'ready model'],
+        ['scanner', 'Unet, ResNet-18'],
+    ]
+    assert lines[3][2:] == [*['85.00'] * 4, *rest]
+    assert lines[4][2:] == [*['72.00'] * 4, *rest]
+    rows = cells_of(peer.training(folder))
+    assert rows['ready model'] == ['-', '1.500', '7200', '3.00']
+    assert rows['Unet, ResNet-18'] == ['-', '1.500', '3600', '1.50']
 
 
 def test_the_tools_share_a_machine(monkeypatch):
