@@ -94,7 +94,7 @@ def list_bones(
         # Neighbours of one label are one component.
         instances = measure.label(mask, connectivity=2).astype(np.int32)
     # Sums over the pixels of all bones at once: regionprops, one bone after the other,
-    # takes ten times as long on a map of full size.
+    # takes several times as long on a map of full size.
     at = np.flatnonzero(instances.ravel() > 0)
     owner = instances.ravel()[at]
     areas = np.bincount(owner, minlength=1)

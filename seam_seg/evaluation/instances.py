@@ -9,7 +9,7 @@ import numpy as np
 def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
     """Local maxima, the highest first, none nearer to a higher one than ``min_distance``.
 
-    What ``skimage.feature.peak_local_max`` finds, in a tenth of its time: it is called
+    What ``skimage.feature.peak_local_max`` finds, in a fraction of its time: it is called
     for every class of every image.
 
     Args:
