@@ -27,7 +27,12 @@ demo: .venv/installed
 		--work-dir $(RUN) --out $(RUN)/test/labels --show-dir $(RUN)/test/overlays
 	@echo 'table: $(RUN)/test/dice_jaccard.json; pictures: $(RUN)/test/overlays'
 
-test: .venv/installed
+# A library that one study alone needs, beside the environment (studies/peer).
+.venv/peer/installed: studies/peer/requirements.txt .venv/installed
+	$(PY) -m pip install --quiet --no-deps --upgrade --target .venv/peer -r $<
+	touch $@
+
+test: .venv/installed .venv/peer/installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
