@@ -97,6 +97,7 @@ def test_says_what_it_was_made_from(exported):
     model, path = exported
     meta = json.loads(onnx.load(str(path)).metadata_props[0].value)
     assert (meta['config'], meta['version']) == (READY_CONFIG, __version__)
+    assert meta['resize'] == 'logits'
 
 
 def test_compare_sees_differences(exported, image):
