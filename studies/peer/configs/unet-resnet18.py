@@ -22,4 +22,5 @@ model = dict(
     ),
 )
 # As long, and validated as often.
-train_cfg = dict(max_iters=3245, val_interval=180)
+train_cfg = dict(max_iters=3006, val_interval=501)
+default_hooks = dict(checkpoint=dict(interval=501))
