@@ -56,7 +56,12 @@ def draw_cases(family: str, part: str, count: int) -> Iterator[Tuple[str, Phanto
 
     Yields:
         tuple[str, PhantomCase]: the name of a case, and what it is.
+
+    Raises:
+        InputError: no case is wanted.
     """
+    if count < 1:
+        raise InputError(f'{count} cases of {family}: ask for one at least (--cases).')
     params = find_params(family)
     for i in progress(list(range(count))):
         yield f'{i:03d}', make_case((HELD_OUT_SEEDS[part], 1, i), params)

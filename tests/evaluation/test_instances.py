@@ -128,6 +128,9 @@ def test_matches_agree_with_sets_of_pixels():
         assert found[name] == expected
     assert found['rib'] == (0, 0, 0) and found['lumbar'] == (2, 2, 2)
     assert 0 < found['thoracic'][0] < 3
+    # Whatever the numbers are.
+    sparse = numbers.astype(np.uint16) * 13000
+    assert match_bones(moved * 1000, mask_of_moved, sparse, mask, CLASSES) == found
 
 
 def test_a_mask_of_one_class_alone():
