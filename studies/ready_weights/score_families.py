@@ -272,6 +272,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('--method', help="in the rows (default: the checkpoint's name)")
+    parser.add_argument(
+        '--study', default='ready_weights', help='in the rows (default: ready_weights)'
+    )
     add_arguments(parser)
     args = parser.parse_args(argv)
     families = list_families(args.part, args.families)
@@ -280,7 +283,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for name in families:
         found = score_family(model, name, args.part, args.cases)
         values = [*found.dice, *summary_rows(found, model.dataset_meta['classes'])]
-        rows = make_rows(values, 'ready_weights', f'{name} {args.part}', method)
+        rows = make_rows(values, args.study, f'{name} {args.part}', method)
         append_rows(args.out, rows)
         print(f'\n{name}: {describe(rows)}', flush=True)
     return 0
