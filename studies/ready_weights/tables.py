@@ -159,24 +159,11 @@ def choice(folder: Path) -> str:
     return table([*titles, 'worst change'], lines) + origin(rows)
 
 
-def own_test(folder: Path) -> str:
-    """The test split of the data that the ready weights were trained on."""
-    rows = rows_of(folder, OWN)
-    titles, cells = [''], [f'`{OWN}`']
-    for key in ('Dice', 'Jaccard'):
-        means = [mean_of(rows, key, name) for name in CLASSES]
-        titles += [f'{name.capitalize()} {key[0]}' for name in (*CLASSES, 'Ave.')]
-        cells += [number(value) for value in (*means, np.mean(means))]
-    cells.append(number(value_of(rows, 'R'), '.3f'))
-    return table([*titles, 'R'], [cells]) + origin(rows)
-
-
 BLOCKS = {
     'ready_weights.families': families,
     'ready_weights.bones': bones,
     'ready_weights.steadiness': steadiness,
     'ready_weights.doubt': doubt,
     'ready_weights.choice': choice,
-    'ready_weights.own_test': own_test,
 }
 PLOTS: dict = {}
