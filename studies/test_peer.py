@@ -58,12 +58,19 @@ def test_the_model_is_that_of_the_library(cfg):
 def test_all_but_the_model_is_that_of_the_ready_weights(cfg):
     base = re.search(r"^_base_ = '(.+)'$", CONFIG.read_text(), re.M)[1]
     ready = get_config(str(CONFIG.parent / base))
-    own = {'model', 'method_name', 'custom_imports', 'train_cfg'}
+    own = {'model', 'method_name', 'custom_imports', 'train_cfg', 'default_hooks'}
     assert {key for key in {*cfg, *ready} if cfg.get(key) != ready.get(key)} == own
     models = [dict(config.model) for config in (cfg, ready)]
     parts = {key for key in models[0] if models[0][key] != models[1].get(key)}
     assert parts == {'backbone', 'neck', 'decode_head'}
     assert cfg.model.decode_head.loss_decode == ready.model.decode_head.loss_decode
+    validations = set()
+    for config in (cfg, ready):
+        interval = config.train_cfg.val_interval
+        assert config.default_hooks.checkpoint.interval == interval
+        validations.add(config.train_cfg.max_iters // interval)
+        config.default_hooks.checkpoint.interval = None
+    assert len(validations) == 1 and cfg.default_hooks == ready.default_hooks
     rows = rows_of(FOLDER, measure.TRAINING)
     for config, method in ((ready, 'ready'), (cfg, 'peer')):
         iterations = value_of(rows, 'iterations', method)

@@ -45,12 +45,12 @@ from seam_seg.evaluation.bones import list_bones
 from seam_seg.evaluation.instances import fit_to_mask, group_votes
 from seam_seg.models import SEAM
 from seam_seg.models.segmentors.vpi_segmentor import largest, way_back
-from seam_seg.weights import READY_CONFIG
 from studies.records import append_rows, make_rows
 
 FORM = '{}_1xb12-80k_vpi-512x256'
 HOST = FORM.format('fpn_r50')
 RECOMMENDED = FORM.format('seam-keymass_r50-fpn')
+READY = 'seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128'
 TIMED = [
     FORM.format(name)
     for name in (
@@ -302,7 +302,7 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
     init_default_scope('mmseg')
     networks = []
     for votes in (False, True):
-        cfg = get_config(READY_CONFIG)
+        cfg = get_config(READY)
         cfg.model.backbone.init_cfg = None
         cfg.model.decode_head.center_votes = votes
         model = MODELS.build(cfg.model).eval().to(memory_format=torch.channels_last)
