@@ -237,24 +237,28 @@ def describe_levels(context: Context) -> Tuple[List[LevelResult], List[Bone], np
     for bone in list_bones(numbers, context.labels, middle, context.corner):
         level, said = more.get(bone.id, (None, []))
         bones.append(bone.with_level(level, said))
-    results = [
-        LevelResult(
-            names[n],
-            CLASSES[level.label],
-            *context.place(spine.x[n], spine.y[n]),
-            *(
-                context.place(pieces.x[side], pieces.y[side]) if side >= 0 else None
-                for side in (level.left, level.right)
-            ),
-            float(spine.tilts.own[n]) if spine.paired[n] else None,
-            float(spine.tilts.smooth[n]),
-            _tilt_interval(context, n),
-            float(spine.tilts.line[n]),
-            sorted({int(ids[piece]) for piece in own[n]}),
-            flags[n],
+    results = []
+    for n, level in enumerate(levels):
+        ends = [
+            context.place(pieces.x[side], pieces.y[side]) if side >= 0 else None
+            for side in (level.left, level.right)
+        ]
+        x, y = context.place(spine.x[n], spine.y[n])
+        result = LevelResult(
+            name=names[n],
+            bone=CLASSES[level.label],
+            x=x,
+            y=y,
+            left=ends[0],
+            right=ends[1],
+            tilt_deg=float(spine.tilts.own[n]) if spine.paired[n] else None,
+            smooth_tilt_deg=float(spine.tilts.smooth[n]),
+            smooth_tilt_interval_deg=_tilt_interval(context, n),
+            center_line_tilt_deg=float(spine.tilts.line[n]),
+            bones=sorted({int(ids[piece]) for piece in own[n]}),
+            flags=flags[n],
         )
-        for n, level in enumerate(levels)
-    ]
+        results.append(result)
     return results, bones, numbers
 
 

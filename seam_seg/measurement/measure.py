@@ -61,16 +61,13 @@ def measure_mask(
             )
     labels = np.where(np.isin(mask, list(CLASSES)), mask, 0).astype(np.uint8)
     # Padding changes nothing: only the smallest frame around all bones is looked at.
-    rows, columns = labels.any(axis=1), labels.any(axis=0)
+    rows, columns = (np.flatnonzero(labels.any(axis=axis)) for axis in (1, 0))
     basis = 'mask' if confidence is None else 'mask and probabilities'
-    if not rows.any():
+    if not len(rows):
         nothing = np.zeros(mask.shape, np.int32)
         return _refused('the mask has no bone', basis, [], [], settings, nothing)
-    top, left = int(rows.argmax()), int(columns.argmax())
-    frame = np.s_[
-        top : len(rows) - int(rows[::-1].argmax()),
-        left : len(columns) - int(columns[::-1].argmax()),
-    ]
+    top, left = int(rows[0]), int(columns[0])
+    frame = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
     labels = labels[frame]
     known: Optional[np.ndarray] = None
     flags: List[str] = []

@@ -212,6 +212,18 @@ class Measurement:
     settings: Settings
     bone_map: np.ndarray
 
+    @property
+    def doubt(self) -> float:
+        """How much a reader should look at this case: half the width of the interval in
+        degrees, and one for each flag, of the curves and the levels as well. A case that
+        was refused, or has no interval, comes before all others: infinite.
+        """
+        if self.largest_interval_deg is None:
+            return float('inf')
+        low, high = self.largest_interval_deg
+        flagged = [self, *self.curves, *self.levels]
+        return (high - low) / 2 + sum(len(one.flags) for one in flagged)
+
     def to_dict(self) -> Dict[str, Any]:
         """What JSON can hold, with angles to 0.01 deg and places to 0.1 px."""
         content = {
