@@ -118,13 +118,16 @@ def first_line(rows: np.ndarray, columns: np.ndarray) -> CenterLine:
     return sample_line(sums / np.maximum(area, 1e-12), y)
 
 
-def cut_tall(v: np.ndarray, height: float, distance: float) -> np.ndarray:
+def cut_tall(
+    v: np.ndarray, height: float, distance: float, evenly: bool = True
+) -> np.ndarray:
     """Tells apart what lies one above the other in one component.
 
     Args:
         v (np.ndarray): (P,) places of its pixels along the center line.
         height (float): of one bone.
         distance (float): between bones.
+        evenly (bool): also where it is nowhere narrow. Default: True.
 
     Returns:
         np.ndarray: (P,) int, a number for each bone, from 0.
@@ -143,7 +146,7 @@ def cut_tall(v: np.ndarray, height: float, distance: float) -> np.ndarray:
             for low, high in zip(peaks, peaks[1:])
         ]
     else:
-        number = int(np.rint((extent - height) / distance)) + 1
+        number = int(np.rint((extent - height) / distance)) + 1 if evenly else 1
         cuts = [int(len(profile) * n / number) for n in range(1, number)]
     return np.searchsorted(cuts, cell, side='right')
 
@@ -225,13 +228,16 @@ def _pieces(
         distance = USUAL_DISTANCE * height if unit is None else unit
         for n in np.flatnonzero(own & (areas >= SPECK * area)):
             bundle, bone = bundles[n], int(origin[n + 1])
-            if bone or heights[n] <= TALL * height:
+            index = np.zeros(len(bundle), int)
+            if heights[n] > TALL * height:
+                # A map of bones may be one of connected components, as of a model that
+                # does not tell bones apart: so what is known is cut at a waist, too.
+                index = cut_tall(v[bundle], height, distance, evenly=not bone)
+            if not index.any():
                 made.append((bundle, bone, True))
                 continue
-            index = cut_tall(v[bundle], height, distance)
             cut = [bundle[index == i] for i in range(index.max() + 1)]
-            cut = [one for one in cut if len(one) >= SPECK * area]
-            made += [(one, 0, len(cut) == 1) for one in cut]
+            made += [(one, 0, False) for one in cut if len(one) >= SPECK * area]
     for n, (bundle, _, _) in enumerate(made):
         owner[bundle] = n
     pieces = Pieces(

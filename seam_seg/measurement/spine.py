@@ -121,7 +121,17 @@ def follow(
     Returns:
         Spine | None: None where fewer than :data:`LEAST_PAIRS` levels have both sides.
     """
-    levels = find_levels(pieces, line, unit)
+    return settle(pieces, find_levels(pieces, line, unit), line, unit, smoothing)
+
+
+def settle(
+    pieces: Pieces,
+    levels: List[Level],
+    line: CenterLine,
+    unit: float,
+    smoothing: float = TILT_SMOOTHING,
+) -> Optional[Spine]:
+    """Goes from levels to their tilts; see :func:`follow`."""
     own = own_tilts(pieces, levels)
     if np.isfinite(own).sum() < LEAST_PAIRS:
         return None
