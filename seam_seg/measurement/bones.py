@@ -5,10 +5,12 @@ ellipses may touch as well. So a strip along the center line is left out first; 
 that remain are told apart like ellipses. What is still too tall for one bone is cut where
 it is narrowest. Each round has a better center line than the one before.
 
-Coordinates are columns of the image: rows are multiplied by the ratio of the spacings.
+All of this is done in pixels. Only then are the points stretched to square ones
+(:meth:`Found.stretched`), so that a line between two of them follows tan(measured) =
+k tan(drawn) exactly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Tuple
 
 import cv2
@@ -37,7 +39,7 @@ class Found:
         pieces (Pieces): ellipses and wings; the latter at the lobes of their lump.
         levels (list[Level]): from the top down.
         line (CenterLine): the last one.
-        unit (float): distance between levels, in columns.
+        unit (float): distance between levels.
         axis (np.ndarray): (N,) rad, the principal axis of the lump that a piece belongs
             to, nan where it is of none.
         owner (np.ndarray): (P,) index of the piece of each pixel, or -1.
@@ -52,6 +54,17 @@ class Found:
     owner: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
+
+    def stretched(self, ratio: float) -> 'Found':
+        """The same with all points in columns: ``ratio`` is the height of a pixel over
+        its width. ``rows`` stay as they are."""
+        return replace(
+            self,
+            pieces=replace(self.pieces, y=ratio * self.pieces.y),
+            line=sample_line(self.line.x, ratio * self.line.y),
+            unit=ratio * self.unit,
+            axis=np.arctan(ratio * np.tan(self.axis)),
+        )
 
 
 def agreeing_instances(mask: np.ndarray, instances: np.ndarray) -> np.ndarray:
@@ -101,7 +114,7 @@ def first_line(rows: np.ndarray, columns: np.ndarray) -> CenterLine:
     """The mean column of the bones around each row, as a first center line.
 
     Args:
-        rows (np.ndarray): (P,) of the pixels, in columns.
+        rows (np.ndarray): (P,) of the pixels.
         columns (np.ndarray): (P,) of the pixels.
     """
     top, bottom = rows.min(), rows.max()
@@ -171,24 +184,49 @@ def _components(
     for name, share in STRIP.items():
         own = label == name
         if not own.any():
-            continue
+            continue  # no quantile
         half = max(share * float(np.quantile(np.abs(u[own]), 0.95)), 1.5)
         kept = own & (np.abs(u) > half)
-        bone = known[rows, columns] if known is not None else np.zeros(len(rows), int)
-        fresh = kept & (bone == 0)
+        if not kept.any():
+            continue
         plane = np.zeros(mask.shape, np.uint8)
-        plane[rows[fresh], columns[fresh]] = 1
-        number, parts = cv2.connectedComponents(plane, connectivity=8)
-        part[fresh] = parts[rows[fresh], columns[fresh]] + count - 1
-        origin.append(np.zeros(number - 1, np.int64))
-        count += number - 1
-        given = kept & (bone > 0)
-        sides = 2 * bone[given] + (u[given] > 0)
-        names, index = np.unique(sides, return_inverse=True)
-        part[given] = index + count
-        origin.append(names // 2)
-        count += len(names)
+        plane[rows[kept], columns[kept]] = 1
+        _, parts = cv2.connectedComponents(plane, connectivity=8)
+        here = parts[rows[kept], columns[kept]].astype(np.int64)
+        bone = np.zeros(len(here), np.int64)
+        if known is not None:
+            bone = known[rows[kept], columns[kept]].astype(np.int64)
+        # A component may be of several bones of the map, which touch.
+        keys, index = np.unique(here * (bone.max() + 1) + bone, return_inverse=True)
+        part[kept] = index + count
+        origin.append(_single(keys % (bone.max() + 1), index, u[kept] > 0))
+        count += len(keys)
     return part, np.concatenate(origin)
+
+
+def _single(bone: np.ndarray, index: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Those bones of a map that show as one piece on a side, others as 0.
+
+    A map may be one of connected components, as of a model that does not tell bones
+    apart; a bone of it is then several of them.
+
+    Args:
+        bone (np.ndarray): (K,) number of the bone of each piece, 0 for none.
+        index (np.ndarray): (P,) the piece of each pixel.
+        right (np.ndarray): (P,) bool, the side of each pixel.
+
+    Returns:
+        np.ndarray: (K,) int.
+    """
+    area = np.bincount(index, minlength=len(bone))
+    side = np.bincount(index, right, minlength=len(bone)) > area / 2
+    single = bone.copy()
+    for name in np.unique(bone[bone > 0]):
+        for one in (False, True):
+            own = np.flatnonzero((bone == name) & (side == one))
+            if len(own) and (area[own] >= SPECK * area[own].max()).sum() > 1:
+                single[bone == name] = 0
+    return single
 
 
 def _pieces(
@@ -203,7 +241,7 @@ def _pieces(
     """Drops specks, cuts what is too tall, and takes the centers.
 
     Args:
-        rows (np.ndarray): (P,) of the pixels, in columns.
+        rows (np.ndarray): (P,) of the pixels.
         columns (np.ndarray): (P,) of the pixels.
         label (np.ndarray): (P,) their class.
         v (np.ndarray): (P,) their places along the center line.
@@ -331,22 +369,21 @@ def _lobes(
     return pieces.moved(x - pieces.x, y - pieces.y), axis, owner
 
 
-def edge_spread(found: Found, ratio: float, confidence: np.ndarray) -> np.ndarray:
+def edge_spread(found: Found, confidence: np.ndarray) -> np.ndarray:
     """By how much the center of each piece moves with the threshold.
 
     Args:
         found (Found): N pieces.
-        ratio (float): height of a pixel over its width.
         confidence (np.ndarray): (H, W) probability of the class of each pixel.
 
     Returns:
-        np.ndarray: (N,) columns, the standard deviation over the thresholds that leave a
+        np.ndarray: (N,) px, the standard deviation over the thresholds that leave a
         third of the piece or more.
     """
     own = found.owner >= 0
     owner, count = found.owner[own], len(found.pieces)
     sure = confidence[found.rows[own], found.columns[own]]
-    x, y = found.columns[own].astype(float), ratio * found.rows[own]
+    x, y = found.columns[own].astype(float), found.rows[own].astype(float)
     places = np.full((len(THRESHOLDS), 2, count), np.nan)
     whole = np.bincount(owner, minlength=count)
     for n, threshold in enumerate(THRESHOLDS):
@@ -364,13 +401,12 @@ def edge_spread(found: Found, ratio: float, confidence: np.ndarray) -> np.ndarra
 
 
 def find_bones(
-    mask: np.ndarray, ratio: float, instances: Optional[np.ndarray] = None
+    mask: np.ndarray, instances: Optional[np.ndarray] = None
 ) -> Optional[Found]:
     """Finds ellipses, wings, levels and the center line of a mask.
 
     Args:
         mask (np.ndarray): (H, W) labels; what is neither thoracic nor lumbar is ignored.
-        ratio (float): height of a pixel over its width.
         instances (np.ndarray, optional): (H, W) from :func:`agreeing_instances`.
 
     Returns:
@@ -380,7 +416,7 @@ def find_bones(
     if len(rows) < FEWEST_LEVELS:
         return None
     label = mask[rows, columns]
-    y, x = ratio * rows, columns.astype(float)
+    y, x = rows.astype(float), columns.astype(float)
     line = first_line(y, x)
     unit: Optional[float] = None
     for _ in range(ROUNDS):

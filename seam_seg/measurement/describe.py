@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .bones import SPECK, Found, typical
-from .interval import Repeated, half_width
+from .interval import Repeated
 from .levels import LUMBAR, RIB, THORACIC
 from .naming import Names, level_name, region_of
 from .result import Bone, Curve, Interval, LevelResult, Settings, grade, patient_side
@@ -27,6 +27,7 @@ class Context(NamedTuple):
     Attributes:
         labels (np.ndarray): (h, w) labels of the frame around all bones.
         known (np.ndarray | None): (h, w) numbers of bones to keep, 0 elsewhere.
+        free (int): the lowest number for a new bone.
         found (Found): pieces and pixels.
         spine (Spine): their levels and tilts.
         names (Names): of the levels.
@@ -37,6 +38,7 @@ class Context(NamedTuple):
 
     labels: np.ndarray
     known: Optional[np.ndarray]
+    free: int
     found: Found
     spine: Spine
     names: Names
@@ -49,9 +51,8 @@ class Context(NamedTuple):
         return float(x) + self.corner[0], float(y) / self.settings.ratio + self.corner[1]
 
 
-def around(angle: float, deviation: float) -> Tuple[float, float]:
-    """The interval of an angle, which cannot be negative."""
-    half = half_width(deviation)
+def around(angle: float, half: float) -> Tuple[float, float]:
+    """The interval of an angle, which cannot be negative, from half its width."""
     return max(angle - half, 0.0), angle + half
 
 
@@ -217,8 +218,11 @@ def describe_levels(context: Context) -> Tuple[List[LevelResult], List[Bone], np
     numbers = np.zeros(context.labels.shape, np.int32)
     owned = found.owner >= 0
     numbers[found.rows[owned], found.columns[owned]] = ids[found.owner[owned]]
-    highest = int(max(numbers.max(), 0 if context.known is None else context.known.max()))
-    ribs = component_bones(context.labels, context.known, [RIB], highest + 1)
+    if context.known is not None:  # a bone of the map is what the map says it is
+        kept = np.isin(context.known, np.unique(pieces.group[pieces.group > 0]))
+        numbers[kept] = context.known[kept]
+    free = max(context.free, int(numbers.max()) + 1)
+    ribs = component_bones(context.labels, context.known, [RIB], free)
     numbers[ribs > 0] = ribs[ribs > 0]
 
     own = [[n for n in (level.left, level.right) if n >= 0] for level in levels]
@@ -266,21 +270,20 @@ def _piece_ids(context: Context) -> np.ndarray:
     """The bone (N,) of each piece: that of the map where it was used, else a new one."""
     pieces = context.found.pieces
     ids = pieces.group.copy()
-    highest = int(max(ids.max(), 0 if context.known is None else context.known.max()))
+    free = context.free
     for level in context.spine.levels:
         fresh = [n for n in (level.left, level.right) if n >= 0 and pieces.group[n] < 0]
         for n in fresh:
-            highest += 1
-            ids[n] = highest
-        if level.label == LUMBAR:
-            ids[fresh] = highest
+            ids[n] = free
+            free += level.label != LUMBAR  # both wings are one bone
+        free += bool(fresh) and level.label == LUMBAR
     return ids
 
 
 def _tilt_interval(context: Context, n: int) -> Interval:
     if context.again is None:
         return None
-    half = half_width(float(context.again.tilts[n]))
+    half = float(context.again.tilts[n])
     tilt = float(context.spine.tilts.smooth[n])
     return tilt - half, tilt + half
 

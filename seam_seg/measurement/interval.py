@@ -19,14 +19,18 @@ LEVEL = 0.9  # share of cases in which the truth is to be within the interval
 DROPPED = 0.1
 LEAST_JITTER = 0.012  # of a bone's center, in distances between levels
 SMOOTHING_SPREAD = 0.5  # standard deviation of the log of the strength
-# Half the width is this many standard deviations of the repetitions, and at least this
-# many degrees; both were calibrated on phantoms (studies/curve, seeds of their own).
+# Half the width is so many standard deviations of the repetitions, and at least so many
+# degrees, calibrated on phantoms (studies/curve, seeds of their own): on true masks, and,
+# with probabilities, on masks that the ready weights predict. What a model gets wrong
+# moves bones further than its thresholds do.
 FACTOR = 1.9
+PREDICTED_FACTOR = 2.75
 LEAST_HALF_WIDTH = 1.6
+SPREAD_FACTOR = 3.0
 
 
 class Repeated(NamedTuple):
-    """Standard deviations over the repetitions, in degrees.
+    """Half widths of intervals, in degrees.
 
     Attributes:
         largest (float): of the largest angle.
@@ -37,11 +41,6 @@ class Repeated(NamedTuple):
     largest: float
     turns: np.ndarray
     tilts: np.ndarray
-
-
-def half_width(deviation: float) -> float:
-    """Half the width in degrees of an interval, from a deviation of the repetitions."""
-    return float(np.hypot(FACTOR * deviation, LEAST_HALF_WIDTH))
 
 
 def bone_jitter(pieces: Pieces, spine: Spine, unit: float) -> float:
@@ -91,7 +90,7 @@ def repeat(
     rng = np.random.default_rng(seed)
     jitter = np.full(len(pieces), bone_jitter(pieces, spine, unit))
     if spread is not None:
-        jitter = np.hypot(jitter, spread)
+        jitter = np.hypot(jitter, SPREAD_FACTOR * spread)
     members = [[n for n in (level.left, level.right) if n >= 0] for level in spine.levels]
     largest, angles, tilts = [], [], []
     for _ in range(REPETITIONS):
@@ -109,7 +108,12 @@ def repeat(
         angles.append([_angle(tilt, turn, spine.tilts.smooth) for turn in turns])
     if len(largest) < REPETITIONS / 2:
         return None
-    return Repeated(float(np.std(largest)), np.std(angles, axis=0), np.std(tilts, axis=0))
+    factor = FACTOR if spread is None else PREDICTED_FACTOR
+    half = [
+        np.hypot(factor * np.std(values, axis=0), LEAST_HALF_WIDTH)
+        for values in (largest, angles, tilts)
+    ]
+    return Repeated(float(half[0]), half[1], half[2])
 
 
 def _angle(tilt: np.ndarray, turn: Turn, measured: np.ndarray) -> float:

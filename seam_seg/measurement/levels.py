@@ -21,6 +21,7 @@ BESIDE = 0.6  # log of the ratio of distances from the line
 JUMP = np.radians(8)  # of the tilt against the normal of the line, from pair to pair
 # What a bone without a partner costs; a pair that costs more than two is none.
 MISSING = 3.0
+APART = 1.3  # least distance of a pair of ellipses, in their widths
 # Nothing further apart than this (in distances between levels) is one level.
 FARTHEST = 0.6
 
@@ -30,7 +31,7 @@ class Pieces:
     """Thoracic ellipses and wings of lumps, one by one.
 
     Attributes:
-        x, y (np.ndarray): (N,) centers, in columns of the image.
+        x, y (np.ndarray): (N,) centers, in px, or in columns once they are stretched.
         label (np.ndarray): (N,) class.
         area (np.ndarray): (N,) pixels.
         group (np.ndarray): (N,) the bone of a map of instances, which the wings of one
@@ -104,8 +105,12 @@ def pair_costs(
     known = (groups[0] >= 0) & (groups[1] >= 0)
     cost[known & (groups[0] == groups[1])] = 0
     other = pieces.label[left][:, None] != pieces.label[right]
-    # A line that does not run from left to right has no tilt.
-    crossed = pieces.x[left][:, None] >= pieces.x[right]
+    # A line that does not run from left to right has no tilt; and two thoracic pieces
+    # that are closer than they are wide are parts of one, which the center line crosses.
+    run = pieces.x[right] - pieces.x[left][:, None]
+    width = np.sqrt((pieces.area[left][:, None] + pieces.area[right]) / 2)
+    thoracic = pieces.label[left] == THORACIC
+    crossed = run <= np.where(thoracic[:, None], APART * width, 0)
     far = np.abs(along) > FARTHEST
     cost[other | crossed | far | (known & (groups[0] != groups[1]))] = np.inf
     return cost

@@ -70,13 +70,21 @@ def measure_mask(
     frame = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
     labels = labels[frame]
     known: Optional[np.ndarray] = None
+    free = 1
     flags: List[str] = []
     if instances is not None:
         known = agreeing_instances(labels, instances[frame])
+        free = int(instances.max()) + 1
         if (known == 0)[labels > 0].any():
             flags.append('instances_disagree')
-    found = find_bones(labels, settings.ratio, known)
-    spine = None if found is None else follow(found.pieces, found.line, found.unit)
+    found = find_bones(labels, known)
+    spread = None
+    spine = None
+    if found is not None:
+        if confidence is not None:
+            spread = edge_spread(found, confidence[frame])
+        found = found.stretched(settings.ratio)
+        spine = follow(found.pieces, found.line, found.unit)
     if found is None or spine is None:
         pairs = (
             0 if found is None else sum(min(n.left, n.right) >= 0 for n in found.levels)
@@ -85,21 +93,20 @@ def measure_mask(
             f'too few levels: {pairs} with a bone on both sides, and {LEAST_PAIRS} are '
             'needed'
         )
-        numbers = component_bones(labels, known, list(CLASSES), _next_id(known))
+        numbers = component_bones(labels, known, list(CLASSES), free)
         bones = list_bones(numbers, labels, None, (left, top))
         whole = _unframe(numbers, mask.shape, frame)
         return _refused(reason, basis, bones, flags, settings, whole)
     turns = find_turns(spine.tilts.smooth, spine.paired)
-    spread = None
-    if confidence is not None:
-        spread = edge_spread(found, settings.ratio, confidence[frame])
     again = repeat(found.pieces, found.line, found.unit, spine, turns, spread)
     names = count_levels(
         [level.label for level in spine.levels],
         np.array([level.s for level in spine.levels]),
         settings.level_shift,
     )
-    context = Context(labels, known, found, spine, names, again, settings, (left, top))
+    context = Context(
+        labels, known, free, found, spine, names, again, settings, (left, top)
+    )
     levels, bones, numbers = describe_levels(context)
     angle = largest_angle(spine.tilts.smooth, spine.paired)
     return Measurement(
@@ -117,11 +124,6 @@ def measure_mask(
         settings=settings,
         bone_map=_unframe(numbers, mask.shape, frame),
     )
-
-
-def _next_id(known: Optional[np.ndarray]) -> int:
-    """The lowest number that no bone of a map has."""
-    return 1 if known is None else int(known.max()) + 1
 
 
 def _unframe(
