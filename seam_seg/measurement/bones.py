@@ -146,12 +146,12 @@ def cut_tall(
         np.ndarray: (P,) int, a number for each bone, from 0.
     """
     extent = float(np.ptp(v))
-    step = height / 32
+    step = max(round(height / 32), 1)  # whole pixels, or rows would come in beats
     cell = ((v - v.min()) / step).astype(int)
     profile = np.bincount(cell).astype(float)
     smooth = ndimage.gaussian_filter1d(np.pad(profile, 1), 0.12 * height / step)
     peaks, _ = signal.find_peaks(
-        smooth, distance=0.6 * height / step, prominence=0.08 * smooth.max()
+        smooth, distance=max(0.6 * height / step, 1), prominence=0.08 * smooth.max()
     )
     if len(peaks) > 1:
         cuts = [
@@ -236,6 +236,8 @@ def _pieces(
     v: np.ndarray,
     part: np.ndarray,
     origin: np.ndarray,
+    whole: np.ndarray,
+    right: np.ndarray,
     unit: Optional[float],
 ) -> Tuple[Pieces, np.ndarray, float]:
     """Drops specks, cuts what is too tall, and takes the centers.
@@ -246,6 +248,9 @@ def _pieces(
         label (np.ndarray): (P,) their class.
         v (np.ndarray): (P,) their places along the center line.
         part, origin (np.ndarray): from :func:`_components`.
+        whole (np.ndarray): (P,) the connected component of each lumbar pixel, with the
+            strip, 0 for others.
+        right (np.ndarray): (P,) bool, the side of each pixel.
         unit (float, optional): distance between levels, where it is known already.
 
     Returns:
@@ -284,9 +289,21 @@ def _pieces(
         np.array([label[bundle[0]] for bundle, _, _ in made]),
         np.array([float(len(bundle)) for bundle, _, _ in made]),
         np.array([bone if bone else -1 for _, bone, _ in made]),
-        np.array([whole for _, _, whole in made]),
+        _lumps([whole[b[0]] for b, _, _ in made], [right[b[0]] for b, _, _ in made]),
+        np.array([entire for _, _, entire in made]),
     )
     return pieces, owner, float(np.median(heights)) * USUAL_DISTANCE
+
+
+def _lumps(whole: List[int], right: List[bool]) -> np.ndarray:
+    """The components (N,) of which two pieces are the only ones, one a side, else -1."""
+    component, side = np.array(whole), np.array(right)
+    lump = np.full(len(component), -1)
+    for name in np.unique(component[component > 0]):
+        own = component == name
+        if own.sum() == 2 and side[own].sum() == 1:
+            lump[own] = name
+    return lump
 
 
 def _distance_between(
@@ -418,6 +435,11 @@ def find_bones(
     label = mask[rows, columns]
     y, x = rows.astype(float), columns.astype(float)
     line = first_line(y, x)
+    _, whole = cv2.connectedComponents((mask == LUMBAR).astype(np.uint8), connectivity=8)
+    whole = whole[rows, columns]
+    if instances is not None:  # lumps that touch are told apart
+        bone = instances[rows, columns].astype(np.int64)
+        whole = np.where((label == LUMBAR) & (bone > 0), whole.max() + bone, whole)
     unit: Optional[float] = None
     for _ in range(ROUNDS):
         cx, tilt = np.interp(y, line.y, line.x), np.interp(y, line.y, line.tilt)
@@ -426,7 +448,7 @@ def find_bones(
         part, origin = _components(mask, instances, rows, columns, label, u)
         if len(origin) == 1:
             return None
-        pieces, owner, guess = _pieces(y, x, label, v, part, origin, unit)
+        pieces, owner, guess = _pieces(y, x, label, v, part, origin, whole, u > 0, unit)
         s, away = line.project(pieces.x, pieces.y)
         unit = _distance_between(pieces, s, away, guess)
         levels = find_levels(pieces, line, unit)

@@ -9,8 +9,8 @@ from scipy.interpolate import make_smoothing_spline
 # Strength of smoothing where levels are one unit apart; chosen with TILT_SMOOTHING.
 SMOOTHING = 0.1
 SAMPLES_PER_LEVEL = 16
-ROBUST_ROUNDS = 2
-OUTLIER = 2.5  # standard deviations, from which on a point counts less
+ROBUST_ROUNDS = 3
+OUTLIER = 3.0  # standard deviations, from which on a point counts less
 
 
 def robust_spline(
@@ -22,8 +22,8 @@ def robust_spline(
 ) -> Tuple[Any, np.ndarray]:
     """Fits a cubic smoothing spline that single outliers do not bend.
 
-    Reweighted with Huber's weights: 1 up to :data:`OUTLIER` standard deviations (by the
-    median of the absolute residuals), and falling with the residual beyond.
+    Reweighted: 1 up to :data:`OUTLIER` standard deviations (by the median of the absolute
+    residuals), and falling with the square of the residual beyond.
 
     Args:
         at (np.ndarray): (N,) places, strictly increasing, N at least 5.
@@ -41,7 +41,7 @@ def robust_spline(
         spline = make_smoothing_spline(at, values, w=weights * robust, lam=smoothing)
         off = np.abs(values - spline(at))
         scale = max(1.48 * float(np.median(off)), least_scale)
-        robust = OUTLIER * scale / np.maximum(off, OUTLIER * scale)
+        robust = (OUTLIER * scale / np.maximum(off, OUTLIER * scale)) ** 2
     return make_smoothing_spline(at, values, w=weights * robust, lam=smoothing), robust
 
 

@@ -19,6 +19,7 @@ ALONG = 0.15  # difference along the line, in distances between levels
 AREA = 0.7  # log of the ratio of areas
 BESIDE = 0.6  # log of the ratio of distances from the line
 JUMP = np.radians(8)  # of the tilt against the normal of the line, from pair to pair
+LARGEST_JUMP = 2.0  # so that jumps alone leave no bone without a partner
 # What a bone without a partner costs; a pair that costs more than two is none.
 MISSING = 3.0
 APART = 1.3  # least distance of a pair of ellipses, in their widths
@@ -34,8 +35,9 @@ class Pieces:
         x, y (np.ndarray): (N,) centers, in px, or in columns once they are stretched.
         label (np.ndarray): (N,) class.
         area (np.ndarray): (N,) pixels.
-        group (np.ndarray): (N,) the bone of a map of instances, which the wings of one
-            lump share, or -1.
+        group (np.ndarray): (N,) the bone of a map of instances, or -1.
+        lump (np.ndarray): (N,) a number that two wings share which are in one piece, as
+            long as it has no more than these two, else -1.
         whole (np.ndarray): (N,) bool, False for a part that was cut out of a larger one.
     """
 
@@ -44,6 +46,7 @@ class Pieces:
     label: np.ndarray
     area: np.ndarray
     group: np.ndarray
+    lump: np.ndarray
     whole: np.ndarray
 
     def __len__(self) -> int:
@@ -61,6 +64,7 @@ class Pieces:
             self.label[index],
             self.area[index],
             self.group[index],
+            self.lump[index],
             self.whole[index],
         )
 
@@ -99,11 +103,9 @@ def pair_costs(
     away = np.maximum(np.abs(u), 1e-6)
     beside = np.log(away[left][:, None] / away[right])
     cost = (along / ALONG) ** 2 + (areas / AREA) ** 2 + (beside / BESIDE) ** 2
-    # The wings of a lump are a pair where they are known to be one bone.
-    group = np.where(pieces.label == LUMBAR, pieces.group, -1)
-    groups = group[left][:, None], group[right]
-    known = (groups[0] >= 0) & (groups[1] >= 0)
-    cost[known & (groups[0] == groups[1])] = 0
+    lumps = pieces.lump[left][:, None], pieces.lump[right]
+    known = (lumps[0] >= 0) & (lumps[1] >= 0)
+    cost[known & (lumps[0] == lumps[1])] = 0
     other = pieces.label[left][:, None] != pieces.label[right]
     # A line that does not run from left to right has no tilt; and two thoracic pieces
     # that are closer than they are wide are parts of one, which the center line crosses.
@@ -112,7 +114,7 @@ def pair_costs(
     thoracic = pieces.label[left] == THORACIC
     crossed = run <= np.where(thoracic[:, None], APART * width, 0)
     far = np.abs(along) > FARTHEST
-    cost[other | crossed | far | (known & (groups[0] != groups[1]))] = np.inf
+    cost[other | crossed | far | (known & (lumps[0] != lumps[1]))] = np.inf
     return cost
 
 
@@ -120,7 +122,8 @@ def best_pairs(cost: np.ndarray, turn: np.ndarray) -> List[Tuple[int, int]]:
     """Chooses pairs in order, one partner each, so that the sum of the costs is least.
 
     A bone without a partner costs :data:`MISSING`; from one pair to the next the change
-    of ``turn``, divided by :data:`JUMP` and squared, is added.
+    of ``turn``, divided by :data:`JUMP` and squared, is added, :data:`LARGEST_JUMP` at
+    most.
 
     Args:
         cost (np.ndarray): (L, R) of each pair, inf where it is none.
@@ -140,7 +143,7 @@ def best_pairs(cost: np.ndarray, turn: np.ndarray) -> List[Tuple[int, int]]:
         if len(earlier):
             skipped = (i[n] - i[earlier] - 1) + (j[n] - j[earlier] - 1)
             jump = (turn[i[n], j[n]] - turn[i[earlier], j[earlier]]) / JUMP
-            sums = total[earlier] + MISSING * skipped + jump**2
+            sums = total[earlier] + MISSING * skipped + np.minimum(jump**2, LARGEST_JUMP)
             best = sums.argmin()
             if sums[best] < total[n]:
                 total[n], before[n] = sums[best], earlier[best]

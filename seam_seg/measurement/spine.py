@@ -12,7 +12,7 @@ from .levels import LUMBAR, Level, Pieces, find_levels, middles
 # levels are one unit apart; what the normal of the center line counts beside a line
 # through bones, a weak prior; and what a lump's line counts beside that of a pair, which
 # is half as noisy.
-TILT_SMOOTHING = 0.08
+TILT_SMOOTHING = 0.07
 LINE_PRIOR = 0.25
 LUMP_WEIGHT = 0.5
 LEAST_NOISE = 1.5  # deg, of a bone's line, that is never taken for an outlier

@@ -110,7 +110,7 @@ def perfect_spine(instances: np.ndarray, geometry: Any) -> Optional[Spine]:
     line = sample_line(geometry.center_x[line_rows], line_rows.astype(float))
     label = np.array([LUMBAR if name[0][0] == 'L' else THORACIC for name in names])
     none = np.full(len(names), -1)
-    pieces = Pieces(x, y, label, area, none, none < 0)
+    pieces = Pieces(x, y, label, area, none, none, none < 0)
     levels = []
     for level, vertebra in vertebrae.items():
         sides = [names.index((level, s)) if (level, s) in names else -1 for s in (-1, 1)]
