@@ -55,11 +55,12 @@ def accuracy(method: str) -> Callable[[Path], str]:
             off = cases['smoothed'] - cases['truth']
             floor = cases_of(rows, 'floor', family).dropna(subset=['truth'])
             spread = 1.96 * off.std()
+            agreement = icc(cases['smoothed'].to_numpy(), cases['truth'].to_numpy())
             lines.append([
                 f'`{family}`', len(everyone), number(off.abs().mean()),
                 number(off.mean(), '+.2f'),
                 f'{off.mean() - spread:+.1f} to {off.mean() + spread:+.1f}',
-                number(icc(cases['smoothed'].to_numpy(), cases['truth'].to_numpy()), '.3f'),
+                number(agreement, '.3f'),
                 number(100 * (off.abs() <= 5).mean(), '.0f'),
                 number(100 * everyone['refused'].mean(), '.0f'),
                 number((floor['smoothed'] - floor['truth']).abs().mean()),
@@ -111,8 +112,8 @@ def methods(folder: Path) -> str:
     lines = []
     for family in families_of(rows):
         cells = []
-        for method, score in (*(('mask', score) for score in SCORES),
-                              ('instances', 'smoothed'), ('floor', 'smoothed')):  # fmt: skip
+        pairs = [('mask', score) for score in SCORES]
+        for method, score in [*pairs, ('instances', 'smoothed'), ('floor', 'smoothed')]:
             cases = cases_of(rows, method, family).dropna(subset=['truth'])
             off = cases[score] - cases['truth']
             cells.append(f'{off.abs().mean():.2f} ({off.mean():+.2f})')

@@ -59,7 +59,7 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
 
     rows = list(csv.DictReader((out / 'curves.csv').open()))
     assert tuple(rows[0]) == COLUMNS
-    # the refused one first; its two curves make the double one flagged more than the other
+    # the refused one first; two curves have more flags than none
     assert [row['name'] for row in rows] == ['c', 'a_bone_3', 'a_bone_3', 'b']
     assert rows[0]['reason'] and rows[0]['angle_deg'] == ''
     assert [row['curve'] for row in rows] == ['', '1', '2', '']
