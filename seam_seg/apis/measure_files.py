@@ -142,7 +142,7 @@ def measure_file(
     )
     found = {kind: place for kind, place in places.items() if place is not None}
     image = read_image(found['image']) if 'image' in found else None
-    maps = {
+    maps: Dict[str, np.ndarray] = {
         kind: _read_map(found[kind], kind)
         for kind in ('instances', 'confidence')
         if kind in found

@@ -281,8 +281,8 @@ def _pieces(
                 continue
             cut = [bundle[index == i] for i in range(index.max() + 1)]
             made += [(one, 0, False) for one in cut if len(one) >= SPECK * area]
-    for n, (bundle, _, _) in enumerate(made):
-        owner[bundle] = n
+    for index_of, (bundle, _, _) in enumerate(made):
+        owner[bundle] = index_of
     pieces = Pieces(
         np.array([columns[bundle].mean() for bundle, _, _ in made]),
         np.array([rows[bundle].mean() for bundle, _, _ in made]),
@@ -440,7 +440,7 @@ def find_bones(
     if instances is not None:  # lumps that touch are told apart
         bone = instances[rows, columns].astype(np.int64)
         whole = np.where((label == LUMBAR) & (bone > 0), whole.max() + bone, whole)
-    unit: Optional[float] = None
+    last: Optional[float] = None
     for _ in range(ROUNDS):
         cx, tilt = np.interp(y, line.y, line.x), np.interp(y, line.y, line.tilt)
         u = (x - cx) * np.cos(tilt)
@@ -448,9 +448,9 @@ def find_bones(
         part, origin = _components(mask, instances, rows, columns, label, u)
         if len(origin) == 1:
             return None
-        pieces, owner, guess = _pieces(y, x, label, v, part, origin, whole, u > 0, unit)
+        pieces, owner, guess = _pieces(y, x, label, v, part, origin, whole, u > 0, last)
         s, away = line.project(pieces.x, pieces.y)
-        unit = _distance_between(pieces, s, away, guess)
+        last = unit = _distance_between(pieces, s, away, guess)
         levels = find_levels(pieces, line, unit)
         if len(levels) < FEWEST_LEVELS:
             return None

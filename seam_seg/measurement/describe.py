@@ -239,8 +239,7 @@ def describe_levels(context: Context) -> Tuple[List[LevelResult], List[Bone], np
     middle = np.interp(scale, spine.line.y, spine.line.x)
     bones = []
     for bone in list_bones(numbers, context.labels, middle, context.corner):
-        level, said = more.get(bone.id, (None, []))
-        bones.append(bone.with_level(level, said))
+        bones.append(bone.with_level(*more.get(bone.id, (None, []))))
     results = []
     for n, level in enumerate(levels):
         ends = [

@@ -221,8 +221,9 @@ class Measurement:
         if self.largest_interval_deg is None:
             return float('inf')
         low, high = self.largest_interval_deg
-        flagged = [self, *self.curves, *self.levels]
-        return (high - low) / 2 + sum(len(one.flags) for one in flagged)
+        flags = [self.flags, *(curve.flags for curve in self.curves)]
+        flags += [level.flags for level in self.levels]
+        return (high - low) / 2 + len(sum(flags, []))
 
     def to_dict(self) -> Dict[str, Any]:
         """What JSON can hold, with angles to 0.01 deg and places to 0.1 px."""
