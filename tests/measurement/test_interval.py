@@ -1,6 +1,7 @@
 """The interval grows with what is unsure, and is the same each time."""
 
 import numpy as np
+import pytest
 from spine_drawing import draw_spine, tilts_of
 
 from seam_seg.measurement import interval, measure_mask
@@ -11,6 +12,7 @@ def width(measured):
     return high - low
 
 
+@pytest.mark.slow
 def test_interval(monkeypatch):
     monkeypatch.setattr(interval, 'REPETITIONS', 25)
     mask = draw_spine(tilts_of('single', 30))

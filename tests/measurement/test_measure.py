@@ -272,8 +272,9 @@ def any_masks(draw):
     return mask
 
 
+@pytest.mark.slow
 @given(any_masks(), st.sampled_from([0.2, 1.0, 5.0]), st.integers(0, 3))
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_no_mask_makes_it_crash(mask, ratio, kind):
     interval.REPETITIONS, before = 2, interval.REPETITIONS
     generator = np.random.default_rng(kind)
