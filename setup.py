@@ -45,9 +45,15 @@ setup(
     package_data={'seam_seg.weights': ['*.pth', 'README.md']},
     # The OpenMMLab stack is not listed: two distributions provide it, and torch is
     # to be chosen by machine. `import seam_seg` checks for them and says what to do.
-    install_requires=['numpy', 'scipy', 'matplotlib', 'pillow', 'scikit-image>=0.19'],
+    install_requires=[
+        'numpy',
+        'scipy>=1.10',
+        'matplotlib',
+        'pillow',
+        'scikit-image>=0.19',
+    ],
     extras_require=dict(
-        onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2'],
+        onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2', 'monai'],
         upstream=[
             'torch>=2.1,<2.2',
             'numpy<2',
@@ -57,6 +63,7 @@ setup(
             'ftfy',
             'regex',
             'opencv-python',
+            'monai',
         ],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],

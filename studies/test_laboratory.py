@@ -3,6 +3,7 @@
 import functools
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,11 +13,22 @@ import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from seam_seg.apis import init_model, load_config
+from seam_seg.apis import init_model, load_config, predict
 from seam_seg.apis.costs import inference_case, method_name
+from seam_seg.apis.inference import Prediction
 from seam_seg.config_lookup import get_config, project_root
 from seam_seg.datasets import VPIDataset
-from seam_seg.datasets.phantom import write_phantom
+from seam_seg.datasets.phantom import (
+    HELD_OUT,
+    HELD_OUT_SEEDS,
+    NEVER_TRAINED,
+    PRESETS,
+    PhantomCase,
+    draw_geometry,
+    find_params,
+    make_case,
+    write_phantom,
+)
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import COLUMNS, image_dice, read_rows, write_rows
 from studies import probe, records
@@ -30,7 +42,10 @@ from studies.demo.predictors import (
     per_image_dice,
 )
 from studies.fine_tuning.make_splits import LABELLED, write_splits
-from studies.ready_weights import score_families
+from studies.ready_weights import ceiling, score_families
+from studies.ready_weights.cases import draw_cases, list_families
+from studies.ready_weights.ceiling import draw_ceiling, mean_outline
+from studies.ready_weights.changes import CHANGES
 from studies.shared_machine import measure as sharing
 from studies.speed import measure, train_memory
 from studies.speed.ratios import compare_times, slope
@@ -244,14 +259,160 @@ def test_trivial_baselines(tmp_path, capsys):
 
 
 def test_dice_of_one_bone():
-    truth = np.zeros((20, 20), bool)
-    truth[2:6, 2:6] = truth[10:14, 2:6] = True
-    own = np.zeros_like(truth)
-    own[2:6, 4:8] = True
-    assert score_families.bone_dice(own, truth) == pytest.approx(2 * 8 / 32)
-    own[6:11, 4:6] = True  # reaches the other bone too: the larger overlap counts
-    assert score_families.bone_dice(own, truth) == pytest.approx(2 * 8 / (26 + 16))
-    assert score_families.bone_dice(~truth & (np.arange(20) > 15), truth) == 0
+    true = np.zeros((20, 20), int)
+    true[2:6, 2:6], true[10:14, 2:6] = 4, 2
+    ours = np.zeros_like(true)
+    ours[2:6, 4:8], ours[:, 16:] = 3, 1
+    found = score_families.bone_dice(ours, true)
+    assert found[3] == pytest.approx(2 * 8 / 32) and found[1] == found[2] == 0
+    ours[6:11, 4:6] = 3  # reaches the other bone too: the larger overlap counts
+    assert score_families.bone_dice(ours, true)[3] == pytest.approx(2 * 8 / (26 + 16))
+    assert not score_families.bone_dice(ours, np.zeros_like(true)).any()
+
+
+@pytest.fixture
+def touching_bones():
+    """Three thoracic bones, of which two touch, and a rib."""
+    mask, instances = np.zeros((60, 40), np.uint8), np.zeros((60, 40), np.uint16)
+    for number, (top, left, bottom, right, label) in enumerate(
+        [(2, 4, 14, 16, 2), (14, 4, 26, 16, 2), (40, 4, 52, 16, 2), (2, 16, 14, 36, 1)], 1
+    ):
+        mask[top:bottom, left:right] = label
+        instances[top:bottom, left:right] = number
+    return PhantomCase(200 - 50 * mask, mask, instances, {})
+
+
+def test_a_mask_is_split_and_joined_by_the_truth(touching_bones):
+    true_mask, instances = touching_bones.mask, touching_bones.instances
+    mask = np.zeros_like(true_mask)
+    mask[4:27, 3:15] = 2  # over two bones, and a little beside them
+    mask[41:45, 4:16] = mask[47:51, 4:16] = 2  # one bone in two pieces
+    mask[40:52, 25:35] = mask[4:10, 20:30] = 2  # no bone, and one of another class
+    _, components = cv2.connectedComponents(mask, connectivity=8)
+    expected = np.zeros(mask.shape, int)
+    for row, column in np.argwhere(mask == 2):  # slow and plain
+        reached = (components == components[row, column]) & (true_mask == 2)
+        distances = {
+            (y - row) ** 2 + (x - column) ** 2: instances[y, x]
+            for y, x in np.argwhere(reached)
+        }
+        expected[row, column] = distances[min(distances)] if distances else 0
+    found = score_families.split_by_truth(mask, touching_bones)
+    np.testing.assert_array_equal(found, expected)
+    assert set(np.unique(found)) == {0, 1, 2, 3}
+
+
+def test_bones_are_counted_as_told_apart_in_four_ways(touching_bones):
+    case, classes = touching_bones, ('background', 'rib', 'thoracic', 'lumbar')
+
+    def count(mask, bones):
+        prediction = Prediction(mask, np.ones(mask.shape), case.image, bones)
+        return score_families.count_bones(prediction, case, classes)
+
+    found = count(case.mask, case.instances)
+    assert found['F1'] == dict(rib=(1, 1, 1), thoracic=(3, 3, 3), lumbar=(0, 0, 0))
+    assert found['F1_oracle'] == found['F1']
+    # Two that touch are one component, in the true mask, too.
+    assert found['F1_components']['thoracic'] == (1, 2, 3)
+    assert found['F1_of_truth'] == found['F1_components']
+    mask = case.mask.copy()
+    mask[40:44] = mask[48:] = 0  # a third of a bone is left
+    mask[30:36, 25:30] = 3
+    found = count(mask, (mask > 0).astype(int))
+    assert found['F1']['thoracic'] == (0, 1, 3) and found['F1']['lumbar'] == (0, 1, 0)
+    assert found['F1_oracle']['thoracic'] == (2, 2, 3)
+    assert found['F1_oracle']['lumbar'] == (0, 0, 0)
+    assert found['F1_of_truth']['thoracic'] == (1, 2, 3)
+
+
+@pytest.mark.parametrize('axes', [('size', 'yx'), ('width', 'x'), ('height', 'y')])
+@pytest.mark.parametrize('factor', [0.88, 1.12])
+def test_the_content_is_scaled_in_its_frame(axes, factor):
+    name, scaled_axes = axes
+    mask = np.zeros((101, 51), np.uint8)
+    mask[30:71, 15:36] = 3
+    mask[:, 0] = mask[0] = 1  # leaves the frame where it grows
+    image, labels = CHANGES[f'{name} {factor}'](60 * mask + 60, mask)
+    assert image.shape == labels.shape == mask.shape
+    at = np.argwhere(labels == 3)
+    for i, (axis, size) in enumerate(zip('yx', (41, 21))):
+        expected = size * (factor if axis in scaled_axes else 1)
+        assert np.ptp(at[:, i]) + 1 == pytest.approx(expected, abs=1)
+        outside = labels.take(0, axis=i)  # the first row or column
+        if axis in scaled_axes:
+            assert outside.max() == 0 or factor > 1
+            assert image.take(0, axis=i).max() == 0 or factor > 1
+            assert (outside[5:] != 1).all()
+    np.testing.assert_allclose(at.mean(axis=0), [50, 25], atol=0.51)
+    assert image[50, 25] == 240 and image.min() == (0 if factor < 1 else 60)
+
+
+def test_grey_levels_are_changed():
+    grey = np.random.default_rng(0).integers(0, 256, (7, 5), np.uint8)
+    for name, value in (
+        ('gamma 0.7', lambda x: 255 * (x / 255) ** 0.7),
+        ('gamma 1.4', lambda x: 255 * (x / 255) ** 1.4),
+        ('gain 0.7', lambda x: 0.7 * x),
+        ('gain 1.3', lambda x: min(1.3 * x, 255)),
+    ):
+        changed, mask = CHANGES[name](grey, grey)
+        expected = [[round(value(float(x))) for x in row] for row in grey]
+        assert changed.dtype == np.uint8 and changed.tolist() == expected
+        assert mask is grey
+    assert len(CHANGES) == 10
+
+
+def test_the_ceiling_is_the_mask_where_nothing_is_random():
+    known = dict(shadow_scale=(0.8, 0.8), shadow_offset=0, faint_share=0)
+    for name, merged in (('standard', False), ('hard', True)):
+        params = replace(find_params(name), bone_contrast=(1, 1), **known)
+        params = replace(params, faint_depth=(0, 0), thoracic_merged=0.5 * merged)
+        case = make_case([3, 0], params)
+        assert merged == any('merged_with' in bone for bone in case.geometry['bones'])
+        np.testing.assert_array_equal(draw_ceiling(case, params), case.mask)
+
+
+def test_the_ceiling_knows_the_shadow_and_not_the_outline():
+    params = find_params('standard')
+    case = make_case([3, 0], params)
+    mask, whole = draw_ceiling(case, params), draw_ceiling(case, params, faint=True)
+    found = set()
+    for bone in case.geometry['bones']:
+        if bone['name'] == 'lumbar':
+            shows, at = bone['shadow']['depth'] > 0.16, (int(bone['y']), int(bone['x']))
+            assert whole[at] == 3 and mask[at] == (3 if shows else 0)
+            found.add(shows)
+    assert found == {True, False}
+    # It is moved as its shadow is, and as large as that says.
+    geometry = draw_geometry(np.random.default_rng([3, 0]), params)
+    for bone, known in zip(geometry.bones, case.geometry['bones']):
+        shadow = known['shadow']
+        drawn = mean_outline(bone, shadow, params)
+        shift = drawn.mean(axis=0) - bone.outline.mean(axis=0)
+        np.testing.assert_allclose(shift, shadow['shift'], atol=1e-9)
+        ratio = np.ptp(drawn, axis=0) / np.ptp(bone.outline, axis=0)
+        mean = [1 if known['name'] == 'rib' else 0.85, 0.85]
+        np.testing.assert_allclose(ratio, np.array(shadow['scale']) / mean)
+
+
+def test_nothing_is_chosen_by_what_is_never_trained_on():
+    assert list_families('test') == [*PRESETS, *HELD_OUT]
+    assert set(list_families('test')) - set(list_families('val')) == {*NEVER_TRAINED}
+    assert list_families('test', ['smoothed', 'easy']) == ['smoothed', 'easy']
+    for part, name in (('val', 'handheld'), ('test', 'mad')):
+        with pytest.raises(InputError, match=name):
+            list_families(part, ['easy', name])
+    with pytest.raises(InputError, match='0 cases of easy'):
+        next(draw_cases('easy', 'val', 0))
+
+
+def test_families_are_drawn_as_the_tool_draws_them(tmp_path):
+    seed = HELD_OUT_SEEDS['test']
+    write_phantom(tmp_path, 0, 1, seed, find_params('scanner'))
+    ((name, case),) = draw_cases('scanner', 'test', 1)
+    image = cv2.imread(str(tmp_path / 'dataset/test/phantom_test_0000.png'), -1)
+    np.testing.assert_array_equal(image, case.image)
+    assert name == '000'
 
 
 def test_doubt_is_ranked_over_all_bones_and_by_class():
@@ -269,17 +430,68 @@ def test_doubt_is_ranked_over_all_bones_and_by_class():
     assert ('lumbar', 'auroc_doubt') not in found and found['lumbar', 'doubtful'] == 0
 
 
+def test_what_is_of_no_single_image():
+    found = score_families.Found(
+        dice=[],
+        counts=dict(F1=dict(rib=np.array([3, 4, 4]), lumbar=np.zeros(3))),
+        bones=[],
+        steadiness={'gain 1.3': [np.array([80.0, np.nan]), np.array([90.0, 70.0])]},
+        seconds=[0.1, 0.2, 0.9],
+    )
+    values = score_families.summary_rows(found, ('background', 'rib', 'lumbar'))
+    rows = {(row.get('class', ''), row['score']): row['value'] for row in values}
+    assert rows['rib', 'F1'] == 0.75 and np.isnan(rows['lumbar', 'F1'])
+    assert rows['rib', 'Dice, gain 1.3'] == 85 and rows['', 'seconds'] == 0.2
+    assert rows['lumbar', 'Dice, gain 1.3'] == 70
+
+
+def dice_in_percent(model, image, mask):
+    """Dice of each class, the background left out, by plain sums."""
+    found = predict(model, image).mask
+    return [
+        200
+        * ((found == n) & (mask == n)).sum()
+        / ((found == n).sum() + (mask == n).sum())
+        for n in (1, 2, 3)
+    ]
+
+
 @pytest.mark.slow
-def test_families_are_scored(trained, tmp_path, capsys):
+def test_families_are_scored(trained, tmp_path, monkeypatch, capsys):
+    change = CHANGES['size 0.88']
+    monkeypatch.setattr(score_families, 'CHANGES', {'size 0.88': change})
     out = tmp_path / 'rows.csv'
     words = ['--families', 'scanner', '--cases', '1', '--method', 'x', '--out', str(out)]
     assert score_families.main([DEMO, weights(trained), *words]) == 0
-    assert 'scanner: average Dice' in capsys.readouterr().out
+    printed = capsys.readouterr().out
     rows = read_rows(out)
     assert set(rows.setting) == {'scanner val'} and set(rows.method) == {'x'}
-    assert len(rows[rows.score == 'Dice']) == 3
     counts = rows[rows.score == 'bones'].set_index('class')['value']
     assert counts[''] == counts.drop('').sum() > 0
+    model = init_model(DEMO, weights(trained))
+    ((name, case),) = draw_cases('scanner', 'val', 1)
+    dice = dice_in_percent(model, case.image, case.mask)
+    changed = dice_in_percent(model, *change(case.image, case.mask))
+    for key, own, after in zip(('rib', 'thoracic', 'lumbar'), dice, changed):
+        values = rows[rows['class'] == key].set_index(['score', 'image'])['value']
+        assert values['Dice', name] == pytest.approx(own)
+        assert values['Dice, size 0.88', ''] == pytest.approx(after)
+    assert f'scanner: average Dice {np.mean(dice):.2f}%, F1 ' in printed
+    loss = np.mean(dice) - np.mean(changed)
+    assert f' s an image; size 0.88 costs most, {loss:.2f} points' in printed
+
+
+@pytest.mark.slow
+def test_ceilings_are_rows(tmp_path, capsys):
+    out = tmp_path / 'rows.csv'
+    words = ['--families', 'noise', 'hard', '--cases', '1', '--out', str(out)]
+    assert ceiling.main(words) == 0
+    rows = read_rows(out)
+    assert set(rows.setting) == {'noise val', 'hard val'} and len(rows) == 2 * 2 * 3
+    means = rows.groupby(['setting', 'method'])['value'].mean()
+    assert means['hard val', 'ceiling'] < means['hard val', 'ceiling with faint bones']
+    printed = capsys.readouterr().out
+    assert f'noise: average Dice {means["noise val", "ceiling"]:.2f}%' in printed
 
 
 # --- speed
@@ -316,6 +528,7 @@ def test_parts_of_speed_are_rows(tmp_path, monkeypatch):
         data_times=dict(waiting=0.01),
         outside_of_model=dict(outside=0.05),
         scoring_times=[0.02, 0.01],
+        way_back_times={'mask': [0.5]},
         write_phantom=None,
     ).items():
         monkeypatch.setattr(measure, name, lambda *_, found=found, **__: found)
@@ -340,6 +553,7 @@ def test_parts_of_speed_are_rows(tmp_path, monkeypatch):
         ('growth', 'SEAM', '64 positions', 'seconds'): 0.1,
         ('growth', 'SEAM', '64 positions', 'bytes'): 7,
         ('data', 'Vanilla FPN', '', 'waiting'): 0.01,
+        ('way-back', 'mask', 'round 0', 'seconds'): 0.5,
         ('scoring', 'Vanilla FPN', '', 'outside'): 0.05,
         ('scoring', 'Vanilla FPN', '', 'case_seconds'): 0.01,
     }
@@ -357,6 +571,14 @@ def test_training_takes_turns_on_real_patches(phantom):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_what_follows_the_network_is_timed(phantom):
+    times = measure.way_back_times(str(phantom), 2)
+    assert {len(seconds) for seconds in times.values()} == {2}
+    assert min(times['logits']) < min(times['logits, by mmseg'])
+    assert min(times['votes grouped'] + times['table of bones']) > 0
+
+
 @pytest.mark.parametrize('name', measure.FORMATS)
 def test_formats_compute_the_same(name, monkeypatch):
     # torch.compile without the minutes that a C++ compiler would take
@@ -601,7 +823,7 @@ def test_configs_say_what_their_names_say():
     cases = sorted((STUDIES / 'fine_tuning/configs').glob('*.py'))
     rates = sorted((STUDIES / 'fine_tuning/configs/rates').glob('*.py'))
     choices = sorted((STUDIES / 'open_choices/configs').glob('*.py'))
-    assert (len(cases), len(rates), len(choices)) == (11, 21, 7)
+    assert (len(cases), len(rates), len(choices)) == (11, 6, 7)
     for path in (*cases, *rates):
         cfg = get_config(str(path))
         assert cfg.get('method_name', path.stem) == path.stem

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vpi_files import draw_case, write_contract, write_image
+from vpi_files import READY_CONFIG, draw_case, write_contract, write_image
 
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
+from seam_seg.weights import READY_WEIGHTS
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 # A folder that nobody can write to, root included.
@@ -116,6 +116,15 @@ def predict(*arguments, out=None):
         *(a(b) if callable(a) else a for a in arguments),
         '--out',
         out or str(b.out),
+    ]
+
+
+def measure(*arguments):
+    return lambda b: [
+        'measure',
+        *(a(b) if callable(a) else a for a in arguments),
+        '--out',
+        str(b.out),
     ]
 
 
@@ -650,6 +659,65 @@ CASES = {
     'folds: half a table of cases': (
         lambda b: ['make_folds', b.data(edit('prepared.csv', 'name\na0\n'))],
         'prepared.csv: no table',
+    ),
+    # measure.py
+    'mask to measure missing': (measure('no.png'), 'no.png: no such mask'),
+    'mask to measure in colour': (
+        measure(lambda b: b.image(np.stack([GOOD] * 3, 2))),
+        'scan.png: an RGB mask',
+    ),
+    'mask to measure is the image': (
+        measure(lambda b: b.image()),
+        'scan.png: the mask has label',
+    ),
+    'folder to measure without masks': (measure(lambda b: str(b.path)), 'holds no mask'),
+    'measure: no such folder of images': (
+        measure(lambda b: b.image(0 * GOOD), '--images', 'no'),
+        '--images no: no such folder',
+    ),
+    'measure: image of another size': (
+        measure(
+            lambda b: b.image(0 * GOOD),
+            '--images',
+            lambda b: str(Path(b.image(GOOD[:-1], 'other/scan.png')).parent),
+        ),
+        'other/scan.png: is 63 x 32 .*same size',
+    ),
+    'measure: map of bones in colour': (
+        measure(
+            lambda b: b.image(0 * GOOD),
+            '--instances',
+            lambda b: str(Path(b.image(np.stack([GOOD] * 3, 2), 'map/scan.png')).parent),
+        ),
+        'map/scan.png: .*no map of instances',
+    ),
+    'measure: confidence of 16 bits': (
+        measure(
+            lambda b: b.image(0 * GOOD),
+            '--confidence',
+            lambda b: str(Path(b.image(np.uint16(GOOD), 'map/scan.png')).parent),
+        ),
+        'map/scan.png: .*no map of confidence',
+    ),
+    'measure: spacing zero': (
+        measure(lambda b: b.image(0 * GOOD), '--spacing', '0', '1'),
+        'spacing must be two positive',
+    ),
+    'measure: spacing in two units': (
+        measure(lambda b: b.image(0 * GOOD), '--spacing', '0.02', '0.5'),
+        'times as high as wide',
+    ),
+    'measure: cutoffs fall': (
+        measure(lambda b: b.image(0 * GOOD), '--severity', '40', '25', '10'),
+        'severity must be rising',
+    ),
+    'measure: levels shifted away': (
+        measure(lambda b: b.image(0 * GOOD), '--level-shift', '30'),
+        'level_shift must be',
+    ),
+    'measure to a file': (
+        lambda b: ['measure', b.image(0 * GOOD), '--out', b.file('out')],
+        'out',
     ),
     # export_onnx.py
     'export: no phantoms': (export('--phantoms', '0'), 'phantoms: at least 1'),

@@ -94,12 +94,15 @@ def sizes_of(steps):
             yield from sizes_of(step['transforms'])
 
 
-@pytest.mark.parametrize('name', ['phantom_256x128', 'vpi_256x128', 'vpi_512x256'])
+@pytest.mark.parametrize(
+    'name', ['phantom_256x128', 'phantom_512x128', 'vpi_512x128', 'vpi_512x256']
+)
 def test_all_pipelines_rescale_to_the_size_of_the_patches(name):
     """Also where a base that inherits changes the size."""
     root = project_root() / 'configs' / '_base_' / 'datasets'
     cfg = Config.fromfile(str(root / f'{name}.py'))
-    wanted = tuple(cfg.train_dataloader.dataset.patches.image_size)
+    patches = cfg.train_dataloader.dataset.patches  # None: whole images
+    wanted = tuple(patches.image_size if patches else cfg.image_size)
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
     pipelines = [cfg[loader].dataset.pipeline for loader in loaders if cfg[loader]]
     assert len(pipelines) >= 2
@@ -143,7 +146,7 @@ def rates_of(name, root, **options):
 @pytest.mark.slow
 def test_one_option_is_the_length_of_a_training(tmp_path):
     root = write_contract(tmp_path)
-    name = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
+    name = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
     given = rates_of(name, root, param_scheduler__0__T_max=200)
     assert rates_of(name, root) == given  # as when each config named it
     steps = np.arange(300) / 300

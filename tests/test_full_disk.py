@@ -6,10 +6,10 @@ import resource
 import pytest
 import torch
 from test_bad_input import DEMO, Bench
-from vpi_files import draw_case
+from vpi_files import READY_CONFIG, draw_case
 
 from seam_seg.atomic import PARTIAL
-from seam_seg.weights import READY_CONFIG, READY_WEIGHTS
+from seam_seg.weights import READY_WEIGHTS
 
 
 @contextlib.contextmanager

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 from mmseg.registry import DATASETS
-from vpi_files import write_contract
+from vpi_files import READY_CONFIG, write_contract
 
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.runs import load_config, set_resume
 from seam_seg.datasets import VPIDataset
 from seam_seg.errors import InputError
 from seam_seg.evaluation import confusion_counts, dice_jaccard
-from seam_seg.weights import READY_CONFIG, READY_URL, READY_WEIGHTS, load_ready
+from seam_seg.weights import READY_URL, READY_WEIGHTS, load_ready
 
-FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
+FINETUNE = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
 TINY = [
     'train_cfg.max_iters=2',
     'default_hooks.checkpoint.interval=1',

@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 
+# That of the ready weights.
+READY_CONFIG = 'seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128'
+
 
 def draw_case(seed, shape=(64, 32)):
     """A grey image and a mask with a block of every class, (H, W) uint8 each."""

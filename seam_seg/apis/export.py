@@ -27,7 +27,7 @@ from ..config_lookup import network_size
 from ..engine import config_name
 from ..engine.other_work import OtherWork
 from ..errors import InputError
-from ..models.segmentors.vpi_segmentor import resize_mask
+from ..models.segmentors.vpi_segmentor import way_back
 from ..version import __version__
 from .costs import take_turns
 from .inference import Model
@@ -107,11 +107,14 @@ class Exportable(nn.Module):
             the two votes; or labels (1, 1, H, W) uint8.
         """
         preprocessor = self.model.data_preprocessor
-        logits = resize(
-            self.model._forward((image - preprocessor.mean) / preprocessor.std),
-            size=image.shape[2:],
-            mode='bilinear',
-            align_corners=self.model.align_corners,
+        logits = self.model.both_sides(
+            lambda inputs: resize(
+                self.model._forward(inputs),
+                size=inputs.shape[2:],
+                mode='bilinear',
+                align_corners=self.model.align_corners,
+            ),
+            (image - preprocessor.mean) / preprocessor.std,
         )
         if self.output == 'logits':
             return logits
@@ -144,8 +147,6 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
         )
     if not hasattr(model, 'data_preprocessor'):
         raise InputError('ONNX: give one checkpoint; several are not exported.')
-    if getattr(model, 'resize', 'mask') != 'mask':
-        raise InputError("ONNX: the config's test_cfg.resize must be 'mask'.")
     steps = [
         step
         for step in model.cfg.test_dataloader.dataset.pipeline
@@ -187,6 +188,7 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
                     palette=[list(colour) for colour in model.dataset_meta['palette']],
                     pipeline=[dict(step) for step in steps],
                     output=output,
+                    resize=getattr(model, 'resize', 'mask'),
                     config=config_name(model.cfg),
                     version=__version__,
                 )
@@ -232,6 +234,7 @@ class OnnxModel:
         init_default_scope('mmseg')
         self.pipeline = [TRANSFORMS.build(step) for step in meta['pipeline']]
         self.dataset_meta = dict(classes=tuple(meta['classes']), palette=meta['palette'])
+        self.resize = meta.get('resize', 'mask')  # older files do not say
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """(N, H, W) float32 of grey levels (H, W) from 0 to 255, with votes (N + 2)."""
@@ -242,18 +245,13 @@ class OnnxModel:
     def test_step(self, data: dict) -> List[SegDataSample]:
         """Segments a batch, as a segmentor's ``test_step``."""
         for image, sample in zip(data['inputs'], data['data_samples']):
-            output = self.logits(image[0].numpy())
-            logits, votes = np.split(output, [len(self.dataset_meta['classes'])])
-            mask = torch.from_numpy(logits.argmax(axis=0)[None])
+            output = torch.from_numpy(self.logits(image[0].numpy()))
+            logits, votes = output.tensor_split([len(self.dataset_meta['classes'])])
+            mask = way_back(logits, sample.metainfo['ori_shape'], self.resize)
             if len(votes):
-                sample.set_data(dict(votes=PixelData(data=torch.from_numpy(votes))))
+                sample.set_data(dict(votes=PixelData(data=votes)))
             sample.set_data(
-                dict(
-                    seg_logits=PixelData(data=torch.from_numpy(logits)),
-                    pred_sem_seg=PixelData(
-                        data=resize_mask(mask, sample.metainfo['ori_shape'])
-                    ),
-                )
+                dict(seg_logits=PixelData(data=logits), pred_sem_seg=PixelData(data=mask))
             )
         return data['data_samples']
 

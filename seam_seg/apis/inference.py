@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -30,8 +29,8 @@ from ..engine import (
 from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
 from ..evaluation.instances import fit_to_mask, group_votes
-from ..models.segmentors.vpi_segmentor import resize_mask
-from ..weights import READY_CONFIG, READY_WEIGHTS
+from ..models.segmentors.vpi_segmentor import largest, mean_result
+from ..weights import READY_WEIGHTS
 
 # A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
 # ONNX file. torch types whatever else a module has as a tensor or a module.
@@ -161,25 +160,13 @@ class Ensemble(nn.Module):
             data (dict): ``inputs`` and ``data_samples``.
 
         Returns:
-            list[SegDataSample]: ``seg_logits`` are the logarithms of the mean
-            probabilities, ``pred_sem_seg`` their largest; ``votes``, where the models
-            have them, are the mean.
+            list[SegDataSample]: see :func:`mean_result`.
         """
         # A segmentor writes its results into the samples that it is given.
         modules: Sequence[Model] = list(self.models)
         results = [model.test_step(copy.deepcopy(data)) for model in modules]
-        merged = results[0]
-        for sample, *others in zip(*results):
-            if 'votes' in sample:
-                votes = [one.votes.data for one in (sample, *others)]
-                sample.votes.data = torch.stack(votes).mean(dim=0)
-            mean = torch.stack(
-                [one.seg_logits.data.float().softmax(dim=0) for one in (sample, *others)]
-            ).mean(dim=0)
-            sample.seg_logits.data = mean.log()
-            mask = mean.argmax(dim=0, keepdim=True)
-            sample.pred_sem_seg.data = resize_mask(mask, sample.metainfo['ori_shape'])
-        return merged
+        resize = getattr(modules[0], 'resize', 'mask')
+        return [mean_result(samples, resize) for samples in zip(*results)]
 
 
 def build_model(cfg: Config) -> Model:
@@ -225,20 +212,17 @@ def init_model(
             not belong to the other (:func:`check_config_of`).
     """
     target = find_device(device)
-    ready = config is None and checkpoint is None
-    given = READY_CONFIG if ready else config
-    cfg = get_config(str(given)) if isinstance(given, (str, Path)) else given
+    cfg = get_config(str(config)) if isinstance(config, (str, Path)) else config
     checkpoint = READY_WEIGHTS if checkpoint is None else checkpoint
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
     models, metas = [], []
     for file in files:
         content = read_checkpoint(Path(file), trust)
-        if given is None:  # each has to carry one, and the first one's is taken
+        if config is None:  # each has to carry one, and the first one's is taken
             own = own_config(content, file, trust)
             cfg = own if cfg is None else cfg
         assert cfg is not None
-        if not ready:
-            check_config_of(content, file, cfg)
+        check_config_of(content, file, cfg)
         models.append(build_model(cfg))
         metas.append(_put_weights(models[-1], content, file))
     assert cfg is not None
@@ -274,7 +258,8 @@ class Prediction(NamedTuple):
 
     Attributes:
         mask (np.ndarray): (H, W) uint8 labels.
-        confidence (np.ndarray): (H, W) float32, the largest class probability.
+        confidence (np.ndarray): (H, W) float32, the largest class probability, of
+            probabilities that are resized bilinearly.
         image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
         bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside: grouped by
             their votes where the model votes for centers, else the connected components.
@@ -313,14 +298,10 @@ def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
     sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape)
     with torch.no_grad():
         result = model.test_step(pseudo_collate([Compose(steps)(sample)]))[0]
-    probability = result.seg_logits.data.float().softmax(dim=0).amax(dim=0).cpu().numpy()
+    probabilities = result.seg_logits.data.float().softmax(dim=0)
     mask = result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy()
-    return Prediction(
-        mask,
-        cv2.resize(probability, grey.shape[::-1], interpolation=cv2.INTER_LINEAR),
-        grey,
-        _bones_of(result, mask),
-    )
+    _, confidence = largest(probabilities, grey.shape)
+    return Prediction(mask, confidence, grey, _bones_of(result, mask))
 
 
 def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
@@ -329,9 +310,6 @@ def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
         return measure.label(mask, connectivity=2).astype(np.int32)
     labels = result.seg_logits.data.argmax(dim=0).byte().cpu().numpy()
     votes = result.votes.data.float().cpu().numpy()
-    if votes.shape[1:] != labels.shape:  # test_cfg.resize='logits'
-        size = votes.shape[:0:-1]
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return fit_to_mask(group_votes(labels, votes), labels, mask)
 
 

@@ -18,12 +18,13 @@ from .inference import predict
 KINDS = ('overlay', 'confidence', 'bones', 'instances')
 
 
-def find_images(arguments: Sequence[str]) -> List[Path]:
+def find_images(arguments: Sequence[str], kind: str = 'image') -> List[Path]:
     """Lists the images that the command line names.
 
     Args:
         arguments (Sequence[str]): images, folders (their images are taken, sorted), or
             ``.txt`` files with one path a line, relative to the file.
+        kind (str): what they are, for the messages. Default: ``'image'``.
 
     Returns:
         list[Path]: at least one path; a named image need not exist.
@@ -42,7 +43,7 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
             )
             if not found:
                 raise InputError(
-                    f'{argument}: the folder holds no image '
+                    f'{argument}: the folder holds no {kind} '
                     f'({", ".join(IMAGE_SUFFIXES)}).'
                 )
             images += found
@@ -57,12 +58,12 @@ def find_images(arguments: Sequence[str]) -> List[Path]:
         else:
             images.append(argument)
     if not images:
-        raise InputError(f'{", ".join(arguments)}: no image is listed.')
+        raise InputError(f'{", ".join(arguments)}: no {kind} is listed.')
     twice = [stem for stem, n in Counter(path.stem for path in images).items() if n > 1]
     if twice:
         raise InputError(
-            f'two images are named {twice[0]}, and one result would '
-            'overwrite the other. Predict them into two folders.'
+            f'two {kind}s are named {twice[0]}, and one result would '
+            'overwrite the other. Write the results into two folders.'
         )
     return images
 

@@ -186,10 +186,19 @@ class MonaiTransforms(BaseTransform):
     Args:
         transforms (list[dict]): ``type``, the name of a class of ``monai.transforms``,
             and its arguments.
+
+    Raises:
+        InputError: MONAI is not installed.
     """
 
     def __init__(self, transforms: List[dict]) -> None:
-        monai = importlib.import_module('monai.transforms')
+        try:
+            monai = importlib.import_module('monai.transforms')
+        except ImportError as error:
+            raise InputError(
+                'MonaiTransforms: monai is not installed. Install it (pip install '
+                'monai), or give a train_pipeline without this step.'
+            ) from error
         self.transforms = monai.Compose(
             [
                 getattr(monai, step['type'])(

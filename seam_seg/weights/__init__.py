@@ -8,8 +8,7 @@ from mmengine.runner import CheckpointLoader
 from ..engine.reading import READY, read_checkpoint
 from ..errors import InputError
 
-READY_CONFIG = 'seam-keymass_r18-fpn_1xb8-2400_phantom-256x128'
-READY_WEIGHTS = Path(__file__).with_name('seam-keymass_r18-fpn.pth')
+READY_WEIGHTS = Path(__file__).with_name('seam-keymass-votes_r18-fpn.pth')
 READY_URL = f'{READY}ready'  # in configs: load_from
 
 

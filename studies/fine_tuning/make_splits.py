@@ -1,9 +1,9 @@
-"""Makes the data of the study: for each seed, a data set with its own labelled cases.
+"""Makes the data of the study: for each family and seed, a data set with labelled cases.
 
-The held-out family 'scanner' stands for the data of another hospital. All seeds share the
+A family that is held out stands for the data of another hospital. All seeds share its
 images; each draws which of the 40 training cases are labelled (labelled-N.txt). The 20
 that it leaves unlabelled are its validation split (val.txt), on which the learning rates
-are chosen.
+are chosen, of 'scanner' alone.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 
 from seam_seg.apis.command_line import report_errors
 from seam_seg.atomic import write_whole
-from seam_seg.datasets.phantom import find_params, write_phantom
+from seam_seg.datasets.phantom import HELD_OUT, find_params, write_phantom
 
 LABELLED = (1, 2, 5, 10, 20)
 
@@ -53,14 +53,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         '--root',
         type=Path,
         default=Path('data/fine_tuning'),
-        help='gets seed0, seed1 ... and the phantom (default: data/fine_tuning)',
+        help='gets FAMILY/seed0, FAMILY/seed1 ... (default: data/fine_tuning)',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args(argv)
-    phantom, params = args.root / 'phantom', find_params('scanner')
-    write_phantom(phantom, 40, 16, 3000, params, num_workers=2, overwrite=True)
-    for seed in args.seeds:
-        write_splits(phantom, args.root / f'seed{seed}', seed)
+    for family in HELD_OUT:
+        phantom, params = args.root / family / 'phantom', find_params(family)
+        write_phantom(phantom, 40, 16, 3000, params, num_workers=2, overwrite=True)
+        for seed in args.seeds:
+            write_splits(phantom, args.root / family / f'seed{seed}', seed)
     return 0
 
 

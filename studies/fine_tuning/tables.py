@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from seam_seg.atomic import write_figure
+from seam_seg.datasets.phantom import HELD_OUT
 from seam_seg.evaluation.rows import cell, mean_scores
 from studies.blocks import origin, rows_of, table
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
 
-TEST, REST = 'scanner test', 'scanner rest'
+TESTS = {name: f'{name} test' for name in HELD_OUT}
+REST = 'scanner rest'
 STARTS = {'ready': 'from the ready weights', 'scratch': 'from scratch'}
 NOT_TUNED = 'ready-0'
 
@@ -30,16 +32,29 @@ def counted(values: List[float]) -> str:
     return cell(values) + (f' ({len(values)})' if len(values) > 1 else '')
 
 
+def curves(folder: Path) -> Dict[str, Dict[int, List[float]]]:
+    """Family and start -> number of labelled cases -> Dice of each seed."""
+    found: Dict[str, Dict[int, List[float]]] = {}
+    for start, words in STARTS.items():
+        for family, setting in TESTS.items():
+            rows = rows_of(folder, setting)
+            for name, values in (dice_of(rows) if len(rows) else {}).items():
+                if name.startswith(f'{start}-'):
+                    by_count = found.setdefault(f'`{family}`, {words}', {})
+                    by_count[int(name.split('-')[1])] = values
+    return found
+
+
 def cases(folder: Path) -> str:
-    """A row for each number of labelled cases, a column for each start."""
-    rows = rows_of(folder, TEST)
-    dice = dice_of(rows)
-    counts = sorted({int(name.split('-')[1]) for name in dice})
+    """A row for each number of labelled cases, a column for each family and start."""
+    found = curves(folder)
+    counts = sorted({count for by_count in found.values() for count in by_count})
     lines = [
-        [str(count), *(counted(dice.get(f'{start}-{count}', [])) for start in STARTS)]
+        [str(count), *(counted(by_count.get(count, [])) for by_count in found.values())]
         for count in counts
     ]
-    return table(['labelled cases', *STARTS.values()], lines) + origin(rows)
+    rows = rows_of(folder, *TESTS.values())
+    return table(['labelled cases', *found], lines) + origin(rows)
 
 
 def rate_means(folder: Path) -> Dict[str, Dict[float, Dict[int, List[float]]]]:
@@ -83,24 +98,20 @@ def rates(folder: Path) -> str:
 
 def plot(folder: Path, path: Path) -> None:
     """Draws the average Dice over the number of labelled cases."""
-    dice = dice_of(rows_of(folder, TEST))
-    counts = sorted({int(name.split('-')[1]) for name in dice})
-    figure, axes = plt.subplots(figsize=(6, 4), layout='constrained')
-    for (start, label), colour in zip(STARTS.items(), ('tab:blue', 'tab:orange')):
-        at = [i for i, count in enumerate(counts) if f'{start}-{count}' in dice]
-        values = [dice[f'{start}-{counts[i]}'] for i in at]
-        axes.plot(
-            at,
-            [np.mean(seeds) for seeds in values],
-            color=colour,
-            label=f'{label} (mean; dots: seeds)',
-        )
+    found = curves(folder)
+    counts = sorted({count for by_count in found.values() for count in by_count})
+    figure, axes = plt.subplots(figsize=(7, 4), layout='constrained')
+    for number, (label, by_count) in enumerate(found.items()):
+        at = [i for i, count in enumerate(counts) if count in by_count]
+        values = [by_count[counts[i]] for i in at]
+        means = [np.mean(seeds) for seeds in values]
+        axes.plot(at, means, color=f'C{number}', label=label.replace('`', ''))
         for x, seeds in zip(at, values):
-            axes.plot([x] * len(seeds), seeds, 'o', color=colour, alpha=0.5)
+            axes.plot([x] * len(seeds), seeds, 'o', color=f'C{number}', alpha=0.5)
     axes.set(
         xlabel='labelled cases',
         ylabel='average Dice (%)',
-        title="Held-out phantom family 'scanner', 16 test cases",
+        title='Held-out phantom families, 16 test cases each (mean; dots: seeds)',
     )
     axes.set_xticks(range(len(counts)), counts)
     axes.grid(alpha=0.3)

@@ -1,37 +1,43 @@
-"""Scores a model on phantom families that it was not trained on ('another scanner').
+"""Measures a model on the families of the phantom, also on those it was not trained on.
 
-For each family: Dice, and whether doubt finds the bones that need correction (Dice < 0.7)
-better than low confidence, an unusual size or a small area does.
+For each family: Dice; F1 of the bones one by one, beside those of the connected
+components of the same masks, of masks split and joined as well as can be, and of the
+components of the true masks; and whether doubt finds the bones that need correction
+(Dice < 0.7) better than low confidence, an unusual size or a small area does. For
+`standard` and `scanner` also what changes of the scan cost.
 """
 
 import argparse
 import sys
-import tempfile
+import time
+from collections import defaultdict
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-import cv2
 import numpy as np
+import pandas as pd
+from scipy import ndimage
+from skimage import measure
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
-from seam_seg.apis import init_model, predict
-from seam_seg.apis.command_line import progress, report_errors
-from seam_seg.apis.costs import method_name
-from seam_seg.datasets import VPIDataset
-from seam_seg.datasets.phantom import (
-    HELD_OUT,
-    HELD_OUT_SEEDS,
-    PRESETS,
-    find_params,
-    write_phantom,
-)
-from seam_seg.datasets.readers import read_mask
-from seam_seg.evaluation import confusion_counts, dice_jaccard
+from seam_seg.apis import init_model, predict, predict_mask
+from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.inference import Prediction
+from seam_seg.datasets.phantom import PhantomCase
 from seam_seg.evaluation.bones import list_bones
+from seam_seg.evaluation.instances import count_overlaps, match_bones
 from seam_seg.evaluation.rows import cell
+from studies.ready_weights.cases import (
+    add_arguments,
+    class_dice,
+    dice_rows,
+    draw_cases,
+    list_families,
+)
+from studies.ready_weights.changes import CHANGES
 from studies.records import append_rows, make_rows
 
+STEADY = ('standard', 'scanner')  # where the changes of the scan are tried
 DOUBTFUL = 0.7  # a bone of less Dice needs correction
 SUSPICIONS = dict(
     auroc_doubt=lambda bone: bone['doubt'],
@@ -41,62 +47,157 @@ SUSPICIONS = dict(
 )
 
 
-def bone_dice(own: np.ndarray, truth: np.ndarray) -> float:
-    """Dice of one predicted bone with the true bone that it overlaps most.
+class Found(NamedTuple):
+    """What was measured on the cases of a family.
+
+    Attributes:
+        dice (list[dict]): rows of the Dice of each image and class in %.
+        counts (dict): score -> class -> matched, predicted and true bones of all cases.
+        bones (list[dict]): of each predicted bone, what the table of bones says, and
+            ``dice`` with the true bone that it overlaps most.
+        steadiness (dict[str, list]): change -> Dice of each class in %, for each image.
+        seconds (list[float]): that :func:`seam_seg.apis.predict` took, for each image.
+    """
+
+    dice: List[dict]
+    counts: Dict[str, Dict[str, np.ndarray]]
+    bones: List[dict]
+    steadiness: Dict[str, List[np.ndarray]]
+    seconds: List[float]
+
+
+def split_by_truth(mask: np.ndarray, case: PhantomCase) -> np.ndarray:
+    """Splits and joins a predicted mask as well as the truth tells.
+
+    Each pixel goes to the true bone of its class that lies there; beside it, to the
+    nearest one of those that its connected component reaches.
 
     Args:
-        own (np.ndarray): (H, W) bool, the predicted bone.
-        truth (np.ndarray): (H, W) bool, all true bones of its class.
+        mask (np.ndarray): (H, W) predicted labels.
+        case (PhantomCase): the truth.
 
     Returns:
-        float: in [0, 1]; 0 where it overlaps no true bone.
+        np.ndarray: (H, W) the true bones' numbers; 0 outside, and where a component
+        reaches no bone of its class.
     """
-    _, bones = cv2.connectedComponents(truth.astype(np.uint8), connectivity=8)
-    overlaps = np.bincount(bones[own])
-    overlaps[0] = 0
-    best = int(overlaps.argmax())
-    if not overlaps[best]:
-        return 0.0
-    return 2 * float(overlaps[best]) / float(own.sum() + (bones == best).sum())
+    shared = np.zeros(mask.shape, np.int32)
+    true = np.where(mask == case.mask, case.instances, 0)
+    components = measure.label(mask, connectivity=2)
+    for number, window in enumerate(ndimage.find_objects(components), 1):
+        own = components[window] == number
+        there = np.where(own, true[window], 0)
+        if there.any():
+            nearest = ndimage.distance_transform_edt(
+                there == 0, return_distances=False, return_indices=True
+            )
+            shared[window][own] = there[tuple(nearest)][own]
+    return shared
 
 
-def score_cases(model: nn.Module, data_root: str) -> Tuple[List[dict], List[dict]]:
-    """Predicts the test split, and scores each image and each predicted bone.
+def count_bones(
+    prediction: Prediction, case: PhantomCase, classes: Sequence[str]
+) -> Dict[str, Dict[str, tuple]]:
+    """Matches the bones of a prediction, told apart in four ways, with the true ones.
+
+    Args:
+        prediction (Prediction): of the case.
+        case (PhantomCase): the truth, drawn bone by bone.
+        classes (Sequence[str]): names of the labels.
+
+    Returns:
+        dict: score -> class -> matched, predicted and true bones, of
+
+        * ``F1``, the bones as predicted;
+        * ``F1_components``, the connected components of the predicted mask;
+        * ``F1_oracle``, :func:`split_by_truth` of it, counting no bone but those that
+          match: what fails to match could be joined to another. An upper bound but for
+          the pixels outside of all bones, which could be shared out otherwise;
+        * ``F1_of_truth``, the connected components of the true mask.
+    """
+    mask = prediction.mask
+    components = measure.label(mask, connectivity=2)
+    told_apart = dict(
+        F1=(prediction.bones, mask),
+        F1_components=(components, mask),
+        F1_oracle=(split_by_truth(mask, case), mask),
+        F1_of_truth=(measure.label(case.mask, connectivity=2), case.mask),
+    )
+    counts = {
+        score: match_bones(bones, labels, case.instances, case.mask, classes)
+        for score, (bones, labels) in told_apart.items()
+    }
+    counts['F1_oracle'] = {
+        name: (matched, matched, true)
+        for name, (matched, _, true) in counts['F1_oracle'].items()
+    }
+    return counts
+
+
+def bone_dice(bones: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Dice of each predicted bone with the true bone that it overlaps most.
+
+    Args:
+        bones (np.ndarray): (H, W) a number for each predicted bone, 0 outside.
+        true (np.ndarray): (H, W) the same of the true bones of a class.
+
+    Returns:
+        np.ndarray: by the number of the predicted bone, in [0, 1]; 0 where it overlaps
+        no true bone.
+    """
+    shared = count_overlaps(bones, true)
+    areas, true_areas = shared.sum(axis=1), shared.sum(axis=0)
+    shared[:, 0] = 0
+    best = shared.argmax(axis=1)
+    overlap = shared[np.arange(len(shared)), best]
+    return 2 * overlap / np.maximum(areas + true_areas[best], 1)
+
+
+def list_scored_bones(
+    prediction: Prediction, case: PhantomCase, classes: Sequence[str]
+) -> List[dict]:
+    """The table of bones of a prediction, with the ``dice`` of each bone."""
+    mask, confidence, image, numbers = prediction
+    found, instances = list_bones(mask, confidence, image, classes, numbers)
+    dice = {
+        name: bone_dice(instances, np.where(case.mask == label, case.instances, 0))
+        for label, name in list(enumerate(classes))[1:]
+    }
+    return [dict(bone._asdict(), dice=dice[bone.bone][bone.id]) for bone in found]
+
+
+def score_family(model: Any, family: str, part: str, count: int) -> Found:
+    """Measures a model on the cases of a family.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
-        data_root (str): data set in the layout of :class:`VPIDataset`.
-
-    Returns:
-        tuple[list[dict], list[dict]]: rows of the Dice of each image and bone class in %
-        (nan where undefined); of each bone, what the table of bones says, and ``dice``
-        with the true bone that it overlaps most.
+        family (str): preset or held-out family.
+        part (str): ``'val'`` or ``'test'``.
+        count (int): cases.
     """
     classes = model.dataset_meta['classes']
-    images, bones = [], []
-    for info in progress(VPIDataset(data_root, 'test').load_data_list()):
-        mask, confidence, image, numbers = predict(model, info['img_path'])
-        ignored = info['ignore_index']
-        truth = read_mask(info['seg_map_path'], len(classes), ignored, image.shape)
-        dice, _ = dice_jaccard(*confusion_counts(mask, truth, len(classes), ignored))
-        name = Path(info['img_path']).stem
-        images += [
-            {'image': name, 'class': key, 'score': 'Dice', 'value': 100 * value}
-            for key, value in zip(classes[1:], dice[1:])
-        ]
-        found, instances = list_bones(mask, confidence, image, classes, numbers)
-        for bone in found:
-            true = truth == classes.index(bone.bone)
-            dice_of_it = bone_dice(instances == bone.id, true)
-            bones.append(dict(bone._asdict(), dice=dice_of_it))
-    return images, bones
+    counts: DefaultDict[str, Any] = defaultdict(lambda: defaultdict(lambda: np.zeros(3)))
+    found = Found([], counts, [], defaultdict(list), [])
+    for name, case in draw_cases(family, part, count):
+        start = time.perf_counter()
+        prediction = predict(model, case.image)
+        found.seconds.append(time.perf_counter() - start)
+        found.dice.extend(dice_rows(name, prediction.mask, case.mask, classes))
+        for score, by_class in count_bones(prediction, case, classes).items():
+            for key, numbers in by_class.items():
+                counts[score][key] += numbers
+        found.bones.extend(list_scored_bones(prediction, case, classes))
+        for change, apply in CHANGES.items() if family in STEADY else ():
+            image, truth = apply(case.image, case.mask)
+            mask = predict_mask(model, image)
+            found.steadiness[change].append(class_dice(mask, truth, len(classes)))
+    return found
 
 
 def doubt_rows(bones: List[dict]) -> Iterator[dict]:
     """How well doubt, and parts of it alone, find the bones that need correction.
 
     Args:
-        bones (list[dict]): from :func:`score_cases`.
+        bones (list[dict]): of :class:`Found`.
 
     Yields:
         dict: numbers of bones and of doubtful ones (Dice < 0.7), and the AUROC of doubt,
@@ -114,46 +215,77 @@ def doubt_rows(bones: List[dict]) -> Iterator[dict]:
             yield {'class': name, 'score': key, 'value': value}
 
 
+def summary_rows(found: Found, classes: Sequence[str]) -> Iterator[dict]:
+    """What is of no single image.
+
+    Args:
+        found (Found): of a family.
+        classes (Sequence[str]): names of the labels.
+
+    Yields:
+        dict: F1 in [0, 1], pooled over the cases, of each class and way to tell bones
+        apart; the mean Dice of each class in % under each change of the scan,
+        ``'Dice, CHANGE'``; the median of the seconds; what doubt finds.
+    """
+    for score, by_class in found.counts.items():
+        for key, (matched, ours, true) in by_class.items():
+            value = 2 * matched / (ours + true) if ours + true else np.nan
+            yield {'class': key, 'score': score, 'value': value}
+    for change, dice in found.steadiness.items():
+        for key, value in zip(classes[1:], np.transpose(dice)):
+            yield {'class': key, 'score': f'Dice, {change}', 'value': np.nanmean(value)}
+    yield {'score': 'seconds', 'value': np.median(found.seconds)}
+    yield from doubt_rows(found.bones)
+
+
+def average(rows: pd.DataFrame, score: str) -> float:
+    """The mean over the classes of a score's means over the images."""
+    return rows[rows['score'] == score].groupby('class')['value'].mean().mean()
+
+
+def describe(rows: pd.DataFrame) -> str:
+    """What a person wants to know of the rows of a family."""
+    dice = average(rows, 'Dice')
+    values = rows.set_index(['score', 'class'])['value']
+    f1 = ', '.join(f'{value:.3f} {key}' for key, value in values['F1'].items())
+    doubt = [values[key] for key in [('auroc_doubt', '')] if key in values]
+    losses = {
+        change: dice - average(rows, f'Dice, {change}')
+        for change in CHANGES
+        if (rows['score'] == f'Dice, {change}').any()
+    }
+    text = f'average Dice {dice:.2f}%, F1 {f1}, AUROC of doubt {cell(doubt, 3)}'
+    text += f', {values["seconds", ""]:.2f} s an image'
+    if losses:
+        worst = max(losses, key=lambda change: losses[change])
+        text += f'; {worst} costs most, {losses[worst]:.2f} points'
+    return text
+
+
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='path or name of a config')
+    parser.add_argument(
+        'config', nargs='?', help='path or name (default: what the checkpoint carries)'
+    )
     parser.add_argument('checkpoint', help='file written by tools/train.py')
+    parser.add_argument('--method', help="in the rows (default: the checkpoint's name)")
     parser.add_argument(
-        '--families',
-        nargs='+',
-        default=[*PRESETS, *HELD_OUT],
-        metavar='NAME',
-        help='presets and held-out families (default: all)',
+        '--study', default='ready_weights', help='in the rows (default: ready_weights)'
     )
-    parser.add_argument('--cases', type=int, default=12, help='of each family')
-    parser.add_argument('--part', choices=list(HELD_OUT_SEEDS), default='val')
-    parser.add_argument('--method', help="in the rows (default: the config's name)")
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_arguments(parser)
     args = parser.parse_args(argv)
+    families = list_families(args.part, args.families)
     model = init_model(args.config, args.checkpoint)
-    method = args.method or method_name(args.config)
-    for name in args.families:
-        params, seed = find_params(name), HELD_OUT_SEEDS[args.part]
-        with tempfile.TemporaryDirectory() as folder:
-            write_phantom(folder, 0, args.cases, seed, params)
-            images, bones = score_cases(model, folder)
-        values = [*images, *doubt_rows(bones)]
-        rows = make_rows(values, 'ready_weights', f'{name} {args.part}', method)
+    method = args.method or Path(args.checkpoint).stem
+    for name in families:
+        found = score_family(model, name, args.part, args.cases)
+        values = [*found.dice, *summary_rows(found, model.dataset_meta['classes'])]
+        rows = make_rows(values, args.study, f'{name} {args.part}', method)
         append_rows(args.out, rows)
-        dice = rows[rows['score'] == 'Dice'].groupby('class')['value'].mean().mean()
-        doubt = rows[(rows['score'] == 'auroc_doubt') & (rows['class'] == '')]['value']
-        print(
-            f'\n{name}: average Dice {dice:.2f}%, AUROC of doubt '
-            f'{cell(doubt.tolist(), 3)}'
-        )
+        print(f'\n{name}: {describe(rows)}', flush=True)
     return 0
 
 

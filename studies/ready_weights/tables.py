@@ -1,7 +1,7 @@
-"""The tables of the ready weights: families, doubt, and the candidates."""
+"""The tables of the ready weights: Dice, bones, steadiness and doubt on every family."""
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,19 @@ from seam_seg.datasets.phantom import HELD_OUT, PRESETS
 from studies.blocks import mean_of, number, origin, rows_of, table, value_of
 
 CLASSES = ('lumbar', 'thoracic', 'rib')
-TRAINED_ON = 'standard'
 OWN = 'standard and hard test'
-FAMILIES = list(dict.fromkeys([TRAINED_ON, *PRESETS, *HELD_OUT]))
+FAMILIES = list(dict.fromkeys(['standard', *PRESETS, *HELD_OUT]))
+CEILINGS = ('ceiling', 'ceiling with faint bones')
+TOLD_APART = {
+    'bones': 'F1',
+    'components': 'F1_components',
+    'split and joined by the truth': 'F1_oracle',
+    'components of the true mask': 'F1_of_truth',
+}
 SUSPICIONS = {
     'of confidence': 'auroc_confidence',
     'of unusual size': 'auroc_size',
     'of small area': 'auroc_area',
-}
-MODELS = {
-    'demo': 'demo: `standard`, 512 x 128, 600 iterations of 8 patches',
-    'hard 1024x256': '`hard`, 1024 x 256, 2,400 of 4; its config was not kept',
-    'ready': '**both, 512 x 128, 2,400 of 8: the ready weights**',
 }
 
 
@@ -33,89 +34,136 @@ def families_of(folder: Path, part: str, method: str) -> Dict[str, pd.DataFrame]
     return {name: group for name, group in found.items() if len(group)}
 
 
-def dice_cells(group: pd.DataFrame, reference: pd.DataFrame) -> List[str]:
-    """Dice of each class, the average, and its gap to the family trained on."""
-    dice, other = (
-        [mean_of(rows, 'Dice', name) for name in CLASSES] for rows in (group, reference)
-    )
-    gap = np.mean(dice) - np.mean(other)
-    return [*map(number, dice), number(np.mean(dice)), f'{gap:+.2f}']
+def average(group: pd.DataFrame, score: str = 'Dice') -> float:
+    """The average over the classes of a score's means over the images."""
+    return float(np.mean([mean_of(group, score, name) for name in CLASSES]))
 
 
-def doubt_cells(group: pd.DataFrame) -> List[str]:
-    """Bones, doubtful ones, and the AUROC of doubt and of its parts."""
-    counts = [f'{value_of(group, key):.0f}' for key in ('bones', 'doubtful')]
-    doubt = [value_of(group, 'auroc_doubt', class_name=name) for name in ('', *CLASSES)]
-    alone = [value_of(group, key) for key in SUSPICIONS.values()]
-    return [*counts, *(number(value, '.3f') for value in (*doubt, *alone))]
-
-
-DICE_TITLES = [*CLASSES, 'average', f'gap to `{TRAINED_ON}`']
-DOUBT_TITLES = ['bones', 'doubtful', 'AUROC of doubt', 'in lumbar', 'thoracic', 'rib']
-DOUBT_TITLES += SUSPICIONS
+def losses(group: pd.DataFrame) -> Dict[str, float]:
+    """Change of the scan -> points of average Dice that it costs."""
+    scores = group['score'].unique()
+    changes = [score for score in scores if score.startswith('Dice, ')]
+    return {
+        score.split(', ')[1]: average(group) - average(group, score) for score in changes
+    }
 
 
 def families(folder: Path) -> str:
-    """Dice of the ready weights on every family, part test."""
+    """Dice on every family, beside earlier weights and the ceilings, part test."""
+    found = families_of(folder, 'test', 'ready')
+    beside = {
+        method: families_of(folder, 'test', method) for method in ('before', *CEILINGS)
+    }
+    lines = []
+    for name, group in found.items():
+        own = average(group)
+        before, *ceilings = (
+            average(groups[name]) if name in groups else np.nan
+            for groups in beside.values()
+        )
+        gap = own - ceilings[0]
+        lines.append(
+            [
+                name,
+                *(number(mean_of(group, 'Dice', key)) for key in CLASSES),
+                *map(number, (own, before, ceilings[0])),
+                number(gap, '+.2f'),
+                number(ceilings[1]),
+                number(value_of(group, 'seconds')),
+            ]
+        )
+    titles = ['family', *CLASSES, 'average', 'before', 'ceiling', 'gap to it']
+    titles += ['with faint bones', 's an image']
+    used = [*found.values(), *(g for groups in beside.values() for g in groups.values())]
+    return table(titles, lines) + origin(pd.concat(used))
+
+
+def bones(folder: Path) -> str:
+    """F1 of the bones one by one, told apart in several ways, part test."""
     found = families_of(folder, 'test', 'ready')
     lines = [
-        [name, *dice_cells(group, found[TRAINED_ON])] for name, group in found.items()
+        [
+            name,
+            key,
+            *(
+                number(value_of(group, score, class_name=key), '.3f')
+                for score in TOLD_APART.values()
+            ),
+        ]
+        for name, group in found.items()
+        for key in CLASSES
     ]
-    return table(['family', *DICE_TITLES], lines) + origin(pd.concat(found.values()))
+    return table(['family', 'class', *TOLD_APART], lines) + origin(
+        pd.concat(found.values())
+    )
+
+
+def steadiness(folder: Path) -> str:
+    """What changes of the scan do to the average Dice, part test."""
+    found = {
+        name: group
+        for name, group in families_of(folder, 'test', 'ready').items()
+        if losses(group)
+    }
+    lines = [['none']]
+    for group in found.values():
+        lines[0] += [number(average(group)), '+0.00']
+    for change in losses(next(iter(found.values()))):
+        cells = []
+        for group in found.values():
+            loss = losses(group)[change]
+            cells += [number(average(group) - loss), number(-loss, '+.2f')]
+        lines.append([change, *cells])
+    titles = [title for name in found for title in (f'`{name}`', 'difference')]
+    return table(['change', *titles], lines) + origin(pd.concat(found.values()))
 
 
 def doubt(folder: Path) -> str:
     """How well doubt finds the bones that need correction, part test."""
     found = families_of(folder, 'test', 'ready')
-    lines = [[name, *doubt_cells(group)] for name, group in found.items()]
-    return table(['family', *DOUBT_TITLES], lines) + origin(pd.concat(found.values()))
+    lines = []
+    for name, group in found.items():
+        counts = [f'{value_of(group, key):.0f}' for key in ('bones', 'doubtful')]
+        values = [
+            *(value_of(group, 'auroc_doubt', class_name=key) for key in ('', *CLASSES)),
+            *(value_of(group, key) for key in SUSPICIONS.values()),
+        ]
+        lines.append([name, *counts, *(number(value, '.3f') for value in values)])
+    titles = ['family', 'bones', 'doubtful', 'AUROC of doubt', 'in lumbar', 'thoracic']
+    titles += ['rib', *SUSPICIONS]
+    return table(titles, lines) + origin(pd.concat(found.values()))
 
 
-def candidates(folder: Path) -> str:
+def choice(folder: Path) -> str:
     """The models among which the ready weights were chosen, part val."""
-    lines, used = [], []
-    for method, words in MODELS.items():
+    rows = rows_of(folder)
+    rows = rows[rows['setting'].str.endswith(' val') & ~rows['method'].isin(CEILINGS)]
+    lines = []
+    for method in rows['method'].unique():
         found = families_of(folder, 'val', method)
         cells = [
-            dice_cells(found[name], found[TRAINED_ON]) for name in (TRAINED_ON, 'scanner')
+            number(average(found[name])) if name in found else '-'
+            for name in ('standard', 'scanner', 'hard')
         ]
-        lines.append([words, cells[0][3], *cells[1][3:]])
-        used += [found[TRAINED_ON], found['scanner']]
-    titles = ['model', f'`{TRAINED_ON}`', '`scanner`', 'gap']
-    return table(titles, lines) + origin(pd.concat(used))
-
-
-def validation(folder: Path) -> str:
-    """Every family and model of part val, with all columns."""
-    lines, used = [], []
-    for method in MODELS:
-        found = families_of(folder, 'val', method)
-        used += found.values()
-        lines += [
-            [method, name, *dice_cells(group, found[TRAINED_ON]), *doubt_cells(group)]
-            for name, group in found.items()
-        ]
-    titles = ['model', 'family', *DICE_TITLES, *DOUBT_TITLES]
-    return table(titles, lines) + origin(pd.concat(used))
-
-
-def own_test(folder: Path) -> str:
-    """The test split of the data that the ready weights were trained on."""
-    rows = rows_of(folder, OWN)
-    titles, cells = [''], [f'`{OWN}`']
-    for key in ('Dice', 'Jaccard'):
-        means = [mean_of(rows, key, name) for name in CLASSES]
-        titles += [f'{name.capitalize()} {key[0]}' for name in (*CLASSES, 'Ave.')]
-        cells += [number(value) for value in (*means, np.mean(means))]
-    cells.append(number(value_of(rows, 'R'), '.3f'))
-    return table([*titles, 'R'], [cells]) + origin(rows)
+        for name in ('standard', 'scanner'):
+            cells += [
+                number(value_of(found.get(name, rows[:0]), 'F1', class_name=key), '.3f')
+                for key in CLASSES
+            ]
+        worst = [loss for group in found.values() for loss in losses(group).values()]
+        cells.append(number(-max(worst, default=np.nan), '+.2f'))
+        lines.append([method, *cells])
+    titles = ['model', '`standard`', '`scanner`', '`hard`']
+    for name in ('standard', 'scanner'):
+        titles += [f'F1 in `{name}`: {CLASSES[0]}', *CLASSES[1:]]
+    return table([*titles, 'worst change'], lines) + origin(rows)
 
 
 BLOCKS = {
     'ready_weights.families': families,
+    'ready_weights.bones': bones,
+    'ready_weights.steadiness': steadiness,
     'ready_weights.doubt': doubt,
-    'ready_weights.candidates': candidates,
-    'ready_weights.validation': validation,
-    'ready_weights.own_test': own_test,
+    'ready_weights.choice': choice,
 }
-PLOTS = {}
+PLOTS: dict = {}

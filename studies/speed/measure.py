@@ -1,4 +1,4 @@
-"""Measures what SEAM costs: inference, training, formats, growth, data and scoring.
+"""Measures what SEAM costs: inference, training, formats, growth, data, scoring and more.
 
 Rows of a part take the place of earlier ones. Half an hour on a machine that does nothing
 else; with a GPU, that is what is measured.
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 import torch
 from mmcv.cnn import NonLocal2d
@@ -18,6 +19,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
+from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -32,17 +34,23 @@ from seam_seg.apis.costs import (
     take_turns,
 )
 from seam_seg.apis.runs import load_config, set_amp
+from seam_seg.config_lookup import get_config, network_size
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
+from seam_seg.datasets.readers import read_mask
 from seam_seg.engine import build_runner
 from seam_seg.engine.hooks import clock
 from seam_seg.engine.other_work import OtherWork, busy_warning
+from seam_seg.evaluation.bones import list_bones
+from seam_seg.evaluation.instances import fit_to_mask, group_votes
 from seam_seg.models import SEAM
+from seam_seg.models.segmentors.vpi_segmentor import largest, way_back
 from studies.records import append_rows, make_rows
 
 FORM = '{}_1xb12-80k_vpi-512x256'
 HOST = FORM.format('fpn_r50')
 RECOMMENDED = FORM.format('seam-keymass_r50-fpn')
+READY = 'seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128'
 TIMED = [
     FORM.format(name)
     for name in (
@@ -59,7 +67,7 @@ TRAINED = [
     FORM.format(name)
     for name in ('fpn_r50', 'fpn-conv_r50', 'seam-wo-ss_r50-fpn', 'seam_r50-fpn')
 ]
-PARTS = ('inference', 'training', 'formats', 'growth', 'data', 'scoring')
+PARTS = ('inference', 'training', 'formats', 'growth', 'data', 'scoring', 'way-back')
 FORMATS = ('as built', 'channels last', 'compiled')
 SIZES = [(64, 16), (128, 32), (256, 64), (512, 128), (1024, 256)]
 
@@ -280,6 +288,75 @@ def outside_of_model(config: str, data_root: str) -> dict:
     )
 
 
+def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
+    """What the network of the ready weights takes, and all that comes after it.
+
+    Args:
+        data_root (str): phantom, whose first test case stands for a prediction: its mask,
+            a little blurred, for the logits, and its bones for the votes.
+        rounds (int): of each part.
+
+    Returns:
+        dict[str, list[float]]: part -> seconds of each round.
+    """
+    init_default_scope('mmseg')
+    networks = []
+    for votes in (False, True):
+        cfg = get_config(READY)
+        cfg.model.backbone.init_cfg = None
+        cfg.model.decode_head.center_votes = votes
+        model = MODELS.build(cfg.model).eval().to(memory_format=torch.channels_last)
+        networks.append(
+            functools.partial(model._forward, torch.rand(1, 3, *network_size(cfg)))
+        )
+    height, width = network_size(cfg)
+    root = Path(data_root)
+    name = (root / 'test.txt').read_text().split()[0]
+    image, bones = (
+        cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
+        for path in (f'dataset/test/{name}.png', f'instances/test/{name}.png')
+    )
+    truth = read_mask(root / f'groundtruth/test/{name}_bone_3.png', 4)
+    labels, bones = (
+        cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        for part in (truth, bones)
+    )
+    logits = 9 * np.stack([cv2.blur((labels == i) * 1.0, (7, 7)) for i in range(4)])
+    logits = torch.from_numpy(logits).float()
+    labels = logits.argmax(dim=0).byte().numpy()
+    rows, columns = np.indices(bones.shape)
+    votes = np.zeros((2, height, width))
+    for bone in np.unique(bones[bones > 0]):
+        at = bones == bone
+        votes[0][at] = (rows[at] - rows[at].mean()) / height
+        votes[1][at] = (columns[at] - columns[at].mean()) / width
+    shape = image.shape
+    mask, _ = largest(logits, shape)
+    grouped = group_votes(labels, votes)
+    instances = fit_to_mask(grouped, labels, mask)
+    _, confidence = largest(logits.softmax(dim=0), shape)
+    classes = VPIDataset.METAINFO['classes']
+
+    def by_mmseg(layout: torch.memory_format) -> torch.Tensor:
+        maps = logits[None].contiguous(memory_format=layout)
+        return resize(maps, size=shape, mode='bilinear', align_corners=False).argmax(1)
+
+    parts = {
+        'network': networks[0],
+        'network, with votes': networks[1],
+        'mask': lambda: way_back(logits, shape, 'mask'),
+        'logits': lambda: way_back(logits, shape, 'logits'),
+        'logits, by mmseg': lambda: by_mmseg(torch.contiguous_format),
+        'logits, by mmseg, channels last': lambda: by_mmseg(torch.channels_last),
+        'confidence': lambda: largest(logits.softmax(dim=0), shape),
+        'votes grouped': lambda: group_votes(labels, votes),
+        'bones fitted to the mask': lambda: fit_to_mask(grouped, labels, mask),
+        'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
+    }
+    with torch.no_grad():
+        return take_turns(parts, rounds)
+
+
 def timed_rows(method: str, seconds: Sequence[float], **others: float) -> List[dict]:
     """Rows of a method: its seconds in each round, and numbers of another kind."""
     times = [
@@ -343,6 +420,9 @@ def measure(
                 for row in number_rows(name, numbers, f'{positions} positions')
             ]
         }
+    if part == 'way-back':
+        times = way_back_times(data_root, rounds)
+        return {part: [row for name in times for row in timed_rows(name, times[name])]}
     if part == 'data':
         numbers = data_times(HOST, data_root, rounds)
     else:

@@ -152,6 +152,23 @@ def memory(folder: Path) -> str:
     return table(['batch', *batches], [cells]) + origin(rows, always=False)
 
 
+def way_back(folder: Path) -> str:
+    """What comes after the network, against the network alone."""
+    rows = rows_of(folder, 'way-back')
+    times = seconds_of(rows)
+    network = times['network'].min()
+    lines = [
+        [
+            name,
+            f'{1e3 * seconds.min():.1f}',
+            f'{1e3 * np.median(seconds):.1f}',
+            number(seconds.min() / network),
+        ]
+        for name, seconds in times.items()
+    ]
+    return table(['', 'min (ms)', 'median (ms)', 'ratio of minima'], lines) + origin(rows)
+
+
 def short(folder: Path) -> str:
     """The ratios alone: time and FLOPs of an image, time of a training step."""
     tests, steps = (rows_of(folder, name) for name in ('inference', 'training'))
@@ -177,6 +194,7 @@ BLOCKS = {
     'speed.growth': growth,
     'speed.data': data,
     'speed.memory': memory,
+    'speed.way_back': way_back,
     'speed.short': short,
 }
 PLOTS = {'growth.png': plot_growth}

@@ -70,10 +70,16 @@ def test_is_the_network_by_hand(checkpoint):
     result = predict(model, pixels)
     assert (result.mask == expected).mean() > 0.999
     assert (result.image == pixels).all()
-    probability = logits[0].softmax(0).amax(0).numpy()
-    np.testing.assert_allclose(
-        result.confidence, cv2.resize(probability, (70, 90)), atol=1e-5
-    )
+    probabilities = torch.nn.functional.interpolate(
+        logits.softmax(1), (90, 70), mode='bilinear'
+    )[0]
+    np.testing.assert_allclose(result.confidence, probabilities.amax(0), atol=1e-5)
+    # the smooth way back: the class of the logits at full size
+    model.resize = 'logits'
+    smooth = torch.nn.functional.interpolate(logits, (90, 70), mode='bilinear')[0]
+    again = predict(model, pixels)
+    assert (again.mask == smooth.argmax(0).numpy()).mean() > 0.999
+    assert (again.confidence == result.confidence).all()
 
 
 def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
@@ -102,6 +108,15 @@ def test_several_checkpoints_are_averaged(checkpoint, tmp_path):
     assert result.confidence == pytest.approx(mean.amax(dim=0).numpy(), abs=1e-4)
     alone = [p.argmax(dim=0).numpy() for p in probabilities]
     assert all((result.mask != mask).mean() > 0.01 for mask in alone)
+    # smoothly to another size: the mean's logarithm is resized
+    ensemble = init_model(DEMO, files, 'cpu')
+    ensemble.models[0].resize = 'logits'
+    large = cv2.resize(pixels, (384, 1536), interpolation=cv2.INTER_NEAREST)
+    logits = torch.nn.functional.interpolate(
+        mean.log()[None], (1536, 384), mode='bilinear'
+    )[0]
+    found = predict(ensemble, large).mask
+    assert (found == logits.argmax(dim=0).numpy()).mean() > 0.999
 
 
 @pytest.mark.parametrize(
@@ -300,11 +315,20 @@ def test_bones_are_grouped_by_their_votes(voting):
     # of several models, the mean
     ensemble = init_model(checkpoint=[voting, voting], device='cpu')
     assert (predict(ensemble, pixels).bones == bones).mean() > 0.99
-    # twice the size, and with another way back
-    large = cv2.resize(pixels, (256, 1024), interpolation=cv2.INTER_NEAREST)
-    model.resize = 'logits'
-    mask, _, _, bones = predict(model, large)
-    assert bones.shape == mask.shape == (1024, 256) and ((bones > 0) == (mask > 0)).all()
+    # four times the size, and with the smooth way back: the same bones, to its edges
+    large = cv2.resize(pixels, (512, 2048), interpolation=cv2.INTER_NEAREST)
+    for smooth in (model, ensemble):
+        for one in smooth.modules():
+            if hasattr(one, 'resize'):
+                one.resize = 'logits'
+        mask, _, _, fitted = predict(smooth, large)
+        assert fitted.shape == mask.shape == (2048, 512)
+        assert ((fitted > 0) == (mask > 0)).all()
+        inner = mask == np.kron(
+            output[:4].argmax(dim=0).byte(), np.ones((4, 4), np.uint8)
+        )
+        same = (fitted == bones.repeat(4, axis=0).repeat(4, axis=1))[inner]
+        assert 0.5 < inner.mean() < 1 and same.mean() > 0.98
 
 
 def test_bones_without_votes_are_connected_pieces(checkpoint, image):

@@ -13,7 +13,7 @@ from seam_seg.errors import InputError
 from seam_seg.weights import READY_URL, READY_WEIGHTS
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
-FINETUNE = 'seam-keymass_r18-fpn_1xb8-200_finetune_vpi-256x128'
+FINETUNE = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
 
 
 def plan(phantom, config=DEMO, options={}, **tests):

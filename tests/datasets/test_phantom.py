@@ -414,12 +414,16 @@ def changes(name):
     return {field for field, value in found if value != standard[field]}
 
 
-def test_families_differ_from_standard_in_what_they_are_named_after():
-    extent = {name: changes(name) for name in HELD_OUT if name not in NEVER_TRAINED}
-    whole = extent.pop('scanner')
-    assert whole == set.union(*extent.values()) and len(extent) == 4
+def test_presets_of_one_change_are_named_after_it_and_scanner_has_them_all():
+    extent = {name: changes(name) for name in ('noise', 'texture', 'curve', 'lumbar')}
+    assert set(extent) < set(PRESETS) and set(HELD_OUT) == {'scanner', *NEVER_TRAINED}
     for name, changed in extent.items():
         assert changed - {'curve_angle'} == {f'{name}_model'}
+    assert changes('scanner') == set.union(*extent.values())
+    for name, changed in extent.items():
+        for field in changed:
+            own = getattr(PRESETS[name], field)
+            assert getattr(HELD_OUT['scanner'], field) == own != getattr(STANDARD, field)
 
 
 def test_families_never_trained_share_no_held_out_model_with_any_other():
@@ -437,8 +441,8 @@ def test_families_never_trained_share_no_held_out_model_with_any_other():
 
 
 @pytest.mark.parametrize('name', ['noise', 'texture'])
-def test_families_of_appearance_have_the_masks_of_standard(cases, name):
-    case = make_case([2024, 1], HELD_OUT[name])
+def test_presets_of_appearance_have_the_masks_of_standard(cases, name):
+    case = make_case([2024, 1], PRESETS[name])
     np.testing.assert_array_equal(case.mask, cases[1].mask)
     assert without_shadows(case.geometry) == without_shadows(cases[1].geometry)
     assert np.mean(case.image != cases[1].image) > 0.3
@@ -461,14 +465,18 @@ def test_training_presets_never_use_a_held_out_model(monkeypatch):
     assert used == {field: set(names) for field, names in TRAINED_MODELS.items()}
     for params in PRESETS.values():
         make_case([8, 1], params)
-    for params in HELD_OUT.values():
+    for name in NEVER_TRAINED:
         with pytest.raises(AssertionError, match='held-out'):
-            make_case([8, 1], params)
+            make_case([8, 1], HELD_OUT[name])
+    # What is held out of `scanner` is the combination: each model is in a preset alone.
+    for field, models in TRAINED_MODELS.items():
+        assert getattr(HELD_OUT['scanner'], field) in models
+    assert changes('scanner') not in [changes(name) for name in PRESETS]
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(
-        ValueError, match="'mad'.*easy, standard, hard, realistic.*scanner"
+        ValueError, match="'mad'.*easy, standard, hard, realistic, noise.*out.*scanner"
     ):
         find_params('mad')
     with pytest.raises(ValueError, match="noise_model.*lines, sweeps.*'white'"):

@@ -1,5 +1,7 @@
 """The pipeline steps: what they load, and that image and mask stay together."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -267,3 +269,9 @@ def test_monai_draws_from_the_seed_of_the_sample(tmp_path):
     first = drawn(1)
     assert (drawn(2) != first).any()
     np.testing.assert_array_equal(drawn(1), first)
+
+
+def test_without_monai_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'monai.transforms', None)
+    with pytest.raises(InputError, match='pip install monai'):
+        MonaiTransforms([])

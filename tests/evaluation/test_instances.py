@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage.feature import peak_local_max
 
-from seam_seg.evaluation.instances import fit_to_mask, group_votes, match_bones
+from seam_seg.evaluation.instances import fit_to_mask, group_votes, match_bones, peaks_of
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -56,6 +58,49 @@ def test_votes_that_leave_the_image_or_a_mask_without_bones():
     assert not group_votes(np.zeros_like(mask), votes).any()
 
 
+@pytest.mark.parametrize('seed', range(5))
+def test_peaks_are_those_of_skimage(seed):
+    """Whole numbers make plateaus and equal peaks; a smooth map has neither."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.random((50, 33)), 1.5)
+    for heat, distance in ((smooth, 5), (smooth, 2), (rng.integers(0, 5, (20, 20)), 3)):
+        heat = heat.astype(float)
+        expected = peak_local_max(
+            heat, min_distance=distance, threshold_rel=0.25, exclude_border=False
+        )
+        found = peaks_of(heat, distance, 0.25)
+        assert len(expected) > 3
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_every_pixel_goes_to_the_peak_nearest_to_its_vote(seed):
+    """Pixel by pixel, with scipy's smoothing; bones are numbered alike, too."""
+    mask, _, votes = scene()
+    votes = votes + 0.03 * np.random.default_rng(seed).normal(size=votes.shape)
+    expected, count = np.zeros(mask.shape, int), 0
+    for label in (2, 3):
+        voted = {
+            (row, column): np.array(
+                [row - votes[0, row, column] * 60, column - votes[1, row, column] * 40]
+            )
+            for row, column in np.argwhere(mask == label).tolist()
+        }
+        heat = np.zeros(mask.shape)
+        for vote in voted.values():
+            row, column = np.rint(vote).astype(int)
+            heat[min(max(row, 0), 59), min(max(column, 0), 39)] += 1
+        heat = ndimage.gaussian_filter(heat, 1.5)
+        peaks = peak_local_max(
+            heat, min_distance=5, threshold_rel=0.25, exclude_border=False
+        )
+        for pixel, vote in voted.items():
+            away = [np.hypot(*(vote - peak)) for peak in peaks]
+            expected[pixel] = count + 1 + int(np.argmin(away))
+        count += len(peaks)
+    np.testing.assert_array_equal(group_votes(mask, votes), expected)
+
+
 def slow_matches(ours, our_mask, theirs, their_mask, label):
     """Pairs of sets of pixels."""
 
@@ -83,6 +128,9 @@ def test_matches_agree_with_sets_of_pixels():
         assert found[name] == expected
     assert found['rib'] == (0, 0, 0) and found['lumbar'] == (2, 2, 2)
     assert 0 < found['thoracic'][0] < 3
+    # Whatever the numbers are.
+    sparse = numbers.astype(np.uint16) * 13000
+    assert match_bones(moved * 1000, mask_of_moved, sparse, mask, CLASSES) == found
 
 
 def test_a_mask_of_one_class_alone():
@@ -106,3 +154,29 @@ def test_bones_at_another_size():
     assert (fitted[60, 60:62] == 6).all()
     same = edited == large
     np.testing.assert_array_equal(fitted[same], expected[same])
+
+
+def test_a_smooth_mask_takes_the_nearest_bone_of_its_class():
+    """Against the distances to every pixel of the class at the lower resolution."""
+    mask, numbers, _ = scene()
+    rng = np.random.default_rng(0)
+    smooth = mask.repeat(5, axis=0).repeat(5, axis=1)
+    for _ in range(60):  # pieces of edges that lie elsewhere, and of another class
+        row, column = rng.integers(0, [290, 190])
+        smooth[row : row + 9, column : column + 7] = rng.choice([0, 2, 3])
+    fitted = fit_to_mask(numbers, mask, smooth)
+    assert ((fitted > 0) == (smooth > 0)).all()
+    moved = 0
+    for row, column in np.argwhere(smooth > 0).tolist():
+        label = smooth[row, column]
+        at = row // 5, column // 5
+        if mask[at] == label:
+            assert fitted[row, column] == numbers[at]
+            continue
+        moved += 1
+        pixels = np.argwhere(mask == label)
+        away = np.hypot(*(pixels - at).T)
+        own = numbers[tuple(pixels.T)] == fitted[row, column]
+        # OpenCV's distances are within 2% of the Euclidean ones
+        assert away[own].min() <= 1.03 * away.min()
+    assert moved > 500

@@ -38,5 +38,6 @@ model = dict(
         loss_decode=dict(type='SyncCrossEntropyLoss'),
     ),
     train_cfg=dict(),
+    # The paper's way back to the original size; 'logits' is smooth (docs/choices.md).
     test_cfg=dict(mode='whole', resize='mask'),
 )

@@ -9,8 +9,9 @@ A case is drawn in two steps. :func:`draw_geometry` draws the spine, the vertebr
 the body strip and the bone outlines, all of it cheap. :func:`make_case` then renders
 tissue, shadows and artefacts around that geometry. Both take a
 :class:`PhantomParams`: ``PRESETS`` holds those to train on, ``HELD_OUT`` those that
-no shipped model was trained on, ``NEVER_TRAINED`` the names of those among them that
-none ever will be.
+no shipped model was trained on: one that has all at once what some presets have one at
+a time, and those named in ``NEVER_TRAINED``, of models that nothing else uses, which
+none ever will be trained on or chosen by.
 
 Axes: x grows to the right, y grows downwards (towards the lumbar end), both in px.
 """

@@ -1,7 +1,7 @@
 """How a curve, a rib and a lump are shaped: models beside one another.
 
-Which of them may be trained on says ``params.TRAINED_MODELS``; the others make up the
-test sets that stand for other patients and another scanner. ``[F]``, ``[I]``, ``[O]``:
+Which of them may be trained on says ``params.TRAINED_MODELS``; the others are of the
+families that no weights ever see. ``[F]``, ``[I]``, ``[O]``:
 see :mod:`.params`.
 """
 

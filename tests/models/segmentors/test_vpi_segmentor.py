@@ -1,16 +1,18 @@
 """The way back to the original resolution, and test-time augmentation."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
+from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from seam_seg.models.segmentors.vpi_segmentor import resize_mask
+from seam_seg.models.segmentors.vpi_segmentor import largest, mean_result, resize_mask
 
 
-def tiny_model(resize='mask'):
+def tiny_model(resize='mask', **options):
     head = dict(type='SEAMHead', in_channels=8, in_index=0, channels=8, num_classes=4)
     backbone = dict(
         type='UNet',
@@ -33,7 +35,7 @@ def tiny_model(resize='mask'):
                 type='SegDataPreProcessor', mean=[76.0], std=[84.0], size_divisor=2
             ),
             train_cfg=dict(),
-            test_cfg=ConfigDict(mode='whole', resize=resize),
+            test_cfg=ConfigDict(mode='whole', resize=resize, **options),
         )
     ).eval()
 
@@ -76,13 +78,52 @@ def test_mask_and_logits():
         mask[0].pred_sem_seg.data[0], slow_nearest(logits[0].argmax(0), (20, 15))
     )
     assert torch.equal(mask[1].pred_sem_seg.data[0], logits[1].argmax(0))
-    smooth = tiny_model('logits').postprocess_result(
-        logits, [sample((20, 15)), sample((20, 15))]
+
+
+@pytest.mark.parametrize('shape', [(51, 30), (8, 6), (5, 3), (16, 7)])
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_largest_is_that_of_all_maps_resized(shape, layout):
+    maps = torch.randn(2, 5, 8, 6).to(memory_format=layout)[1]
+    labels, values = largest(maps, shape)
+    resized = torch.nn.functional.interpolate(maps[None], shape, mode='bilinear')[0]
+    assert labels.dtype == np.uint8 and values.dtype == np.float32
+    np.testing.assert_allclose(values, resized.amax(0).numpy(), atol=1e-5)
+    first, second = resized.topk(2, dim=0).values
+    clear = (first - second > 1e-4).numpy()
+    assert clear.mean() > 0.99
+    assert (labels == resized.argmax(0).numpy())[clear].all()
+
+
+def test_the_first_of_equal_maps():
+    assert not largest(torch.ones(3, 4, 4), (6, 5))[0].any()
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        {},
+        dict(img_padding_size=(0, 1, 0, 2)),
+        dict(flip=True, flip_direction='horizontal'),
+        dict(flip=True, flip_direction='vertical'),
+    ],
+)
+def test_logits_give_the_mask_of_mmseg(meta):
+    """Its own code is the reference; and the logits stay as small as they were."""
+    torch.manual_seed(1)
+    logits = torch.randn(2, 4, 8, 6)
+    model = tiny_model('logits')
+    results = model.postprocess_result(
+        logits, [sample((200, 151), **meta), sample((20, 15), **meta)]
     )
-    expected = torch.nn.functional.interpolate(
-        logits, (20, 15), mode='bilinear', align_corners=False
-    ).argmax(1)
-    assert torch.equal(smooth[0].pred_sem_seg.data[0], expected[0])
+    expected = EncoderDecoder.postprocess_result(
+        model, logits, [sample((200, 151), **meta), sample((20, 15), **meta)]
+    )
+    for ours, theirs in zip(results, expected):
+        mask = theirs.pred_sem_seg.data
+        assert ours.pred_sem_seg.data.dtype == mask.dtype == torch.int64
+        assert ours.pred_sem_seg.data.shape == mask.shape
+        assert (ours.pred_sem_seg.data != mask).float().mean() < 1e-3  # ties
+        assert ours.seg_logits.data.shape[1:] <= (8, 6)
 
 
 def test_padding_and_flips_are_undone():
@@ -101,8 +142,9 @@ def test_unknown_resize():
         tiny_model('both')
 
 
-def test_tta_is_the_mean_of_the_probabilities():
-    model = tiny_model()
+@pytest.mark.parametrize('resize', ['mask', 'logits'])
+def test_tta_is_the_mean_of_the_probabilities(resize):
+    model = tiny_model(resize)
     tta = MODELS.build(dict(type='VPITTAModel', module=model))
     image = torch.randint(0, 256, (1, 8, 6), dtype=torch.uint8)
     truth = PixelData(data=torch.zeros(1, 20, 15, dtype=torch.long))
@@ -118,11 +160,36 @@ def test_tta_is_the_mean_of_the_probabilities():
         result = tta.test_step(batch)[0]
         x = (torch.stack([image, image.flip(2)]).float() - 76) / 84
         logits = model.decode_head(model.extract_feat(x))
-    mean = logits[0].softmax(0) + logits[1].flip(2).softmax(0)
-    assert torch.equal(
-        result.pred_sem_seg.data[0], slow_nearest(mean.argmax(0), (20, 15))
-    )
+    mean = (logits[0].softmax(0) + logits[1].flip(2).softmax(0)) / 2
+    if resize == 'mask':
+        expected = slow_nearest(mean.argmax(0), (20, 15))
+    else:
+        expected = torch.nn.functional.interpolate(
+            mean.log()[None], (20, 15), mode='bilinear'
+        )[0].argmax(0)
+    assert torch.equal(result.pred_sem_seg.data[0], expected)
+    torch.testing.assert_close(result.seg_logits.data.softmax(0), mean)
     assert result.gt_sem_seg.data.shape == (1, 20, 15)
+    assert result.img_path == 'x'
+
+
+def test_the_mean_of_results_that_are_certain():
+    """Probabilities that round to zero have logarithms all the same."""
+    results = []
+    for certain in (0, 0, 1):
+        one = sample((9, 7))
+        logits = torch.full((3, 4, 3), -500.0)
+        logits[certain] = 500
+        one.seg_logits = PixelData(data=logits)
+        one.votes = PixelData(data=torch.full((2, 4, 3), float(certain)))
+        results.append(one)
+    merged = mean_result(results, 'logits')
+    assert merged.seg_logits.data.isfinite().all()
+    expected = torch.tensor([2 / 3, 1 / 3, 0])[:, None, None].expand(3, 4, 3)
+    torch.testing.assert_close(merged.seg_logits.data.softmax(0), expected)
+    torch.testing.assert_close(merged.votes.data, torch.full((2, 4, 3), 1 / 3))
+    assert merged.pred_sem_seg.data.shape == (1, 9, 7)
+    assert not merged.pred_sem_seg.data.any()
 
 
 @pytest.mark.parametrize('direction', ['horizontal', 'vertical'])
@@ -141,3 +208,42 @@ def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize)
     (result,) = model.postprocess_result(output, [data])
     torch.testing.assert_close(result.votes.data, votes)
     assert result.seg_logits.data.shape[0] == 4
+
+
+@pytest.mark.parametrize('votes', [False, True])
+def test_both_sides_by_loops(votes):
+    """The mean probabilities of a pixel and of its mirror image; votes turned round."""
+    model = tiny_model(mirror=True)
+    outputs = torch.randn(2, 1, 6 if votes else 4, 3, 5, dtype=torch.float64)
+    images = torch.randn(1, 1, 3, 5, dtype=torch.float64)
+
+    def network(inputs):
+        return outputs[0 if torch.equal(inputs, images) else 1]
+
+    found = model.both_sides(network, images)[0]
+    assert found.shape == outputs.shape[2:]
+    for i in range(3):
+        for j in range(5):
+            one, other = outputs[0, 0, :, i, j], outputs[1, 0, :, i, 4 - j]
+            mean = (one[:4].softmax(0) + other[:4].softmax(0)) / 2
+            torch.testing.assert_close(found[:4, i, j].exp(), mean)
+            if votes:
+                turned = torch.stack([other[4], -other[5]])
+                torch.testing.assert_close(found[4:, i, j], (one[4:] + turned) / 2)
+
+
+def test_mirror_makes_left_and_right_alike():
+    """A mirrored image has the mirrored prediction; without, it has another."""
+    torch.manual_seed(0)
+    image = torch.randn(1, 1, 16, 12)
+    for mirror in (True, False):
+        model = tiny_model(mirror=mirror)
+        with torch.no_grad():
+            ours, theirs = (
+                model.inference(x, [dict(img_shape=(16, 12), ori_shape=(16, 12))])
+                for x in (image, image.flip(dims=(3,)))
+            )
+        same = torch.allclose(
+            ours.softmax(1), theirs.flip(dims=(3,)).softmax(1), atol=1e-5
+        )
+        assert same == mirror

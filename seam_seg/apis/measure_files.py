@@ -1,0 +1,228 @@
+"""Measurement of files: finds what belongs to a mask, writes JSON and a table."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+import cv2
+import numpy as np
+import scipy
+
+from ..atomic import write_csv, write_json
+from ..datasets import VPIDataset
+from ..datasets.readers import IMAGE_SUFFIXES, decode, read_image, read_mask
+from ..errors import InputError
+from ..measurement import Curve, Measurement, Settings, measure_mask
+from ..version import __version__
+
+MASK_SUFFIX = '_bone_3'  # of masks in a data set: NAME_bone_3.png is of NAME.png
+COLUMNS = (
+    'name',
+    'doubt',
+    'largest_curve_angle_deg',
+    'curve',
+    'angle_deg',
+    'low_deg',
+    'high_deg',
+    'raw_angle_deg',
+    'center_line_angle_deg',
+    'upper',
+    'apex',
+    'lower',
+    'convex_to',
+    'side',
+    'region',
+    'severity',
+    'flags',
+    'reason',
+)
+
+
+class Folders(NamedTuple):
+    """Where to look for what goes with a mask; None: beside it, or nowhere.
+
+    Attributes:
+        images (Path, optional): grey images, for the picture only. Default: nowhere.
+        instances (Path, optional): maps of bones. Default: ``instances`` beside the mask.
+        confidence (Path, optional): probabilities as tools/predict.py writes them.
+            Default: ``confidence`` beside the mask.
+    """
+
+    images: Optional[Path] = None
+    instances: Optional[Path] = None
+    confidence: Optional[Path] = None
+
+
+class Case(NamedTuple):
+    """A mask and what was measured in it.
+
+    Attributes:
+        name (str): file name of the mask without its ending.
+        measurement (Measurement): of it.
+        mask (np.ndarray): (H, W) uint8.
+        image (np.ndarray | None): (H, W) uint8.
+        files (dict[str, dict]): ``mask``, and where they were used ``image``,
+            ``instances`` and ``confidence``: name and SHA-256.
+    """
+
+    name: str
+    measurement: Measurement
+    mask: np.ndarray
+    image: Optional[np.ndarray]
+    files: Dict[str, Dict[str, str]]
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The content of ``NAME.json``."""
+        software = dict(
+            seam_seg=__version__,
+            numpy=np.__version__,
+            scipy=scipy.__version__,
+            opencv=cv2.__version__,
+        )
+        content = self.measurement.to_dict()
+        return dict(content, name=self.name, files=self.files, software=software)
+
+
+def find_companion(folder: Optional[Path], mask: Path) -> Optional[Path]:
+    """The file in a folder that belongs to a mask, of whatever format.
+
+    Args:
+        folder (Path, optional): where to look.
+        mask (Path): ``NAME.png``, or ``NAME_bone_3.png`` of a data set.
+
+    Returns:
+        Path | None: None where there is none.
+    """
+    if folder is None:
+        return None
+    stems = [mask.stem]
+    if mask.stem.endswith(MASK_SUFFIX):
+        stems.append(mask.stem[: -len(MASK_SUFFIX)])
+    for stem in stems:
+        for suffix in IMAGE_SUFFIXES:
+            path = folder / f'{stem}{suffix}'
+            if path.is_file() and path.resolve() != mask.resolve():
+                return path
+    return None
+
+
+def check_folders(folders: Folders) -> None:
+    """Refuses folders that are named and not there.
+
+    Raises:
+        InputError: one of them is no folder.
+    """
+    for option, folder in folders._asdict().items():
+        if folder is not None and not folder.is_dir():
+            raise InputError(f'--{option} {folder}: no such folder.')
+
+
+def measure_file(
+    path: Path, folders: Folders = Folders(), settings: Settings = Settings()
+) -> Case:
+    """Measures a mask file.
+
+    Args:
+        path (Path): labels: 0 background, 1 rib, 2 thoracic, 3 lumbar.
+        folders (Folders): of what goes with it.
+        settings (Settings): of the measurement.
+
+    Returns:
+        Case: also where the measurement was refused; then it has a reason.
+
+    Raises:
+        InputError: the mask, or what goes with it, cannot be read, or sizes differ.
+    """
+    classes = VPIDataset.METAINFO['classes']
+    mask = read_mask(path, len(classes), classes=classes)
+    places = dict(
+        image=find_companion(folders.images, path),
+        instances=find_companion(folders.instances or path.parent / 'instances', path),
+        confidence=find_companion(folders.confidence or path.parent / 'confidence', path),
+    )
+    found = {kind: place for kind, place in places.items() if place is not None}
+    image = read_image(found['image']) if 'image' in found else None
+    maps: Dict[str, np.ndarray] = {
+        kind: _read_map(found[kind], kind)
+        for kind in ('instances', 'confidence')
+        if kind in found
+    }
+    for kind, pixels in dict(maps, **({} if image is None else {'image': image})).items():
+        if pixels.shape != mask.shape:
+            raise InputError(
+                f'{found[kind]}: is {pixels.shape[0]} x {pixels.shape[1]} (height x '
+                f'width), but the mask {path.name} is {mask.shape[0]} x {mask.shape[1]}. '
+                'They must have the same size.'
+            )
+    confidence = maps.get('confidence')
+    measurement = measure_mask(
+        mask,
+        maps.get('instances'),
+        None if confidence is None else confidence.astype(np.float32) / 255,
+        settings,
+    )
+    files = {
+        kind: dict(file=place.name, sha256=hashlib.sha256(place.read_bytes()).hexdigest())
+        for kind, place in dict(mask=path, **found).items()
+    }
+    return Case(path.stem, measurement, mask, image, files)
+
+
+def _read_map(path: Path, kind: str) -> np.ndarray:
+    """A map of one channel: numbers of bones, or probabilities times 255."""
+    pixels = decode(path, kind)
+    types = (np.uint8, np.uint16) if kind == 'instances' else (np.uint8,)
+    if pixels.ndim != 2 or pixels.dtype not in types:
+        raise InputError(
+            f'{path}: {pixels.shape} of {pixels.dtype} is no map of {kind} as '
+            'tools/predict.py writes it. Remove it, or name another folder by '
+            f'--{kind}.'
+        )
+    return pixels
+
+
+def write_case(case: Case, out: Path) -> None:
+    """Writes ``out/NAME.json``.
+
+    Args:
+        case (Case): from :func:`measure_file`.
+        out (Path): folder.
+    """
+    write_json(out / f'{case.name}.json', case.to_dict())
+
+
+def curve_rows(case: Case) -> List[List]:
+    """The lines of ``curves.csv`` for a case: one for each curve, or one without any."""
+    measurement = case.measurement
+    flags = measurement.flags
+    start = [case.name, measurement.doubt, measurement.largest_curve_angle_deg]
+    if not measurement.curves:
+        empty = [''] * (len(COLUMNS) - len(start) - 2)
+        return [[*start, *empty, ' '.join(flags), measurement.reason]]
+    return [
+        [*start, n, *_curve_cells(curve), ' '.join([*curve.flags, *flags]), '']
+        for n, curve in enumerate(measurement.curves, 1)
+    ]
+
+
+def _curve_cells(curve: Curve) -> Iterator:
+    yield curve.angle_deg
+    yield from curve.interval_deg or (None, None)
+    yield from (curve.raw_angle_deg, curve.center_line_angle_deg)
+    yield from (curve.upper_name, curve.apex_name, curve.lower_name)
+    yield from (curve.convex_to, curve.side, curve.region, curve.severity)
+
+
+def write_curves(rows: Sequence[Sequence], out: Path) -> None:
+    """Writes ``out/curves.csv``, the most doubtful case first.
+
+    Args:
+        rows (Sequence[Sequence]): of :func:`curve_rows`, of all cases.
+        out (Path): folder.
+    """
+    ordered = sorted(rows, key=lambda row: -row[1])  # stable: a case stays together
+    cells = [
+        [f'{cell:.2f}' if isinstance(cell, float) else cell for cell in row]
+        for row in ordered
+    ]
+    write_csv(out / 'curves.csv', [COLUMNS, *cells])

@@ -1,1 +1,0 @@
-_base_ = '../ready-5.py'

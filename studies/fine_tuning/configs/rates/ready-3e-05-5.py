@@ -1,3 +1,0 @@
-_base_ = '../ready-5.py'
-optim_wrapper = dict(optimizer=dict(lr=3e-5))
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min=3e-5 / 100, by_epoch=False)]

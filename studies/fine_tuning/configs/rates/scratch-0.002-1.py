@@ -1,1 +1,0 @@
-_base_ = '../scratch-1.py'

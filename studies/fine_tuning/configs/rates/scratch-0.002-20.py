@@ -1,1 +1,0 @@
-_base_ = '../scratch-20.py'

@@ -1,0 +1,99 @@
+"""Measuring files: what is found beside a mask, what is written, in which order."""
+
+import csv
+import hashlib
+import json
+
+import cv2
+import numpy as np
+import pytest
+from spine_drawing import draw_spine, tilts_of
+
+from seam_seg.apis.measure_files import COLUMNS, Folders, find_companion, measure_file
+from seam_seg.measurement import interval
+
+
+@pytest.fixture(autouse=True)
+def few_repetitions(monkeypatch):
+    monkeypatch.setattr(interval, 'REPETITIONS', 3)
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """A folder of a double curve, a straight spine, an empty mask and a broken file."""
+    folder = tmp_path / 'masks'
+    write(folder / 'a_bone_3.png', draw_spine(tilts_of('double', 30)))
+    write(folder / 'b.png', draw_spine(tilts_of('straight', 0)))
+    write(folder / 'c.png', np.zeros((60, 40), np.uint8))
+    (folder / 'd.png').write_text('no picture')
+    return folder
+
+
+def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
+    out = tmp_path / 'out'
+    assert tool('measure')([str(masks), '--out', str(out)]) == 1
+    said = capsys.readouterr()
+    assert '2 of 4 masks measured' in said.out
+    assert 'c.png: not measured: the mask has no bone' in said.out
+    assert said.err.count('error: ') == 1 and 'd.png' in said.err
+    assert {path.name for path in out.iterdir()} == {
+        'a_bone_3.json',
+        'b.json',
+        'c.json',
+        'curves.csv',
+    }
+    content = json.loads((out / 'a_bone_3.json').read_text())
+    assert content['name'] == 'a_bone_3'
+    assert content['largest_curve_angle_deg'] == pytest.approx(30, abs=2)
+    digest = hashlib.sha256((masks / 'a_bone_3.png').read_bytes()).hexdigest()
+    assert content['files'] == dict(mask=dict(file='a_bone_3.png', sha256=digest))
+    assert content['software']['seam_seg'] and content['reason'] is None
+    refused = json.loads((out / 'c.json').read_text())
+    assert refused['largest_curve_angle_deg'] is None and refused['reason']
+
+    rows = list(csv.DictReader((out / 'curves.csv').open()))
+    assert tuple(rows[0]) == COLUMNS
+    # the refused one first; two curves have more flags than none
+    assert [row['name'] for row in rows] == ['c', 'a_bone_3', 'a_bone_3', 'b']
+    assert rows[0]['reason'] and rows[0]['angle_deg'] == ''
+    assert [row['curve'] for row in rows] == ['', '1', '2', '']
+    assert float(rows[1]['angle_deg']) == pytest.approx(30, abs=2)
+    assert float(rows[1]['low_deg']) < float(rows[1]['angle_deg'])
+    assert [rows[1]['convex_to'], rows[2]['convex_to']] == ['right', 'left']
+
+
+def test_options_reach_the_measurement(masks, tmp_path, tool):
+    words = '--spacing 2 4 --image-left patient_left --level-shift -1 --severity 1 2 3'
+    out = tmp_path / 'out'
+    assert tool('measure')([str(masks / 'b.png'), '--out', str(out), *words.split()]) == 0
+    content = json.loads((out / 'b.json').read_text())
+    assert content['settings'] == dict(
+        spacing=[2, 4], image_left='patient_left', severity=[1, 2, 3], level_shift=-1
+    )
+    assert content['levels'][-1]['name'] == 'L4'
+
+
+def test_what_goes_with_a_mask_is_found(tmp_path):
+    mask, known = draw_spine(tilts_of('single', 20), joined=[12], instances=True)
+    path = write(tmp_path / 'a_bone_3.png', mask)
+    write(tmp_path / 'images/a.png', 60 * mask)
+    alone = measure_file(path)
+    assert alone.image is None and alone.measurement.interval_basis == 'mask'
+    write(tmp_path / 'instances/a.png', known)
+    write(tmp_path / 'confidence/a.png', np.full(mask.shape, 200, np.uint8))
+    case = measure_file(path, Folders(images=tmp_path / 'images'))
+    assert set(case.files) == {'mask', 'image', 'instances', 'confidence'}
+    np.testing.assert_array_equal(case.image, 60 * mask)
+    np.testing.assert_array_equal(case.measurement.bone_map, known)
+    assert case.measurement.interval_basis == 'mask and probabilities'
+    assert case.name == 'a_bone_3'
+    # NAME.png goes before what NAME_bone_3.png is said to belong to
+    write(tmp_path / 'images/a_bone_3.png', 50 * mask)
+    assert find_companion(tmp_path / 'images', path).name == 'a_bone_3.png'
+    assert find_companion(tmp_path, path) is None  # not the mask itself

@@ -1,0 +1,44 @@
+"""The interval grows with what is unsure, and is the same each time."""
+
+import numpy as np
+import pytest
+from spine_drawing import draw_spine, tilts_of
+
+from seam_seg.measurement import interval, measure_mask
+
+
+def width(measured):
+    low, high = measured.largest_interval_deg
+    return high - low
+
+
+@pytest.mark.slow
+def test_interval(monkeypatch):
+    monkeypatch.setattr(interval, 'REPETITIONS', 25)
+    mask = draw_spine(tilts_of('single', 30))
+    plain = measure_mask(mask)
+    low, high = plain.largest_interval_deg
+    assert low < plain.largest_curve_angle_deg < high
+    (curve,) = plain.curves
+    assert curve.interval_deg[0] < curve.angle_deg < curve.interval_deg[1]
+    assert width(plain) >= 2 * interval.LEAST_HALF_WIDTH
+    for level in plain.levels:
+        one, other = level.smooth_tilt_interval_deg
+        assert one < level.smooth_tilt_deg < other
+    assert measure_mask(mask).largest_interval_deg == plain.largest_interval_deg
+    assert plain.interval_basis == 'mask'
+
+    rough = tilts_of('single', 30) + np.random.default_rng(3).normal(0, 4, 16)
+    assert width(measure_mask(draw_spine(rough))) > 1.2 * width(plain)
+
+    unsure = np.random.default_rng(0).uniform(0.4, 1, mask.shape).astype(np.float32)
+    unsure[np.arange(len(mask)) % 60 < 25] = 0.55
+    predicted = measure_mask(mask, confidence=unsure)
+    assert predicted.interval_basis == 'mask and probabilities'
+    assert width(predicted) > 1.2 * width(plain)
+    assert predicted.largest_curve_angle_deg == plain.largest_curve_angle_deg
+
+
+def test_an_interval_does_not_go_below_zero():
+    low, high = measure_mask(draw_spine(tilts_of('straight', 0))).largest_interval_deg
+    assert low == 0 < high

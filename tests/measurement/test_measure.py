@@ -1,0 +1,291 @@
+"""Curves of masks whose lines are known."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spine_drawing import LUMBAR, THORACIC, draw_spine, tilts_of
+
+from seam_seg.errors import InputError
+from seam_seg.measurement import Settings, interval, measure_mask
+
+SHAPES = ('straight', 'single', 'double')
+
+
+def angles(measured):
+    return [curve.angle_deg for curve in measured.curves]
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_drawn_angles_are_measured(shape):
+    measured = measure_mask(draw_spine(tilts_of(shape, 30)))
+    assert measured.reason is None and len(measured.levels) == 16
+    own = [level.tilt_deg for level in measured.levels]
+    assert own == pytest.approx(tilts_of(shape, 30), abs=0.7)
+    expected = dict(straight=[], single=[30], double=[30, 30])[shape]
+    assert angles(measured) == pytest.approx(expected, abs=1.5)
+    for curve in measured.curves:
+        assert curve.raw_angle_deg == pytest.approx(30, abs=1)
+        assert curve.center_line_angle_deg == pytest.approx(30, abs=3)
+    largest = 30 if expected else 0
+    assert measured.largest_curve_angle_deg == pytest.approx(largest, abs=1.5)
+
+
+def test_ends_apex_side_and_region():
+    measured = measure_mask(draw_spine(tilts_of('double', 30)))
+    upper, lower = measured.curves
+    # The top is tilted up on the right: the line runs to the right, and comes back.
+    assert (upper.convex_to, lower.convex_to) == ('right', 'left')
+    assert [upper.upper, upper.lower, lower.upper, lower.lower] == pytest.approx(
+        [0, 7.5, 7.5, 15], abs=1
+    )
+    assert upper.apex == pytest.approx(3.75, abs=1)
+    assert lower.apex == pytest.approx(11.25, abs=1)
+    # 11 pairs and 5 lumps: T2 to T12, L1 to L5
+    assert [measured.levels[n].name for n in (0, 10, 11, 15)] == ['T2', 'T12', 'L1', 'L5']
+    assert upper.region == 'thoracic' and lower.region in ('thoracolumbar', 'lumbar')
+    assert upper.side is None
+    assert 'may_be_truncated' in upper.flags and 'may_be_truncated' in lower.flags
+
+
+def test_settings_name_sides_levels_and_severity():
+    mask = draw_spine(tilts_of('double', 30))
+    plain = measure_mask(mask)
+    told = Settings(image_left='patient_right', severity=(5, 6, 7), level_shift=-1)
+    measured = measure_mask(mask, settings=told)
+    assert angles(measured) == angles(plain)
+    assert [c.side for c in measured.curves] == ['left', 'right']
+    assert [c.severity for c in measured.curves] == ['severe'] * 2
+    assert [c.severity for c in plain.curves] == ['moderate'] * 2
+    assert [measured.levels[n].name for n in (0, 10, 11)] == ['T1', 'T11', 'T12']
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_mirror_image(shape):
+    mask = draw_spine(tilts_of(shape, 24), missing=[(3, 'left')], joined=[12])
+    here, there = measure_mask(mask), measure_mask(mask[:, ::-1])
+    assert angles(there) == pytest.approx(angles(here), abs=0.1)
+    assert there.largest_curve_angle_deg == pytest.approx(
+        here.largest_curve_angle_deg, abs=0.1
+    )
+    other = dict(left='right', right='left')
+    assert [c.convex_to for c in there.curves] == [
+        other[c.convex_to] for c in here.curves
+    ]
+
+
+def test_padding_changes_nothing():
+    mask = draw_spine(tilts_of('single', 24), missing=[(3, 'left')])
+    here = measure_mask(mask).to_dict()
+    there = measure_mask(np.pad(mask, ((13, 40), (25, 7)))).to_dict()
+    for key in ('curves', 'levels', 'bones'):
+        for one, other in zip(here[key], there[key]):
+            for name in one:
+                moved = 13 if name in ('y', 'apex_y') else 25
+                if name in ('x', 'y', 'apex_x', 'apex_y'):
+                    assert other[name] == pytest.approx(one[name] + moved, abs=0.011)
+                elif name not in ('left', 'right'):
+                    assert other[name] == one[name], (key, name)
+
+
+@pytest.mark.parametrize('ratio', [0.8, 1.1, 1.5])
+def test_spacing_follows_the_formula(ratio):
+    """tan(measured) = k tan(true), exactly, for each line."""
+    mask = draw_spine(tilts_of('single', 40))
+    square = measure_mask(mask).levels
+    other = measure_mask(mask, settings=Settings(spacing=(3 * ratio, 3))).levels
+    for one, two in zip(square, other):
+        expected = np.degrees(np.arctan(ratio * np.tan(np.radians(one.tilt_deg))))
+        assert two.tilt_deg == pytest.approx(expected, abs=1e-6)
+        assert (two.x, two.y) == pytest.approx((one.x, one.y), abs=1e-6)
+
+
+def test_spacing_undoes_a_stretch():
+    mask = draw_spine(tilts_of('double', 30))
+    size = mask.shape[1], round(1.3 * mask.shape[0])
+    stretched = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    measured = measure_mask(stretched, settings=Settings(spacing=(1 / 1.3, 1)))
+    assert angles(measured) == pytest.approx(angles(measure_mask(mask)), abs=0.7)
+    assert measured.levels[5].y == pytest.approx(1.3 * (70 + 5 * 60), abs=2)
+
+
+@pytest.mark.parametrize('cut', [(0, 5), (5, 0)])
+def test_cropped_at_an_end(cut):
+    """What is left is measured, named from the last pair, and said to be truncated."""
+    tilts = tilts_of('single', 20)
+    mask = draw_spine(tilts)
+    mask = mask[60 * cut[0] + 40 * (cut[0] > 0) : len(mask) - 60 * cut[1] - 42]
+    measured = measure_mask(mask)
+    left = tilts[cut[0] : 16 - cut[1]]
+    assert measured.largest_curve_angle_deg == pytest.approx(np.ptp(left), abs=2)
+    (curve,) = measured.curves
+    assert 'may_be_truncated' in curve.flags
+    if cut[1]:  # no lump is left to count from
+        assert 'names_uncertain' in measured.flags and measured.anchor == 'last_pair'
+    else:
+        assert measured.levels[0].name == 'T7' and 'names_uncertain' not in measured.flags
+
+
+def test_missing_bones_leave_levels_of_one_side():
+    tilts = tilts_of('double', 30)
+    measured = measure_mask(draw_spine(tilts, missing=[(2, 'left'), (6, 'right')]))
+    lone = [n for n, level in enumerate(measured.levels) if level.tilt_deg is None]
+    assert lone == [2, 6] and 'one_sided_levels' in measured.flags
+    assert measured.levels[2].left is None and 'one_side' in measured.levels[2].flags
+    assert angles(measured) == pytest.approx([30, 30], abs=2)
+    alone = {bone.id for bone in measured.bones if 'no_partner' in bone.flags}
+    assert alone == {n for i in lone for n in measured.levels[i].bones}
+
+
+def test_a_missing_level_is_a_gap_in_the_names():
+    tilts = tilts_of('double', 30)
+    measured = measure_mask(draw_spine(tilts, missing=[(4, 'left'), (4, 'right')]))
+    names = [level.name for level in measured.levels]
+    assert names[:5] == ['T2', 'T3', 'T4', 'T5', 'T7'] and 'gaps' in measured.flags
+    assert 'gap_above' in measured.levels[4].flags
+
+
+def test_merged_bones_are_told_apart():
+    tilts = tilts_of('double', 30)
+    mask = draw_spine(
+        tilts, joined=[11, 12, 13, 14], touching=[(4, 'left'), (8, 'right')]
+    )
+    count, _ = cv2.connectedComponents((mask == LUMBAR).astype(np.uint8))
+    assert count - 1 == 1
+    measured = measure_mask(mask)
+    assert [level.tilt_deg is not None for level in measured.levels] == [True] * 16
+    assert angles(measured) == pytest.approx([30, 30], abs=2)
+    assert sum(bone.bone == 'lumbar' for bone in measured.bones) == 5
+    assert sum('cut_out' in bone.flags for bone in measured.bones) >= 4
+
+
+def test_bones_and_their_map():
+    mask, known = draw_spine(tilts_of('single', 20), instances=True)
+    mask[:20, :20] = 1  # a rib
+    mask[30:32, 300] = THORACIC  # a speck
+    measured = measure_mask(mask)
+    assert [bone.bone for bone in measured.bones].count('thoracic') == 22
+    ids = [bone.id for bone in measured.bones]
+    assert len(set(ids)) == len(ids)
+    assert set(np.unique(measured.bone_map)) == {0, *ids}
+    assert not measured.bone_map[30:32, 300].any()
+    for bone in measured.bones:
+        own = measured.bone_map == bone.id
+        assert own.sum() == bone.area
+        assert len(np.unique(mask[own])) == 1
+        assert len(np.unique(known[own])) == 1  # the very bones that were drawn
+    assert measured.bones[-1].bone == 'rib' and measured.bones[-1].level is None
+    assert {bone.side for bone in measured.bones if bone.bone == 'lumbar'} == {'both'}
+
+
+def test_instances_are_used_where_they_agree():
+    tilts = tilts_of('single', 20)
+    mask, known = draw_spine(tilts, joined=[12], touching=[(4, 'left')], instances=True)
+    measured = measure_mask(mask, known)
+    assert 'instances_disagree' not in measured.flags
+    assert {bone.id for bone in measured.bones} == set(np.unique(known)) - {0}
+    np.testing.assert_array_equal(measured.bone_map, known)
+
+    edited = mask.copy()
+    assert known.max() == 115
+    edited[known == 100 + 15] = 0  # a reader removes the last lump,
+    bottom = np.argwhere(known == 2)[-1]  # and adds to an ellipse of the first level
+    edited[bottom[0] : bottom[0] + 4, bottom[1]] = THORACIC
+    edited[known == 5] = 0
+    corrected = measure_mask(edited, known)
+    assert 'instances_disagree' in corrected.flags
+    ids = {bone.id for bone in corrected.bones}
+    assert 115 not in ids and 5 not in ids and {7, 8, 112} <= ids
+    assert len(corrected.levels) == 15
+    # nothing of a map that has nothing to do with the mask
+    strange = measure_mask(mask, np.ones(mask.shape, np.uint16))
+    plain = measure_mask(mask)
+    assert angles(strange) == angles(plain)
+
+
+def test_a_map_of_components_does_no_harm():
+    """A model that does not tell bones apart numbers what is connected."""
+    mask = draw_spine(tilts_of('double', 30), joined=[11, 12, 13, 14])
+    _, parts = cv2.connectedComponents(mask, connectivity=8)
+    measured = measure_mask(mask, parts.astype(np.uint16))
+    assert angles(measured) == pytest.approx(angles(measure_mask(mask)), abs=0.5)
+    assert len(measured.levels) == 16
+
+
+def test_refusals_have_a_reason():
+    empty = measure_mask(np.zeros((40, 20), np.uint8))
+    assert empty.largest_curve_angle_deg is None and 'no bone' in empty.reason
+    few = measure_mask(draw_spine([0.0] * 4, lumps=1))
+    assert few.largest_curve_angle_deg is None and 'too few levels' in few.reason
+    assert few.curves == [] and few.bones and few.doubt == np.inf
+    one_side = [(n, 'left') for n in range(12)]
+    lone = measure_mask(draw_spine([0.0] * 16, missing=one_side, lumps=4))
+    assert lone.reason is not None and '4 with a bone on both sides' in lone.reason
+
+
+def test_json_holds_all_and_is_finite():
+    content = measure_mask(draw_spine(tilts_of('double', 30))).to_dict()
+    again = json.loads(json.dumps(content, allow_nan=False))
+    assert again == content
+    assert content['schema'].startswith('seam_seg.measurement/')
+    assert content['settings']['spacing'] == [1, 1]
+    assert content['interval_basis'] == 'mask'
+    assert len(content['levels']) == 16 and 'bone_map' not in content
+
+
+def test_arrays_of_other_shapes_are_refused():
+    mask = draw_spine([0.0] * 8, lumps=3)
+    with pytest.raises(ValueError, match='same size'):
+        measure_mask(mask, mask[1:])
+    with pytest.raises(ValueError, match='H, W'):
+        measure_mask(mask[..., None])
+    for wrong, match in (
+        (dict(spacing=(0, 1)), 'positive'),
+        (dict(spacing=(1, 60)), 'times as high'),
+        (dict(image_left='up'), 'image_left'),
+        (dict(severity=(3, 2, 1)), 'rising'),
+        (dict(level_shift=40), 'level_shift'),
+    ):
+        with pytest.raises(InputError, match=match):
+            Settings(**wrong)
+
+
+@st.composite
+def any_masks(draw):
+    """Blocks, ovals, noise and a spine, of any labels, some of it cut away."""
+    height, width = draw(st.integers(1, 160)), draw(st.integers(1, 90))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    mask = np.zeros((height, width), np.uint8)
+    if draw(st.booleans()):
+        spine = draw_spine(generator.normal(0, 8, 12), lumps=draw(st.integers(0, 12)))
+        mask = cv2.resize(spine, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    for _ in range(draw(st.integers(0, 25))):
+        top, left = generator.integers(0, height), generator.integers(0, width)
+        size = generator.integers(1, 25, 2)
+        mask[top : top + size[0], left : left + size[1]] = generator.integers(0, 5)
+    if draw(st.booleans()):
+        noise = generator.random(mask.shape) < draw(st.floats(0, 0.5))
+        mask[noise] = generator.choice([0, 1, 2, 3, 255], noise.sum())
+    return mask
+
+
+@pytest.mark.slow
+@given(any_masks(), st.sampled_from([0.2, 1.0, 5.0]), st.integers(0, 3))
+@settings(max_examples=30)
+def test_no_mask_makes_it_crash(mask, ratio, kind):
+    interval.REPETITIONS, before = 2, interval.REPETITIONS
+    generator = np.random.default_rng(kind)
+    instances = generator.integers(0, 9, mask.shape) if kind & 1 else None
+    if kind == 3:
+        _, instances = cv2.connectedComponents((mask > 0).astype(np.uint8))
+    confidence = generator.random(mask.shape) if kind & 2 else None
+    try:
+        measured = measure_mask(mask, instances, confidence, Settings(spacing=(ratio, 1)))
+    finally:
+        interval.REPETITIONS = before
+    json.dumps(measured.to_dict(), allow_nan=False)
+    assert (measured.reason is None) == (measured.largest_curve_angle_deg is not None)
+    assert measured.bone_map.shape == mask.shape

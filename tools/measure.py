@@ -1,0 +1,143 @@
+#!/usr/bin/env python
+"""Measures the ultrasound curve angles (UCA, not Cobb) in masks of the bones.
+
+Research use. Writes NAME.json for each mask and curves.csv, the most doubtful case first.
+Exit status: 0, also where a mask has too few levels and its JSON says so; 1 if a mask
+could not be read; 2 for bad arguments.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Optional, Sequence
+
+import _threads  # noqa: F401  before torch is loaded
+
+from seam_seg.apis.command_line import progress, report_errors
+from seam_seg.apis.measure_files import (
+    Folders,
+    check_folders,
+    curve_rows,
+    measure_file,
+    write_case,
+    write_curves,
+)
+from seam_seg.apis.predict_files import find_images
+from seam_seg.errors import InputError
+from seam_seg.measurement import Settings
+from seam_seg.measurement.result import SIDES
+
+
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'masks',
+        nargs='+',
+        metavar='MASK',
+        help='masks of labels (0 background, 1 rib, 2 thoracic, 3 lumbar), folders of '
+        'masks, or .txt files with one path a line',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('measurements'),
+        metavar='DIR',
+        help='folder for the results (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--images',
+        type=Path,
+        metavar='DIR',
+        help='folder of the images, NAME.png for the mask NAME.png or NAME_bone_3.png',
+    )
+    for kind, what in (
+        (
+            'instances',
+            'maps of the bones one by one, used where they agree with the mask',
+        ),
+        ('confidence', 'probabilities, for the interval'),
+    ):
+        parser.add_argument(
+            f'--{kind}',
+            type=Path,
+            metavar='DIR',
+            help=f'folder of {what} (default: the folder {kind} beside the mask, where '
+            'tools/predict.py writes it, if there is one)',
+        )
+    parser.add_argument(
+        '--spacing',
+        type=float,
+        nargs=2,
+        default=(1.0, 1.0),
+        metavar=('ROW', 'COL'),
+        help='height and width of a pixel, in one unit; only their ratio counts '
+        '(default: 1 1, square pixels)',
+    )
+    parser.add_argument(
+        '--image-left',
+        choices=SIDES,
+        default=SIDES[0],
+        help='which side of the patient the left of the image is; unknown names sides '
+        'of the image (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--severity',
+        type=float,
+        nargs=3,
+        default=Settings.severity,
+        metavar=('MILD', 'MODERATE', 'SEVERE'),
+        help='degrees from which on a curve is called so (default: 10 25 40, which are '
+        'cutoffs of Cobb angles)',
+    )
+    parser.add_argument(
+        '--level-shift',
+        type=int,
+        default=0,
+        metavar='N',
+        help='moves all names of levels down by N: -1 takes the last pair, which is '
+        'called T12, for T11 (default: 0)',
+    )
+    return parser.parse_args(argv)
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    args = parse_args(argv)
+    row, column = args.spacing
+    mild, moderate, severe = args.severity
+    settings = Settings(
+        (row, column), args.image_left, (mild, moderate, severe), args.level_shift
+    )
+    folders = Folders(args.images, args.instances, args.confidence)
+    check_folders(folders)
+    masks = find_images(args.masks, 'mask')
+    args.out.mkdir(parents=True, exist_ok=True)
+    failures, rows, refused = [], [], []
+    for path in progress(masks):
+        try:
+            case = measure_file(path, folders, settings)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        write_case(case, args.out)
+        rows += curve_rows(case)
+        if case.measurement.reason is not None:
+            refused.append(f'{path}: not measured: {case.measurement.reason}')
+    if rows:
+        write_curves(rows, args.out)
+    read = len(masks) - len(failures)
+    print(
+        f'\n{read - len(refused)} of {len(masks)} masks measured; results in {args.out}, '
+        'all curves in curves.csv'
+    )
+    for line in refused:
+        print(line)
+    for message in failures:
+        print(f'error: {message}', file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
