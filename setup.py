@@ -42,7 +42,10 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.9',
     packages=find_packages(include=['seam_seg', 'seam_seg.*']),
-    package_data={'seam_seg.weights': ['*.pth', 'README.md']},
+    package_data={
+        'seam_seg.weights': ['*.pth', 'README.md'],
+        'seam_seg.report': ['templates/*'],
+    },
     # The OpenMMLab stack is not listed: two distributions provide it, and torch is
     # to be chosen by machine. `import seam_seg` checks for them and says what to do.
     install_requires=[
@@ -51,6 +54,7 @@ setup(
         'matplotlib',
         'pillow',
         'scikit-image>=0.19',
+        'jinja2>=3',
     ],
     extras_require=dict(
         onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2', 'monai'],
@@ -67,14 +71,7 @@ setup(
         ],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
-        benchmark=[
-            'snakemake>=9',
-            'statsmodels',
-            'monai',
-            'pandas',
-            'tabulate',
-            'jinja2',
-        ],
+        benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],
     ),
     cmdclass=dict(build_py=BuildWithConfigs),
     zip_safe=False,

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,9 @@ def test_wheel(tmp_path, monkeypatch):
             if path.is_file()
         }
         assert original == copied and copied
+    templates = Path('report/templates')
+    names = {path.name for path in (project_root() / 'seam_seg' / templates).iterdir()}
+    assert names == {path.name for path in (installed / templates).iterdir()} and names
     for name in (READY_WEIGHTS.name, 'README.md'):
         assert (installed / 'weights' / name).read_bytes() == (
             READY_WEIGHTS.with_name(name).read_bytes()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Measures the ultrasound curve angles (UCA, not Cobb) in masks of the bones.
 
-Research use. Writes NAME.json for each mask and curves.csv, the most doubtful case first.
+Research use. Writes NAME.json and the page NAME.html for each mask, and curves.csv and,
+for several masks, index.html, the most doubtful case first.
 Exit status: 0, also where a mask has too few levels and its JSON says so; 1 if a mask
 could not be read; 2 for bad arguments.
 """
@@ -14,15 +15,9 @@ from typing import Optional, Sequence
 import _threads  # noqa: F401  before torch is loaded
 
 from seam_seg.apis.command_line import progress, report_errors
-from seam_seg.apis.measure_files import (
-    Folders,
-    check_folders,
-    curve_rows,
-    measure_file,
-    write_case,
-    write_curves,
-)
+from seam_seg.apis.measure_files import Folders, check_folders, measure_file
 from seam_seg.apis.predict_files import find_images
+from seam_seg.apis.report_files import Results
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings
 from seam_seg.measurement.result import SIDES
@@ -113,27 +108,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     folders = Folders(args.images, args.instances, args.confidence)
     check_folders(folders)
     masks = find_images(args.masks, 'mask')
-    args.out.mkdir(parents=True, exist_ok=True)
-    failures, rows, refused = [], [], []
+    results = Results(args.out, [path.stem for path in masks])
+    failures = []
     for path in progress(masks):
         try:
-            case = measure_file(path, folders, settings)
+            results.add(measure_file(path, folders, settings))
         except InputError as error:
             failures.append(str(error))
-            continue
-        write_case(case, args.out)
-        rows += curve_rows(case)
-        if case.measurement.reason is not None:
-            refused.append(f'{path}: not measured: {case.measurement.reason}')
-    if rows:
-        write_curves(rows, args.out)
-    read = len(masks) - len(failures)
-    print(
-        f'\n{read - len(refused)} of {len(masks)} masks measured; results in {args.out}, '
-        'all curves in curves.csv'
-    )
-    for line in refused:
-        print(line)
+    print(f'\n{results.finish(failures)}')
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Segments images: labels of the original size, overlay, confidence, table of bones."""
+"""Segments images: labels of the original size, overlay, confidence, table of bones.
+
+With --report also what tools/measure.py writes: the curves as JSON, CSV and HTML.
+"""
 
 import argparse
 import sys
@@ -12,10 +15,15 @@ from seam_seg.apis.command_line import add_trust, progress, report_errors
 from seam_seg.apis.export import OnnxModel
 from seam_seg.apis.inference import Model, init_model
 from seam_seg.apis.predict_files import KINDS, find_images, predict_file, prepare_out
+from seam_seg.apis.report_files import Results, describe_weights, measure_prediction
+from seam_seg.errors import InputError
+from seam_seg.weights import READY_WEIGHTS
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         'images',
         nargs='+',
@@ -42,6 +50,12 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead'
     )
     parser.add_argument('--device', help='for example cpu, or cuda:1')
+    parser.add_argument(
+        '--report',
+        action='store_true',
+        help='measure the curves, too, and write a page for each image (for a pixel '
+        'size or other settings: tools/measure.py on the folder of the results)',
+    )
     add_trust(parser)
     args = parser.parse_args(argv)
     if args.onnx is not None and (args.config or args.checkpoint or args.device):
@@ -65,17 +79,28 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             args.config, args.checkpoint, args.device, args.trust_checkpoint
         )
     prepare_out(args.out, images)
-    failures = [
-        message
-        for message in (
-            predict_file(model, image, args.out) for image in progress(images)
-        )
-        if message is not None
-    ]
+    results = None
+    if args.report:
+        results = Results(args.out, [image.stem for image in images])
+        files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
+        weights = describe_weights([Path(file) for file in files])
+    failures, segmented = [], 0
+    for image in progress(images):
+        message = predict_file(model, image, args.out)
+        segmented += message is None
+        if message is None and results is not None:
+            try:
+                results.add(measure_prediction(image, args.out, weights))
+            except InputError as error:
+                message = str(error)
+        if message is not None:
+            failures.append(message)
     print(
-        f'\n{len(images) - len(failures)} of {len(images)} images segmented; labels '
+        f'\n{segmented} of {len(images)} images segmented; labels '
         f'in {args.out}, with the folders {", ".join(KINDS)}'
     )
+    if results is not None:
+        print(results.finish(failures))
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

@@ -1,5 +1,6 @@
 """Measurement of files: finds what belongs to a mask, writes JSON and a table."""
 
+import csv
 import hashlib
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
@@ -12,7 +13,7 @@ from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
 from ..datasets.readers import IMAGE_SUFFIXES, decode, read_image, read_mask
 from ..errors import InputError
-from ..measurement import Curve, Measurement, Settings, measure_mask
+from ..measurement import Bone, Curve, Measurement, Settings, measure_mask
 from ..version import __version__
 
 MASK_SUFFIX = '_bone_3'  # of masks in a data set: NAME_bone_3.png is of NAME.png
@@ -62,7 +63,9 @@ class Case(NamedTuple):
         mask (np.ndarray): (H, W) uint8.
         image (np.ndarray | None): (H, W) uint8.
         files (dict[str, dict]): ``mask``, and where they were used ``image``,
-            ``instances`` and ``confidence``: name and SHA-256.
+            ``instances``, ``confidence`` and ``bones``: name and SHA-256.
+        doubts (dict[int, float] | None): of bones, by id, where tools/predict.py has
+            written their table beside the map of instances.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Case(NamedTuple):
     mask: np.ndarray
     image: Optional[np.ndarray]
     files: Dict[str, Dict[str, str]]
+    doubts: Optional[Dict[int, float]] = None
 
     def to_dict(self) -> Dict[str, Any]:
         """The content of ``NAME.json``."""
@@ -100,9 +104,10 @@ def find_companion(folder: Optional[Path], mask: Path) -> Optional[Path]:
         stems.append(mask.stem[: -len(MASK_SUFFIX)])
     for stem in stems:
         for suffix in IMAGE_SUFFIXES:
-            path = folder / f'{stem}{suffix}'
-            if path.is_file() and path.resolve() != mask.resolve():
-                return path
+            for ending in (suffix, suffix.upper()):
+                path = folder / f'{stem}{ending}'
+                if path.is_file() and path.resolve() != mask.resolve():
+                    return path
     return None
 
 
@@ -118,7 +123,10 @@ def check_folders(folders: Folders) -> None:
 
 
 def measure_file(
-    path: Path, folders: Folders = Folders(), settings: Settings = Settings()
+    path: Path,
+    folders: Folders = Folders(),
+    settings: Settings = Settings(),
+    image_file: Optional[Path] = None,
 ) -> Case:
     """Measures a mask file.
 
@@ -126,6 +134,7 @@ def measure_file(
         path (Path): labels: 0 background, 1 rib, 2 thoracic, 3 lumbar.
         folders (Folders): of what goes with it.
         settings (Settings): of the measurement.
+        image_file (Path, optional): the image. Default: looked for in its folder.
 
     Returns:
         Case: also where the measurement was refused; then it has a reason.
@@ -136,7 +145,7 @@ def measure_file(
     classes = VPIDataset.METAINFO['classes']
     mask = read_mask(path, len(classes), classes=classes)
     places = dict(
-        image=find_companion(folders.images, path),
+        image=image_file or find_companion(folders.images, path),
         instances=find_companion(folders.instances or path.parent / 'instances', path),
         confidence=find_companion(folders.confidence or path.parent / 'confidence', path),
     )
@@ -161,11 +170,48 @@ def measure_file(
         None if confidence is None else confidence.astype(np.float32) / 255,
         settings,
     )
-    files = {
-        kind: dict(file=place.name, sha256=hashlib.sha256(place.read_bytes()).hexdigest())
-        for kind, place in dict(mask=path, **found).items()
-    }
-    return Case(path.stem, measurement, mask, image, files)
+    doubts = None
+    if 'instances' in found:
+        folder = found['instances'].parent.with_name('bones')
+        table = folder / f'{found["instances"].stem}.csv'
+        if table.is_file():
+            doubts = read_doubts(table, measurement.bones)
+            found['bones'] = table
+    files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
+    return Case(path.stem, measurement, mask, image, files, doubts)
+
+
+def digest(path: Path) -> Dict[str, str]:
+    """The name and the SHA-256 of a file."""
+    return dict(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def read_doubts(table: Path, bones: Sequence[Bone]) -> Dict[int, float]:
+    """The doubt of bones that are still as tools/predict.py has predicted them.
+
+    Args:
+        table (Path): ``bones/NAME.csv``.
+        bones (Sequence[Bone]): measured, with the ids of the map of instances.
+
+    Returns:
+        dict[int, float]: by id; of bones that were corrected nothing is known.
+
+    Raises:
+        InputError: it is no such table.
+    """
+    try:
+        with open(table, encoding='utf-8', newline='') as file:
+            rows = {
+                (int(row['id']), row['bone'], int(row['area'])): float(row['doubt'])
+                for row in csv.DictReader(file)
+            }
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise InputError(
+            f'{table}: is no table of bones as tools/predict.py writes it. Make it '
+            'again, or remove it.'
+        ) from None
+    found = {bone.id: rows.get((bone.id, bone.bone, bone.area)) for bone in bones}
+    return {name: doubt for name, doubt in found.items() if doubt is not None}
 
 
 def _read_map(path: Path, kind: str) -> np.ndarray:

@@ -12,6 +12,8 @@ from spine_drawing import draw_spine, tilts_of
 from seam_seg.apis.measure_files import COLUMNS, Folders, find_companion, measure_file
 from seam_seg.measurement import interval
 
+KINDS = ('json', 'html')
+
 
 @pytest.fixture(autouse=True)
 def few_repetitions(monkeypatch):
@@ -43,10 +45,9 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
     assert 'c.png: not measured: the mask has no bone' in said.out
     assert said.err.count('error: ') == 1 and 'd.png' in said.err
     assert {path.name for path in out.iterdir()} == {
-        'a_bone_3.json',
-        'b.json',
-        'c.json',
+        *(f'{name}.{kind}' for name in ('a_bone_3', 'b', 'c') for kind in KINDS),
         'curves.csv',
+        'index.html',
     }
     content = json.loads((out / 'a_bone_3.json').read_text())
     assert content['name'] == 'a_bone_3'

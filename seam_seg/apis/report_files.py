@@ -1,0 +1,108 @@
+"""What several measurements leave: JSON and page of each, a table and an index of all."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from ..atomic import write_whole
+from ..errors import InputError
+from ..measurement import Measurement
+from ..report import case_page, index_page
+from .measure_files import (
+    Case,
+    curve_rows,
+    digest,
+    measure_file,
+    write_case,
+    write_curves,
+)
+
+INDEX = 'index'
+
+
+class Results:
+    """Writes what was measured, case by case, and at last what is about all of them.
+
+    Args:
+        out (Path): folder, made where it is not there.
+        names (Sequence[str]): of all cases to come.
+
+    Raises:
+        InputError: one of several is called ``index``, as the page of all of them is.
+    """
+
+    def __init__(self, out: Path, names: Sequence[str]) -> None:
+        self.several = len(names) > 1
+        if self.several and INDEX in names:
+            raise InputError(
+                f'a case is named {INDEX}, and {INDEX}.html is the page of all of them. '
+                'Rename it.'
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        self.out = out
+        self._refused: List[str] = []
+        self._rows: List[List] = []
+        self._cases: List[Tuple[str, Measurement]] = []
+
+    def add(self, case: Case) -> None:
+        """Writes ``NAME.json`` and ``NAME.html``."""
+        write_case(case, self.out)
+        page = case_page(case.measurement, case.to_dict(), case.image, case.doubts)
+        write_whole(self.out / f'{case.name}.html', page)
+        self._rows += curve_rows(case)
+        # The maps of hundreds of cases would fill the memory.
+        nothing = np.zeros((0, 0), np.int32)
+        self._cases.append((case.name, replace(case.measurement, bone_map=nothing)))
+        if case.measurement.reason is not None:
+            mask = case.files['mask']['file']
+            self._refused.append(f'{mask}: not measured: {case.measurement.reason}')
+
+    def finish(self, failures: Sequence[str]) -> str:
+        """Writes ``curves.csv`` and, for several cases, ``index.html``.
+
+        Args:
+            failures (Sequence[str]): what is wrong with files that were not measured.
+
+        Returns:
+            str: what was written and what was refused, for the user; lines.
+        """
+        if self._rows:
+            write_curves(self._rows, self.out)
+        if self.several:
+            page = index_page(self._cases, failures)
+            write_whole(self.out / f'{INDEX}.html', page)
+        measured = len(self._cases) - len(self._refused)
+        total = len(self._cases) + len(failures)
+        first = f'{INDEX}.html' if self.several else 'NAME.html'
+        line = (
+            f'{measured} of {total} masks measured; results in {self.out}: read {first}; '
+            'all curves are in curves.csv'
+        )
+        return '\n'.join([line, *self._refused])
+
+
+def measure_prediction(
+    image: Path, out: Path, weights: Dict[str, Dict[str, str]]
+) -> Case:
+    """Measures what :func:`.predict_files.predict_file` has written.
+
+    Args:
+        image (Path): that was segmented.
+        out (Path): folder of the results.
+        weights (dict[str, dict]): of :func:`describe_weights`, for the record.
+
+    Returns:
+        Case: with its image, the map of its bones, probabilities and doubts.
+    """
+    case = measure_file(out / f'{image.stem}.png', image_file=image)
+    return case._replace(files=dict(case.files, **weights))
+
+
+def describe_weights(files: Sequence[Path]) -> Dict[str, Dict[str, str]]:
+    """Names and digests of the files of a model: ``weights``, ``weights 2``..."""
+    return {
+        f'weights {n}' if n > 1 else 'weights': digest(path)
+        for n, path in enumerate(files, 1)
+    }

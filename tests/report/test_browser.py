@@ -1,0 +1,187 @@
+"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from spine_drawing import draw_spine, tilts_of
+
+from seam_seg.apis.measure_files import measure_file
+from seam_seg.apis.report_files import Results
+from seam_seg.measurement import Settings, interval
+from seam_seg.report import case_page
+
+pytestmark = pytest.mark.slow
+NAME = 'a long name of a case ' + 'x' * 120
+# Elements that stick out of the page, and writing that sticks out of the drawing.
+OVERFLOW = """() => {
+  const out = (one, frame) => one.left < frame.left - 1 || one.right > frame.right + 1
+    || one.top < frame.top - 1 || one.bottom > frame.bottom + 1;
+  const all = (query) => Array.from(document.querySelectorAll(query));
+  const page = { left: 0, right: document.documentElement.clientWidth, top: 0,
+    bottom: document.documentElement.scrollHeight };
+  const figure = document.querySelector('.figure');
+  return [
+    ...all('body *').filter((one) => !one.closest('svg, script, legend, thead'))
+      .filter((one) => one.getClientRects().length)
+      .filter((one) => out(one.getBoundingClientRect(), page)),
+    ...all('.figure text').filter((one) =>
+      out(one.getBoundingClientRect(), figure.getBoundingClientRect())),
+  ].map((one) => one.outerHTML.slice(0, 80));
+}"""
+
+
+@pytest.fixture(scope='module')
+def browser():
+    path = shutil.which('chromium')
+    if path is None:
+        pytest.skip("no browser: install Debian's package chromium to test the pages")
+    reason = 'playwright, which drives the browser, is not installed'
+    sync_api = pytest.importorskip('playwright.sync_api', reason=reason)
+    with sync_api.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=['--no-sandbox'])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope='module')
+def pages(tmp_path_factory):
+    """A folder of pages; the first case has as much to say as fits on one."""
+    folder = tmp_path_factory.mktemp('pages')
+    mask = draw_spine(tilts_of('double', 30), missing=[(3, 'left')])
+    cv2.imwrite(str(folder / f'{NAME}.png'), mask)
+    cv2.imwrite(str(folder / 'none.png'), np.zeros((60, 40), np.uint8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interval, 'REPETITIONS', 3)
+        settings = Settings(image_left='patient_right', level_shift=-2)
+        cases = [measure_file(folder / f'{name}.png') for name in (NAME, 'none')]
+        case = measure_file(folder / f'{NAME}.png', settings=settings)
+    results = Results(folder, [case.name for case in cases])
+    for one in cases:
+        results.add(one)
+    results.finish([f'{NAME}.png: is damaged'])
+    doubts = {bone.id: 0.5 for bone in case.measurement.bones}
+    page = case_page(case.measurement, case.to_dict(), 60 * case.mask, doubts)
+    (folder / 'full.html').write_text(page, 'utf-8')
+    return folder
+
+
+@pytest.fixture
+def visit(browser, pages):
+    """Opens a page of a width; at the end nothing must have been complained about."""
+    context = browser.new_context(offline=True)
+    context.set_default_timeout(60_000)  # a busy machine
+    said = []
+
+    def go(name, width=1280):
+        page = context.new_page()
+        page.set_viewport_size(dict(width=width, height=900))
+        page.on('console', lambda message: said.append(message.text))
+        page.on('pageerror', lambda error: said.append(str(error)))
+        page.on('requestfailed', lambda request: said.append(request.url))
+        page.goto((pages / name).as_uri())
+        return page
+
+    yield go
+    context.close()
+    assert said == []
+
+
+@pytest.mark.parametrize('name', ['full.html', 'none.html', 'index.html'])
+def test_nothing_overflows(visit, name):
+    for width in (1280, 390):
+        page = visit(name, width)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate('document.documentElement.scrollWidth') == width
+        assert page.evaluate(OVERFLOW) == []
+
+
+@pytest.mark.parametrize(
+    'name', ['full.html', 'none.html', f'{NAME}.html'], ids=['full', 'none', 'plain']
+)
+def test_prints_on_one_page(visit, name):
+    page = visit(name)
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb'/Type\s*/Page\b', pdf)) == 1
+    box = re.search(rb'/MediaBox\s*\[([^]]*)\]', pdf).group(1).split()
+    assert list(map(float, box)) == pytest.approx([0, 0, 595.3, 841.9], abs=1)
+    page.emulate_media(media='print')
+    page.set_viewport_size(dict(width=718, height=1046))  # A4 less its margins
+    assert page.evaluate(OVERFLOW) == []
+    inside = """() => document.querySelector('aside').scrollHeight
+      <= document.querySelector('main').clientHeight + 1"""
+    assert page.evaluate(inside)
+    assert page.evaluate("document.querySelector('.figure').clientHeight") > 500
+
+
+def test_switches(visit):
+    page = visit('full.html')
+    shown = {
+        'image': 'image',
+        'thoracic': '.spot.thoracic',
+        'lumbar': '.spot.lumbar',
+        'curves': '.end-line',
+        'bone-lines': '.bone-line',
+        'center-line': '.center-line',
+        'doubt': '[data-tag]',
+    }
+    for name, part in shown.items():
+        inside = page.locator(f'.figure {part}').first
+        assert inside.is_visible()
+        page.locator(f'[data-switch={name}]').focus()
+        page.keyboard.press('Space')
+        assert inside.is_hidden()
+        others = [other for other in shown if other != name]
+        if name in ('thoracic', 'lumbar'):  # their numbers go with them
+            others.remove('doubt')
+        for other in others:
+            assert page.locator(f'.figure {shown[other]}').first.is_visible()
+        page.keyboard.press('Space')
+        assert inside.is_visible()
+
+
+def test_mouse_and_keyboard_tell_of_a_bone(visit):
+    page = visit('full.html')
+    tip = page.locator('#tip')
+    assert tip.is_hidden()
+    bones = page.locator('[data-bone]')
+    bones.nth(4).hover()
+    assert tip.inner_text() == bones.nth(4).get_attribute('aria-label')
+    assert 'Bone ' in tip.inner_text() and 'doubt 0.50' in tip.inner_text()
+    page.mouse.move(1, 1)
+    assert tip.is_hidden()
+    # from the last switch one Tab leads to the bones, and one more to the levels
+    page.locator('[data-switch]').last.focus()
+    page.keyboard.press('Tab')
+    focused = 'document.activeElement.getAttribute("aria-label")'
+    assert page.evaluate(focused) == bones.nth(0).get_attribute('aria-label')
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press('ArrowRight')
+    assert page.evaluate(focused) == bones.nth(2).get_attribute('aria-label')
+    assert tip.inner_text() == page.evaluate(focused)
+    page.keyboard.press('End')
+    assert page.evaluate(focused) == bones.last.get_attribute('aria-label')
+    page.keyboard.press('Escape')
+    assert tip.is_hidden()
+    page.keyboard.press('Tab')
+    assert page.evaluate(focused).startswith('Level C7')
+    # what is switched off is left out, and the bones are still reached
+    page.locator('[data-switch=thoracic]').uncheck()
+    page.locator('[data-switch]').last.focus()
+    page.keyboard.press('Tab')
+    assert 'lumbar' in page.evaluate(focused)
+    # a number of the table leads to its bone
+    page.locator('[data-switch=thoracic]').check()
+    link = page.locator('#doubtful a').nth(3)
+    link.click()
+    assert page.evaluate(focused).startswith(f'Bone {link.inner_text()}:')
+
+
+def test_the_index_leads_to_the_pages(visit):
+    page = visit('index.html')
+    links = page.locator('#cases a')
+    assert links.count() == 2 and links.first.inner_text() == 'none'
+    links.nth(1).click()
+    assert page.locator('h1').inner_text() == NAME
