@@ -214,8 +214,11 @@ def test_families_by_hand(tmp_path):
         ('standard test', 'before', 0, dice(70.0)),
         ('standard test', 'ceiling', 0, dice(85.0)),
         ('standard test', 'ceiling with faint bones', 0, dice(90.0)),
-        ('scanner val', 'ready', 0, family(60.0, 0.125)),
+        ('scanner val', 'recipe', 0, family(60.0, 0.125)),
+        ('scanner val', 'recipe', 1, family(62.0, 0.25)),
         ('standard val', 'other', 0, family(80.0, 0.75, changed)),
+        ('steps', 'recipe', 0, [('round 0', '', 'cpu_seconds', 2.0)]),
+        ('steps', 'other', 0, [('round 0', '', 'cpu_seconds', 3.0)]),
     )
     rows = cells_of(ready_weights.families(folder))
     own = ['80.00'] * 4
@@ -232,9 +235,10 @@ def test_families_by_hand(tmp_path):
     }
     expected = ['40', '4', '0.750', '-', '-', '0.750', *['0.500'] * 3]
     assert cells_of(ready_weights.doubt(folder))['scanner'] == expected
-    choice = cells_of(ready_weights.choice(folder))
-    assert choice['ready'] == ['-', '60.00', '-', *'---', *['0.125'] * 3, '-']
-    assert choice['other'] == ['80.00', '-', '-', *['0.750'] * 3, *'---', '-2.00']
+    tried = cells_of(ready_weights.screening(folder))
+    over_two = ['61.00 ± 1.41', '-', *'---', *['0.188'] * 3, '1.00']
+    assert tried['recipe'] == ['2', '-', *over_two]
+    assert tried['other'] == ['1', '80.00', '-', '-', *['0.750'] * 3, *'---', '1.50']
 
 
 def test_growth_by_hand(tmp_path):

@@ -26,7 +26,7 @@ from seam_seg.apis.inference import Prediction
 from seam_seg.datasets.phantom import PhantomCase
 from seam_seg.evaluation.bones import list_bones
 from seam_seg.evaluation.instances import count_overlaps, match_bones
-from seam_seg.evaluation.rows import cell
+from studies.blocks import number, value_of
 from studies.ready_weights.cases import (
     add_arguments,
     class_dice,
@@ -83,8 +83,8 @@ def split_by_truth(mask: np.ndarray, case: PhantomCase) -> np.ndarray:
     shared = np.zeros(mask.shape, np.int32)
     true = np.where(mask == case.mask, case.instances, 0)
     components = measure.label(mask, connectivity=2)
-    for number, window in enumerate(ndimage.find_objects(components), 1):
-        own = components[window] == number
+    for label, window in enumerate(ndimage.find_objects(components), 1):
+        own = components[window] == label
         there = np.where(own, true[window], 0)
         if there.any():
             nearest = ndimage.distance_transform_edt(
@@ -248,14 +248,14 @@ def describe(rows: pd.DataFrame) -> str:
     dice = average(rows, 'Dice')
     values = rows.set_index(['score', 'class'])['value']
     f1 = ', '.join(f'{value:.3f} {key}' for key, value in values['F1'].items())
-    doubt = [values[key] for key in [('auroc_doubt', '')] if key in values]
+    doubt = number(value_of(rows, 'auroc_doubt'), '.3f')
     losses = {
         change: dice - average(rows, f'Dice, {change}')
         for change in CHANGES
         if (rows['score'] == f'Dice, {change}').any()
     }
-    text = f'average Dice {dice:.2f}%, F1 {f1}, AUROC of doubt {cell(doubt, 3)}'
-    text += f', {values["seconds", ""]:.2f} s an image'
+    text = f'average Dice {dice:.2f}%, F1 {f1}, AUROC of doubt {doubt}'
+    text += f', {value_of(rows, "seconds"):.2f} s an image'
     if losses:
         worst = max(losses, key=lambda change: losses[change])
         text += f'; {worst} costs most, {losses[worst]:.2f} points'
@@ -273,6 +273,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('--method', help="in the rows (default: the checkpoint's name)")
     parser.add_argument(
+        '--seed', type=int, default=0, help='of the training, in the rows (default: 0)'
+    )
+    parser.add_argument(
         '--study', default='ready_weights', help='in the rows (default: ready_weights)'
     )
     add_arguments(parser)
@@ -283,7 +286,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for name in families:
         found = score_family(model, name, args.part, args.cases)
         values = [*found.dice, *summary_rows(found, model.dataset_meta['classes'])]
-        rows = make_rows(values, args.study, f'{name} {args.part}', method)
+        rows = make_rows(values, args.study, f'{name} {args.part}', method, args.seed)
         append_rows(args.out, rows)
         print(f'\n{name}: {describe(rows)}', flush=True)
     return 0

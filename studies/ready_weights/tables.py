@@ -1,7 +1,7 @@
 """The tables of the ready weights: Dice, bones, steadiness and doubt on every family."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,9 @@ from seam_seg.datasets.phantom import HELD_OUT, PRESETS
 from studies.blocks import mean_of, number, origin, rows_of, table, value_of
 
 CLASSES = ('lumbar', 'thoracic', 'rib')
-OWN = 'standard and hard test'
 FAMILIES = list(dict.fromkeys(['standard', *PRESETS, *HELD_OUT]))
 CEILINGS = ('ceiling', 'ceiling with faint bones')
+SCREENED = ('standard', 'scanner', 'hard')
 TOLD_APART = {
     'bones': 'F1',
     'components': 'F1_components',
@@ -134,29 +134,35 @@ def doubt(folder: Path) -> str:
     return table(titles, lines) + origin(pd.concat(found.values()))
 
 
-def choice(folder: Path) -> str:
-    """The models among which the ready weights were chosen, part val."""
+def over_seeds(values: Sequence[float], form: str = '.2f') -> str:
+    """The mean over trainings, with the standard deviation where there are several."""
+    spread = f' ± {np.std(values, ddof=1):{form}}' if len(values) > 1 else ''
+    return number(float(np.mean(values)), form) + spread
+
+
+def screening(folder: Path) -> str:
+    """The trainings by which the network was chosen, part val."""
     rows = rows_of(folder)
-    rows = rows[rows['setting'].str.endswith(' val') & ~rows['method'].isin(CEILINGS)]
+    costs = rows[rows['score'] == 'cpu_seconds'].groupby('method')['value'].mean()
+    rows = rows[rows['setting'].isin([f'{name} val' for name in FAMILIES])]
     lines = []
-    for method in rows['method'].unique():
-        found = families_of(folder, 'val', method)
-        cells = [
-            number(average(found[name])) if name in found else '-'
-            for name in ('standard', 'scanner', 'hard')
-        ]
-        for name in ('standard', 'scanner'):
-            cells += [
-                number(value_of(found.get(name, rows[:0]), 'F1', class_name=key), '.3f')
-                for key in CLASSES
-            ]
-        worst = [loss for group in found.values() for loss in losses(group).values()]
-        cells.append(number(-max(worst, default=np.nan), '+.2f'))
-        lines.append([method, *cells])
-    titles = ['model', '`standard`', '`scanner`', '`hard`']
-    for name in ('standard', 'scanner'):
+    for method, runs in rows.groupby('method', sort=False):
+        cells = [method, runs['seed'].nunique()]
+        for name in SCREENED:
+            groups = runs[runs['setting'] == f'{name} val'].groupby('seed')
+            dice = [average(group) for _, group in groups]
+            cells.append(over_seeds(dice) if dice else '-')
+        for name in SCREENED[:2]:
+            groups = runs[runs['setting'] == f'{name} val'].groupby('seed')
+            for key in CLASSES:
+                found = [value_of(group, 'F1', class_name=key) for _, group in groups]
+                cells.append(number(float(np.mean(found)), '.3f') if found else '-')
+        cells.append(number(costs.get(method, np.nan) / costs['recipe']))
+        lines.append(cells)
+    titles = ['network', 'seeds', *(f'`{name}`' for name in SCREENED)]
+    for name in SCREENED[:2]:
         titles += [f'F1 in `{name}`: {CLASSES[0]}', *CLASSES[1:]]
-    return table([*titles, 'worst change'], lines) + origin(rows)
+    return table([*titles, 'CPU time of a step'], lines) + origin(rows)
 
 
 BLOCKS = {
@@ -164,6 +170,6 @@ BLOCKS = {
     'ready_weights.bones': bones,
     'ready_weights.steadiness': steadiness,
     'ready_weights.doubt': doubt,
-    'ready_weights.choice': choice,
+    'ready_weights.screening': screening,
 }
 PLOTS: dict = {}

@@ -1,10 +1,10 @@
-# mmseg's auxiliary head on the backbone's third stage, at the weight usual there.
-_base_ = 'ready.py'
+# mmseg's auxiliary head on the third map of the neck, at the weight usual there.
+_base_ = 'recipe.py'
 method_name = 'deep supervision'
 model = dict(
     auxiliary_head=dict(
         type='FCNHead',
-        in_channels=128,
+        in_channels=64,
         in_index=2,
         channels=32,
         num_convs=1,

@@ -1,5 +1,5 @@
 # A running mean of the weights, over some 500 iterations, is what is validated and kept.
-_base_ = 'ready.py'
+_base_ = 'recipe.py'
 method_name = 'EMA'
 custom_hooks = [
     *_base_.custom_hooks,

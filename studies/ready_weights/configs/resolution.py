@@ -1,5 +1,5 @@
 # Half again as many rows and columns.
-_base_ = 'ready.py'
+_base_ = 'recipe.py'
 method_name = 'resolution'
 image_size = (768, 192)
 resize = dict(type='ResizeVPI', scale=image_size[::-1])

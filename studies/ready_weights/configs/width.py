@@ -1,5 +1,5 @@
 # Every layer half again as wide.
-_base_ = 'ready.py'
+_base_ = 'recipe.py'
 method_name = 'width'
 model = dict(
     backbone=dict(base_channels=48, stem_channels=48),

@@ -1,5 +1,5 @@
 # The recipe of the ready weights for a third of its iterations: what screening compares
 # the others with.
 _base_ = '../../../configs/seam/seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128.py'
-method_name = 'ready'
+method_name = 'recipe'
 train_cfg = dict(max_iters=3600)
