@@ -1,0 +1,2 @@
+_base_ = '../ready-1.py'
+train_cfg = dict(max_iters=50)

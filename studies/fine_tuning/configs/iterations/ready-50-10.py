@@ -1,0 +1,2 @@
+_base_ = '../ready-10.py'
+train_cfg = dict(max_iters=50)
