@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from mmengine.config import Config
 
 from seam_seg.config_lookup import get_config
 from seam_seg.datasets.phantom import HELD_OUT, NEVER_TRAINED, PRESETS
@@ -180,19 +181,21 @@ def test_open_choices_by_hand(tmp_path):
     assert rows['reference'][1:3] == ['53.00 ± 0.71', 'reference']
 
 
-def test_rates_by_hand(tmp_path):
+def test_trials_by_hand(tmp_path):
     folder = folder_of(
         tmp_path / 'fine_tuning',
         ('scanner rest', 'ready-0', 0, dice(61.0)),
         ('scanner rest', 'ready-3e-05-1', 0, dice(62.0)),
         ('scanner rest', 'ready-3e-05-5', 0, dice(64.0)),
         ('scanner rest', 'ready-3e-05-5', 1, dice(66.0)),
-        ('scanner rest', 'scratch-0.002-1', 0, dice(55.0)),
+        ('scanner rest', 'ready-0.002-1', 0, dice(55.0)),
+        ('scanner rest, iterations', 'ready-20-1', 0, dice(63.0)),
     )
     text = fine_tuning.rates(folder)
-    assert '| from the ready weights | 3e-05 | 62.00 | 65.00 ± 1.41 (2) | 63.50 |' in text
-    assert '| from scratch | 0.002 | 55.00 | - | - |' in text
+    assert '| 3e-05 | 62.00 | 65.00 ± 1.41 (2) | 63.50 |' in text
+    assert '| 0.002 | 55.00 | - | - |' in text
     assert 'on the same cases: 61.00.' in text
+    assert '| 20 | 63.00 | 63.00 |' in fine_tuning.iterations(folder)
 
 
 def family(value, f1, changed=()):
@@ -329,19 +332,32 @@ def test_the_demo_is_far_above_trivial_predictors():
         assert means['SEAM, small'] > means[name] + 15
 
 
-def test_the_config_has_the_rate_that_the_study_chose():
-    rates = fine_tuning.rate_means(STUDIES['fine_tuning'])['ready']
-    assert len(rates) == 3
+def test_fine_tuning_is_as_its_study_chose():
+    folder = STUDIES['fine_tuning']
+    rates = fine_tuning.tried(folder, fine_tuning.REST)
     cfg = get_config('seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128')
     rate = cfg.optim_wrapper.optimizer.lr
+    assert len(rates) == 4
     assert rate == max(rates, key=lambda rate: fine_tuning.overall(rates[rate]))
     assert cfg.param_scheduler[0].eta_min == pytest.approx(rate / 100)
+    lengths = fine_tuning.tried(folder, fine_tuning.ITERATIONS)
+    for count, name in ((1, 'ready-1'), (10, 'ready-10')):
+        best = max(lengths, key=lambda length: np.mean(lengths[length][count]))
+        own = Config.fromfile(folder / 'configs' / f'{name}.py')
+        assert own.train_cfg.max_iters == best
 
 
-def test_many_labelled_cases_help_and_one_does_not():
-    found = fine_tuning.dice_of(rows_of(STUDIES['fine_tuning'], 'scanner test'))
-    means = {name: np.mean(values) for name, values in found.items()}
-    assert means['ready-1'] < means['ready-2'] < means['ready-0'] < means['ready-20']
+def test_labelled_cases_help_and_one_costs_nothing():
+    found = fine_tuning.curves(STUDIES['fine_tuning'])
+    assert set(found) == {'scanner', 'handheld', 'smoothed'}
+    means = {
+        family: {count: np.mean(values) for count, values in by_count.items()}
+        for family, by_count in found.items()
+    }
+    for family in ('handheld', 'smoothed'):
+        assert means[family][1] > means[family][0] + 2
+        assert means[family][10] > means[family][1] + 2
+    assert means['scanner'][1] > means['scanner'][0] - 0.1
 
 
 def test_doubt_finds_the_bones_to_correct():

@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 TESTS = {name: f'{name} test' for name in HELD_OUT}
 REST = 'scanner rest'
-STARTS = {'ready': 'from the ready weights', 'scratch': 'from scratch'}
+ITERATIONS = 'scanner rest, iterations'
 NOT_TUNED = 'ready-0'
 
 
@@ -33,20 +33,17 @@ def counted(values: List[float]) -> str:
 
 
 def curves(folder: Path) -> Dict[str, Dict[int, List[float]]]:
-    """Family and start -> number of labelled cases -> Dice of each seed."""
+    """Family -> number of labelled cases -> Dice of each seed."""
     found: Dict[str, Dict[int, List[float]]] = {}
-    for start, words in STARTS.items():
-        for family, setting in TESTS.items():
-            rows = rows_of(folder, setting)
-            for name, values in (dice_of(rows) if len(rows) else {}).items():
-                if name.startswith(f'{start}-'):
-                    by_count = found.setdefault(f'`{family}`, {words}', {})
-                    by_count[int(name.split('-')[1])] = values
+    for family, setting in TESTS.items():
+        rows = rows_of(folder, setting)
+        for name, values in (dice_of(rows) if len(rows) else {}).items():
+            found.setdefault(family, {})[int(name.split('-')[1])] = values
     return found
 
 
 def cases(folder: Path) -> str:
-    """A row for each number of labelled cases, a column for each family and start."""
+    """A row for each number of labelled cases, a column for each family."""
     found = curves(folder)
     counts = sorted({count for by_count in found.values() for count in by_count})
     lines = [
@@ -54,17 +51,18 @@ def cases(folder: Path) -> str:
         for count in counts
     ]
     rows = rows_of(folder, *TESTS.values())
-    return table(['labelled cases', *found], lines) + origin(rows)
+    return table(['labelled cases', *(f'`{name}`' for name in found)], lines) + origin(
+        rows
+    )
 
 
-def rate_means(folder: Path) -> Dict[str, Dict[float, Dict[int, List[float]]]]:
-    """Start -> learning rate -> number of labelled cases -> Dice of each seed."""
-    found: Dict[str, Dict[float, Dict[int, List[float]]]] = {}
-    for name, values in dice_of(rows_of(folder, REST)).items():
-        if name != NOT_TUNED:
-            start, rest = name.split('-', 1)
-            rate, count = rest.rsplit('-', 1)  # a rate may have a '-' too: 3e-05
-            found.setdefault(start, {}).setdefault(float(rate), {})[int(count)] = values
+def tried(folder: Path, setting: str) -> Dict[float, Dict[int, List[float]]]:
+    """What was tried -> number of labelled cases -> Dice of each seed."""
+    found: Dict[float, Dict[int, List[float]]] = {}
+    for name, values in dice_of(rows_of(folder, setting)).items():
+        if name != NOT_TUNED:  # ready-VALUE-COUNT; a value may have a '-' too: 3e-05
+            value, count = name.split('-', 1)[1].rsplit('-', 1)
+            found.setdefault(float(value), {})[int(count)] = values
     return found
 
 
@@ -73,27 +71,34 @@ def overall(by_count: Dict[int, List[float]]) -> float:
     return float(np.mean([np.mean(values) for values in by_count.values()]))
 
 
-def rates(folder: Path) -> str:
-    """A row for each learning rate, a column for each number of labelled cases."""
-    rows = rows_of(folder, REST)
-    found = rate_means(folder)
-    counts = sorted({n for start in found.values() for by in start.values() for n in by})
+def trial_table(folder: Path, setting: str, title: str) -> str:
+    """A row for each value that was tried, a column for each number of labelled cases."""
+    found = tried(folder, setting)
+    counts = sorted({count for by_count in found.values() for count in by_count})
     lines = [
         [
-            STARTS[start],
-            f'{rate:g}',
+            f'{value:g}',
             *(counted(by_count.get(count, [])) for count in counts),
             f'{overall(by_count):.2f}' if len(by_count) == len(counts) else '-',
         ]
-        for start in STARTS
-        for rate, by_count in sorted(found.get(start, {}).items(), reverse=True)
+        for value, by_count in sorted(found.items(), reverse=True)
     ]
-    start = counted(dice_of(rows).get(NOT_TUNED, []))
+    start = counted(dice_of(rows_of(folder, REST)).get(NOT_TUNED, []))
     return (
-        table(['start', 'learning rate', *map(str, counts), 'mean'], lines)
+        table([title, *map(str, counts), 'mean'], lines)
         + f'\n\nNot fine-tuned, on the same cases: {start}.'
-        + origin(rows)
+        + origin(rows_of(folder, setting))
     )
+
+
+def rates(folder: Path) -> str:
+    """The learning rates."""
+    return trial_table(folder, REST, 'learning rate')
+
+
+def iterations(folder: Path) -> str:
+    """How long is trained."""
+    return trial_table(folder, ITERATIONS, 'iterations')
 
 
 def plot(folder: Path, path: Path) -> None:
@@ -105,7 +110,7 @@ def plot(folder: Path, path: Path) -> None:
         at = [i for i, count in enumerate(counts) if count in by_count]
         values = [by_count[counts[i]] for i in at]
         means = [np.mean(seeds) for seeds in values]
-        axes.plot(at, means, color=f'C{number}', label=label.replace('`', ''))
+        axes.plot(at, means, color=f'C{number}', label=label)
         for x, seeds in zip(at, values):
             axes.plot([x] * len(seeds), seeds, 'o', color=f'C{number}', alpha=0.5)
     axes.set(
@@ -120,5 +125,9 @@ def plot(folder: Path, path: Path) -> None:
     plt.close(figure)
 
 
-BLOCKS = {'fine_tuning.cases': cases, 'fine_tuning.rates': rates}
+BLOCKS = {
+    'fine_tuning.cases': cases,
+    'fine_tuning.rates': rates,
+    'fine_tuning.iterations': iterations,
+}
 PLOTS = {'fine_tuning.png': plot}

@@ -1,2 +1,0 @@
-_base_ = '_base_/scratch.py'
-train_dataloader = dict(dataset=dict(split_files=dict(train='labelled-5.txt')))
