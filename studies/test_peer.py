@@ -90,7 +90,7 @@ def test_as_long_by_hand():
 @pytest.mark.slow
 def test_steps_of_two_trainings(tmp_path, monkeypatch, capsys):
     def few(root, *args, **kwargs):
-        write_phantom(root, 2, 0, seed=7)
+        write_phantom(root, 2, 1, seed=7)
 
     monkeypatch.setattr(measure, 'write_phantom', few)
     monkeypatch.setattr(measure, 'WARM_UP', 0)
@@ -108,6 +108,13 @@ def test_steps_of_two_trainings(tmp_path, monkeypatch, capsys):
     assert iterations == round(600 * seconds[0] / seconds[1])
     assert f'{iterations:.0f} iterations' in capsys.readouterr().out
     assert value_of(peer, 'parameters') < value_of(ready, 'parameters')
+    config = 'seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128'
+    weights = project_root() / 'seam_seg/weights/seam-keymass-votes_r18-fpn.pth'
+    pair = [str(weights)] * 2
+    assert measure.main([config, config, *words, '--checkpoints', *pair]) == 0
+    rows = read_rows(out)
+    assert (rows.setting == measure.PREDICTION).sum() == 2
+    assert len(rows) > 4  # those of the trainings are still there
     with pytest.raises(SystemExit):
         measure.main([*configs, '--rounds', '0'])
 

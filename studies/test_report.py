@@ -287,18 +287,23 @@ def test_models_of_two_libraries_by_hand(tmp_path):
     """Family by family, the ready model first; and as much time for each training."""
     bones = [('', name, 'F1', 0.5 + 0.1 * i) for i, name in enumerate(CLASSES)]
     costs = [('round 0', '', 'cpu_seconds', 1.0), ('round 1', '', 'cpu_seconds', 2.0)]
-    numbers = [*bones, ('', '', 'seconds', 0.25)]
+    folder_of(
+        tmp_path / 'ready_weights',
+        ('scanner test', 'ready', 0, [*dice(80.0, 90.0), *bones]),
+        ('scanner test', 'before', 0, dice(60.0)),
+        ('standard test', 'ready', 0, [*dice(91.0), *bones]),
+        ('standard val', 'ready', 0, [*dice(50.0), *bones]),
+    )
     folder = folder_of(
         tmp_path / 'peer',
-        ('scanner test', 'peer', 0, [*dice(70.0, 74.0), *numbers]),
-        ('scanner test', 'ready', 0, [*dice(80.0, 90.0), *numbers]),
-        ('standard test', 'ready', 0, [*dice(91.0), *numbers]),
-        ('standard val', 'ready', 0, [*dice(50.0), *numbers]),
+        ('scanner test', 'peer', 0, [*dice(70.0, 74.0), *bones]),
+        ('prediction', 'ready', 0, [('round 0', '', 'cpu_seconds', 0.25)]),
+        ('prediction', 'peer', 0, [('round 0', '', 'cpu_seconds', 0.5)]),
         ('training', 'ready', 0, [*costs, ('', '', 'iterations', 7200)]),
         ('training', 'peer', 0, [*costs, ('', '', 'iterations', 3600)]),
     )
     lines = [line.strip('| ').split(' | ') for line in peer.scores(folder).split('\n')]
-    rest = ['0.500', '0.600', '0.700', '0.250']
+    rest = ['0.500', '0.600', '0.700']
     assert [line[:2] for line in lines[2:5]] == [
         ['standard', 'ready model'],
         ['scanner', 'ready model'],
@@ -307,8 +312,8 @@ def test_models_of_two_libraries_by_hand(tmp_path):
     assert lines[3][2:] == [*['85.00'] * 4, *rest]
     assert lines[4][2:] == [*['72.00'] * 4, *rest]
     rows = cells_of(peer.training(folder))
-    assert rows['ready model'] == ['-', '1.500', '7200', '3.00']
-    assert rows['Unet, ResNet-18'] == ['-', '1.500', '3600', '1.50']
+    assert rows['ready model'] == ['-', '1.500', '7200', '3.00', '0.250']
+    assert rows['Unet, ResNet-18'] == ['-', '1.500', '3600', '1.50', '0.500']
 
 
 def test_the_tools_share_a_machine(monkeypatch):

@@ -2,10 +2,12 @@
 
 Whole steps of both, from reading to the optimizer, in turns: by the time that the
 process has on the cores, which other jobs hardly change. Validation is left out, since
-both do it alike. Rows of an earlier measurement are replaced.
+both do it alike. With the checkpoints of both, predictions in turns too, from the image
+to its bones. Rows of an earlier measurement are replaced.
 """
 
 import argparse
+import functools
 import sys
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from mmengine.runner import Runner
 
+from seam_seg.apis import init_model, predict
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.runs import load_config
 from seam_seg.datasets.phantom import write_phantom
@@ -20,7 +23,7 @@ from seam_seg.engine import build_runner
 from studies.records import append_rows, make_rows
 
 WARM_UP = 2
-TRAINING = 'training'  # the setting of the rows
+TRAINING, PREDICTION = 'training', 'prediction'  # the settings of the rows
 
 
 def start_training(config: str, data_root: str) -> Runner:
@@ -80,6 +83,14 @@ def measure_steps(
     return times
 
 
+def round_values(times: Sequence[float]) -> List[dict]:
+    """The values of rows for the seconds of each round."""
+    return [
+        dict(image=f'round {i}', score='cpu_seconds', value=value)
+        for i, value in enumerate(times)
+    ]
+
+
 def equal_iterations(
     iterations: int, seconds: Sequence[float], others: Sequence[float]
 ) -> int:
@@ -101,6 +112,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('ready', help='path or name of the config that says how long')
     parser.add_argument('peer', help='that of the other one')
     parser.add_argument(
+        '--checkpoints',
+        nargs=2,
+        metavar=('READY', 'PEER'),
+        help='weights of both; measures predictions instead of trainings',
+    )
+    parser.add_argument(
         '--rounds', type=int, default=30, help='steps of each (default: 30)'
     )
     parser.add_argument(
@@ -118,6 +135,20 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
     write_phantom(args.data_root, 12, 2, seed=4, num_workers=2, overwrite=True)
+    if args.checkpoints is not None:
+        image = Path(args.data_root, 'dataset', 'test', 'phantom_test_0000.png')
+        models = [
+            init_model(*pair) for pair in zip((args.ready, args.peer), args.checkpoints)
+        ]
+        predictions = {
+            name: functools.partial(predict, model, image)
+            for name, model in zip(('ready', 'peer'), models)
+        }
+        for name, seconds in measure_steps(predictions, args.rounds).items():
+            values = round_values(seconds)
+            append_rows(args.out, make_rows(values, 'peer', PREDICTION, name))
+            print(f'{name}: {sum(seconds) / args.rounds:.3f} s an image')
+        return 0
     runners = {
         name: start_training(getattr(args, name), args.data_root)
         for name in ('ready', 'peer')
@@ -130,10 +161,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         ready=total, peer=equal_iterations(total, times['ready'], times['peer'])
     )
     for name, runner in runners.items():
-        values = [
-            dict(image=f'round {i}', score='cpu_seconds', value=value)
-            for i, value in enumerate(times[name])
-        ]
+        values = round_values(times[name])
         parameters = sum(
             value.numel()
             for key, value in runner.model.named_parameters()

@@ -11,7 +11,7 @@ from typing import Optional, Sequence
 
 from seam_seg.apis.command_line import report_errors
 from seam_seg.datasets.phantom import write_phantom
-from studies.peer.measure import measure_steps, start_training, train_steps
+from studies.peer.measure import measure_steps, round_values, start_training, train_steps
 from studies.records import append_rows, make_rows
 
 STUDY = Path(__file__).parent
@@ -46,11 +46,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         {runner.cfg.method_name: train_steps(runner) for runner in runners}, args.rounds
     )
     for name, seconds in times.items():
-        values = [
-            dict(image=f'round {i}', score='cpu_seconds', value=value)
-            for i, value in enumerate(seconds)
-        ]
-        append_rows(args.out, make_rows(values, 'ready_weights', 'steps', name))
+        rows = make_rows(round_values(seconds), 'ready_weights', 'steps', name)
+        append_rows(args.out, rows)
         print(f'{name}: {sum(seconds) / args.rounds:.3f} s a step')
     return 0
 
