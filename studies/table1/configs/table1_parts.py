@@ -4,6 +4,7 @@ from typing import Tuple
 
 import cv2
 import numpy as np
+import table1_endpoints  # noqa: F401  registers its metric
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 

@@ -45,3 +45,4 @@ test_dataloader = dict(dataset=dict(data_root=data_root))
 # The last checkpoint is scored: nothing is chosen along the way.
 train_cfg = dict(max_iters=2400, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=600, save_best=None))
+test_evaluator = dict(type='EndpointMetric')
