@@ -7,7 +7,7 @@ _base_ = [
     '../../../../configs/_base_/default_runtime.py',
 ]
 data_root = 'data/table1/f15/seed0'
-start = 'data/table1/start.pth'
+start = 'studies/table1/start.pth'
 custom_imports = dict(imports=['seam_seg', 'table1_parts'], allow_failed_imports=False)
 
 model = dict(
