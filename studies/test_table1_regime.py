@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seam_seg.config_lookup import project_root
+from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import PhantomCase, find_params, make_case, writing
 from seam_seg.measurement import measure_mask
 from studies.table1 import make_data
@@ -37,7 +38,8 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setattr(make_data, 'VALIDATION', 1)
     monkeypatch.setattr(make_data, 'UNLABELLED', 1)
     tests = make_data.test_phantoms(tmp_path)
-    few = {name: tests[name]._replace(test=1) for name in ('f15', 'f40')}
+    names = ('f15', 'f40', *make_data.OTHER_TESTS)
+    few = {name: tests[name]._replace(test=1) for name in names}
     monkeypatch.setattr(make_data, 'test_phantoms', lambda _: few)
     make_data.make_data(tmp_path, [0, 5], ['f15', 'f40'], 1)
     dates = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.png')}
@@ -67,7 +69,19 @@ def test_cases_are_redrawn_for_each_seed_and_tests_are_shared(data):
     assert len(set(everything)) == len(everything) == 4 + 4 + 3 + 1 + 1
     test = (roots[0] / 'dataset/test').resolve()
     assert test == (roots[1] / 'dataset/test').resolve()
-    assert test == (data / 'tests/f15/dataset/test').resolve()
+    assert names_of(roots[0], 'test') == names_of(data / 'tests/all', 'test')
+    for name, source in (('phantom_test_0000', 'f15'), ('scanner_0000', 'scanner')):
+        original = data / 'tests' / source
+        for file, old in (
+            (f'dataset/test/{name}.png', 'dataset/test/phantom_test_0000.png'),
+            (f'geometry/test/{name}.json', 'geometry/test/phantom_test_0000.json'),
+        ):
+            assert (roots[1] / file).resolve() == (original / old).resolve()
+    dataset = VPIDataset(str(roots[0]), split='test')
+    assert len(dataset) == 1 + len(make_data.OTHER_TESTS)
+    few = dict(train='train-2.txt', val='val.txt', test='test.txt')
+    assert len(VPIDataset(str(roots[0]), split='trainval', split_files=few)) == 2
+    assert len(VPIDataset(str(roots[0]), split='val')) == 1
 
 
 def test_what_the_test_sets_differ_in(tmp_path):
@@ -208,7 +222,7 @@ def test_the_endpoints_of_an_image(case, tmp_path):
     for score in ('BoneDice', 'Found', 'FaintDice', 'FaintFound'):
         assert {perfect[f'{score}.{name}'] for name in ('all', 'rib')} == {100}
     assert perfect['Center.all'] == perfect['FalseBone.all'] == 0
-    expected = measure_mask(truth[::2, ::2]).largest_curve_angle_deg
+    expected = measure_mask(truth[::4, ::4]).largest_curve_angle_deg
     true = geometry['largest_curve_angle_deg']
     assert perfect['AngleError.all'] == pytest.approx(abs(expected - true))
 
@@ -223,7 +237,7 @@ def test_the_endpoints_of_an_image(case, tmp_path):
     found = endpoints.score_image(lost, truth, bones, geometry)
     assert found['FaintFound.all'] == 0 and found['FaintDice.all'] < 20
     assert np.isnan(found['FaintCenter.all']) and found['FalseBone.all'] > 90
-    visible = np.unique(bones[::2, ::2])[1:]
+    visible = np.unique(bones[::4, ::4])[1:]
     share = 1 - np.isin(visible, faint).mean()
     assert found['Found.all'] == pytest.approx(100 * share, abs=3)
 

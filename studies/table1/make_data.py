@@ -1,9 +1,10 @@
 """Draws the data of Table 1: cases to train on for each seed, and test sets of all.
 
     ROOT/start                 unlabelled, for the start: no seed of it is used again
-    ROOT/tests/NAME            a test set
+    ROOT/tests/NAME            a test set; `all` has that of the first regime, and behind
+                               it those that no training is like, as scanner_0000...
     ROOT/REGIME/seed0, ...     what a row is trained on: train-64.txt, in it train-20.txt
-                               and in that train-5.txt; val.txt; and the regime's test set
+                               and in that train-5.txt; val.txt; and what it is tested on
 
 The cases of a seed lie in ROOT/REGIME/cases0, ..., to which seed0, ... links. What is
 there already is left as it is.
@@ -28,8 +29,11 @@ ROOT = Path('data/table1')
 COUNTS = (64, 20, 5)  # training cases
 VALIDATION = 20  # cases of each seed
 UNLABELLED = 400
+SEEDS = (*range(10), 100, 101, 102)  # the last are those that choices are made with
 OTHER_SEEDS = (0, 1, 2)  # of the rows that regimes but the first have
 FAINT_SHARES = dict(f15=0.15, f0=0.0, f40=0.4)
+OTHER_TESTS = ('scanner', 'missing', 'occluded')  # that no training is like
+KINDS = dict(dataset='', groundtruth='_bone_3', instances='', geometry='')
 # The seeds of the data sets. A seed of the rows is added to that of its cases.
 START, CASES, TESTS = 9000, 9100, 9300
 
@@ -99,7 +103,7 @@ def test_phantoms(root: Path) -> Dict[str, Phantom]:
     params['occluded'] = replace(
         trained, num_contact_losses=(2, 4), contact_loss_height=(80, 200)
     )
-    counts = {name: 150 if name in FAINT_SHARES else 100 for name in params}
+    counts = {name: 50 if name in OTHER_TESTS else 150 for name in params}
     return {
         name: Phantom(root / 'tests' / name, 0, counts[name], TESTS, own)
         for name, own in params.items()
@@ -133,6 +137,29 @@ def draw(phantoms: Sequence[Phantom], num_workers: int) -> None:
             made.get()
 
 
+def join_tests(root: Path, first: Path, others: Sequence[Path]) -> None:
+    """Makes one test set out of links to several.
+
+    Args:
+        root (Path): its folder.
+        first (Path): test set whose cases keep their names.
+        others (Sequence[Path]): whose cases are named after their folder.
+    """
+    names = []
+    for phantom in (first, *others):
+        for old in (phantom / 'test.txt').read_text(encoding='utf-8').split():
+            new = old if phantom == first else f'{phantom.name}_{old[-4:]}'
+            names.append(new)
+            for kind, suffix in KINDS.items():
+                ending = f'{suffix}.{"json" if kind == "geometry" else "png"}'
+                link = root / kind / 'test' / f'{new}{ending}'
+                link.parent.mkdir(parents=True, exist_ok=True)
+                target = phantom / kind / 'test' / f'{old}{ending}'
+                if not link.is_symlink():
+                    link.symlink_to(os.path.relpath(target, link.parent))
+    write_whole(root / 'test.txt', ''.join(f'{name}\n' for name in names))
+
+
 def write_root(root: Path, cases: Phantom, tests: Path) -> None:
     """Makes the data set of a seed out of links to its cases and to a test set.
 
@@ -141,7 +168,7 @@ def write_root(root: Path, cases: Phantom, tests: Path) -> None:
         cases (Phantom): of the training and validation cases.
         tests (Path): phantom of the test cases.
     """
-    for kind in ('dataset', 'groundtruth', 'instances', 'geometry'):
+    for kind in KINDS:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for split, phantom in (('train', cases.root), ('test', tests)):
             link = root / kind / split
@@ -159,7 +186,10 @@ def write_root(root: Path, cases: Phantom, tests: Path) -> None:
 
 
 def make_data(
-    root: Path, seeds: Sequence[int], regimes: Sequence[str], num_workers: int
+    root: Path,
+    seeds: Sequence[int] = SEEDS,
+    regimes: Sequence[str] = tuple(FAINT_SHARES),
+    num_workers: int = 1,
 ) -> None:
     """Draws what is missing of the data.
 
@@ -181,8 +211,11 @@ def make_data(
     ]
     cases = [case_phantom(root, name, seed) for name, seed in wanted]
     draw([*tests.values(), *cases], num_workers)
+    joined = root / 'tests' / 'all'
+    join_tests(joined, tests['f15'].root, [tests[name].root for name in OTHER_TESTS])
     for (name, seed), phantom in zip(wanted, cases):
-        write_root(root / name / f'seed{seed}', phantom, tests[name].root)
+        tested = joined if name == 'f15' else tests[name].root
+        write_root(root / name / f'seed{seed}', phantom, tested)
 
 
 @report_errors
@@ -195,8 +228,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         '--seeds',
         type=int,
         nargs='+',
-        default=[*range(10), 100],
-        help='of the rows; 100 is the one that rates are chosen with (default: all)',
+        default=SEEDS,
+        help='of the rows (default: all, and those that choices are made with)',
     )
     parser.add_argument(
         '--regimes',
