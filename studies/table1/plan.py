@@ -103,6 +103,22 @@ class Run(NamedTuple):
     method: str = ''
 
     @property
+    def per_image(self) -> Tuple[str, ...]:
+        """The scores that are kept image by image; of others the mean is enough."""
+        if self.setting == '64 cases' and self.config in CONTRAST_ROWS:
+            return (
+                'Dice',
+                'FaintFound',
+                'FaintDice',
+                'Center',
+                'FalseBone',
+                'AngleError',
+            )
+        if self.setting == '20 cases':
+            return ('Dice', 'FaintFound', 'FaintDice')
+        return ()
+
+    @property
     def name(self) -> str:
         """That of its folder."""
         words = (self.setting, self.config, self.method, f'seed{self.seed}')

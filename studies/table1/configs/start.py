@@ -9,7 +9,7 @@ model = dict(
             _delete_=True, type='Xavier', layer='Conv2d', distribution='uniform'
         )
     ),
-    decode_head=dict(type='ReconstructionHead'),
+    decode_head=dict(type='ReconstructionHead', dropout_ratio=0),
 )
 train_pipeline = [
     dict(type='CacheTransforms', transforms=[dict(type='LoadVPIImage'), _base_.resize]),
