@@ -434,6 +434,41 @@ def test_the_rule_for_the_rates():
     assert by['cell_conv'] == by['unet'] == plan.USUAL_RATE
 
 
+def test_stages_wait_for_what_they_depend_on(monkeypatch):
+    """Rows are added for one stage after the other."""
+    monkeypatch.setattr(run, 'method_of', lambda one: one.method or one.config)
+    rows = pd.DataFrame(columns=list(COLUMNS))
+
+    def add(runs):
+        found = [
+            dict(setting=one.setting, method=one.method or one.config, seed=one.seed)
+            for one in runs
+        ]
+        blank = {
+            'study': '',
+            'image': 'a',
+            'class': 'rib',
+            'score': 'Dice',
+            'value': 50.0,
+        }
+        return pd.concat([rows, pd.DataFrame(found).assign(commit='x', **blank)])
+
+    assert list(run.planned(rows)) == ['iterations']
+    rows = add(run.planned(rows)['iterations'])
+    assert list(run.planned(rows)) == ['iterations', 'rates']
+    assert {one.iterations for one in run.planned(rows)['rates']} == {600}
+    without = run.planned(rows, ['nonlocal'])['rates']
+    assert 'nonlocal' not in {one.config for one in without}
+    rows = add(run.planned(rows)['rates'])
+    found = run.planned(rows)
+    assert 'contrasts' in found and 'rows' not in found
+    assert {one.rate for one in found['contrasts']} == {min(plan.RATES)}
+    rows = add(found['other rates'])
+    assert list(run.planned(rows)) == list(plan.stages(600, {}))
+    pending = {name: run.pending(runs, rows) for name, runs in run.planned(rows).items()}
+    assert not pending['rates'] and len(pending['contrasts']) == 60
+
+
 def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
     tmp_path, monkeypatch, capsys
 ):
@@ -445,6 +480,7 @@ def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
             )
         ],
         'rates': [],
+        'other rates': [],
         'contrasts': [plan.Run('64 cases', 'fpn-conv', seed, 3, 1e-3) for seed in (0, 1)],
     }
     started = []

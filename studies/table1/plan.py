@@ -39,7 +39,6 @@ OTHER_ROWS = (
     'seam-wo-al-conv',
     'seam-wo-ss',
     'seam-keymass-offset',
-    *CONTROLS,
 )
 # Attention of a cell of the factorial -> the row whose rate it takes.
 ATTENTIONS = dict(conv='fpn-conv', printed='seam', keymass='seam-keymass')
@@ -72,7 +71,7 @@ GAIN = 0.3  # points of Dice
 BUDGET = 60.0  # core-hours
 # Measured on one core (README.md): an iteration of 4 images; the start of the two
 # processes of a run; an image that is tested.
-SECONDS = dict(iteration=0.3, run=25.0, image=0.15)
+SECONDS = dict(iteration=0.3, run=15.0, image=0.15)
 
 
 class Run(NamedTuple):
@@ -227,19 +226,22 @@ def list_runs(
         for count in CANDIDATES
         for seed in PILOT_SEEDS
     ]
-    tuned = [
-        Run(
-            rate_setting(rate),
-            config,
-            PILOT_SEEDS[0],
-            iterations,
-            rate,
-            split='val',
-            method=config,
-        )
-        for config in (*CONTRAST_ROWS, *OTHER_ROWS)
-        for rate in RATES
-    ]
+
+    def tuned(configs: Sequence[str]) -> List[Run]:
+        return [
+            Run(
+                rate_setting(rate),
+                config,
+                PILOT_SEEDS[0],
+                iterations,
+                rate,
+                split='val',
+                method=config,
+            )
+            for config in configs
+            for rate in RATES
+        ]
+
     corners = [
         *runs('corners', '64 cases', [name for name in CORNERS if name not in SAME]),
         *runs('corners', '5 cases', CORNERS, cases=5),
@@ -248,10 +250,11 @@ def list_runs(
     ]
     return {
         'iterations': pilots,
-        'rates': tuned,
+        'rates': tuned((*CONTRAST_ROWS, *CONTROLS)),
         'contrasts': runs('contrasts', '64 cases', CONTRAST_ROWS),
         'factorial': runs('factorial', '20 cases', (*CELLS, *CONTROLS), cases=20),
-        'rows': runs('rows', '64 cases', OTHER_ROWS),
+        'other rates': tuned(OTHER_ROWS),
+        'rows': runs('rows', '64 cases', (*CONTROLS, *OTHER_ROWS)),
         'corners': corners,
         'scratch': runs('scratch', '64 cases, from scratch', CONTRAST_ROWS, scratch=True),
     }

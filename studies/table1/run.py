@@ -38,7 +38,6 @@ CONFIGS = HERE / 'configs'
 START = HERE / 'start.pth'
 ENGINE = project_root() / 'tools/benchmark.smk'
 PARTS = ('backbone.', 'neck.')  # what a start is of
-CHOICES = ('iterations', 'rates')  # the stages that later ones depend on
 
 
 @functools.lru_cache(maxsize=None)
@@ -251,7 +250,7 @@ def run_stage(runs: Sequence[Run], args: argparse.Namespace) -> None:
         )
 
 
-def planned(rows: pd.DataFrame, without: Sequence[str]) -> Dict[str, List[Run]]:
+def planned(rows: pd.DataFrame, without: Sequence[str] = ()) -> Dict[str, List[Run]]:
     """The stages, as far as earlier ones have settled what they depend on.
 
     Args:
@@ -259,28 +258,29 @@ def planned(rows: pd.DataFrame, without: Sequence[str]) -> Dict[str, List[Run]]:
         without (Sequence[str]): configs that are left out.
     """
 
-    def kept(found: Dict[str, List[Run]], names: Sequence[str]) -> Dict[str, List[Run]]:
+    def listed(iterations: int, rates: Dict[str, float]) -> Dict[str, List[Run]]:
+        found = plan.stages(iterations, rates)
         return {
-            name: [run for run in found[name] if run.config not in without]
-            for name in names
+            name: [run for run in runs if run.config not in without]
+            for name, runs in found.items()
         }
 
-    first = kept(plan.stages(plan.CANDIDATES[0], {}), CHOICES[:1])
-    if pending(first['iterations'], rows):
-        return first
-    iterations = plan.chosen_iterations(rows)
-    second = kept(plan.stages(iterations, {}), CHOICES)
-    if pending(second['rates'], rows):
-        return second
-    found = plan.stages(iterations, plan.chosen_rates(rows))
-    return kept(found, list(found))
+    found = listed(plan.CANDIDATES[0], {})
+    if pending(found['iterations'], rows):
+        return dict(iterations=found['iterations'])
+    found = listed(plan.chosen_iterations(rows), plan.chosen_rates(rows))
+    if pending(found['rates'], rows):
+        return {name: found[name] for name in ('iterations', 'rates')}
+    if pending(found['other rates'], rows):
+        del found['rows']
+    return found
 
 
 def measure(args: argparse.Namespace) -> None:
     """R, parameters and FLOPs of the rows, all in turns."""
     names = [
         name
-        for name in (*plan.CONTRAST_ROWS, *plan.OTHER_ROWS)
+        for name in (*plan.CONTRAST_ROWS, *plan.CONTROLS, *plan.OTHER_ROWS)
         if name not in args.without
     ]
     files = [config_file(name) for name in names]
@@ -301,14 +301,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     add('--work-dir', type=Path, default=Path('work_dirs/table1'))
     add('--rows', type=Path, default=HERE / 'results.csv', help='file that is added to')
     add('--list', action='store_true', help='only says what is pending')
+    add('--prepare', action='store_true', help='only draws the data and trains the start')
+    add('--merge', type=Path, metavar='FILE', help='only adds rows of another machine')
     add('--costs', action='store_true', help='only measures R, parameters and FLOPs')
     args = parser.parse_args(argv)
     if args.costs:
         measure(args)
+    if args.merge:
+        append_rows(args.rows, read_rows(args.merge))
+    if args.costs or args.merge:
         return 0
     if not args.list:
         make_data.make_data(args.data, num_workers=args.jobs)
         make_start(args.data, args.work_dir)
+    if args.prepare:
+        return 0
     finished: set = set()
     while True:
         rows = read_known(args.rows)
