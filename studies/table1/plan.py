@@ -30,6 +30,8 @@ CONTROLS = ('fpn-conv-coordinates', 'fpn-conv-levels')
 OTHER_ROWS = (
     'fpn',
     'unet',
+    'ppmu',
+    'wavect',
     'rsnu',
     'rsnu-conv',
     'rsnu-unet',
@@ -69,8 +71,8 @@ USUAL_RATE = 1e-3  # before rates are chosen
 CANDIDATES = (600, 1200, 1800, 2400)  # iterations
 GAIN = 0.3  # points of Dice
 BUDGET = 60.0  # core-hours
-# Measured on one core (README.md): an iteration of 4 images; the start of the two
-# processes of a run; an image that is tested.
+# Measured on one core: an iteration of 4 images; what a run does besides; an image that
+# is tested.
 SECONDS = dict(iteration=0.3, run=15.0, image=0.15)
 
 
