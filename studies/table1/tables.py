@@ -10,6 +10,7 @@ from seam_seg.apis.benchmark import comparison_table, make_table, plot_per_image
 from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import mean_scores
 from studies.blocks import origin, rows_of, table
+from studies.table1 import plan
 
 SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
 REFERENCE = 'SEAM'
@@ -156,6 +157,7 @@ BLOCKS = {
     'table1.inside': functools.partial(inside, setting=SHORT),
     'table1.inside_long': functools.partial(inside, setting=LONG),
     'table1.comparison': comparison,
+    'table1.plan': plan.budget,
     'table1.transfer': transfer,
     'table1.total_variation': total_variation,
     **{f'paper.{name}': functools.partial(of_paper, name=name) for name in FOLDERS},
