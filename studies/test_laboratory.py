@@ -30,6 +30,7 @@ from seam_seg.datasets.phantom import (
     write_phantom,
 )
 from seam_seg.errors import InputError
+from seam_seg.evaluation.instances import split_by_truth
 from seam_seg.evaluation.rows import COLUMNS, image_dice, read_rows, write_rows
 from studies import probe, records
 from studies.demo import trivial_baselines
@@ -298,7 +299,7 @@ def test_a_mask_is_split_and_joined_by_the_truth(touching_bones):
             for y, x in np.argwhere(reached)
         }
         expected[row, column] = distances[min(distances)] if distances else 0
-    found = score_families.split_by_truth(mask, touching_bones)
+    found = split_by_truth(mask, touching_bones.mask, touching_bones.instances)
     np.testing.assert_array_equal(found, expected)
     assert set(np.unique(found)) == {0, 1, 2, 3}
 

@@ -5,13 +5,14 @@ import gc
 import inspect
 import os
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence, Union
 from urllib.error import URLError
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.registry import METRICS
 
 from ..config_lookup import get_config, project_root
 from ..engine import (
@@ -30,6 +31,7 @@ from ..engine import (
     unwrapped,
 )
 from ..errors import InputError, Interrupted
+from ..evaluation import DiceJaccardMetric
 from .inference import check_config_of
 
 # Beside those of mmengine's runner, whatever config it is.
@@ -317,6 +319,12 @@ def _saved(cfg: Config, runner: Optional[Runner]) -> Optional[Path]:
     return last_checkpoint(cfg.work_dir) if began else None
 
 
+def _takes_folders(metric: Union[str, type, None]) -> bool:
+    """Whether this is :class:`DiceJaccardMetric`, or one that builds on it."""
+    found = METRICS.get(metric) if isinstance(metric, str) else metric
+    return inspect.isclass(found) and issubclass(found, DiceJaccardMetric)
+
+
 def test(
     cfg: Config,
     checkpoint: str,
@@ -347,7 +355,7 @@ def test(
     metrics = [
         item
         for item in evaluators
-        if isinstance(item, dict) and item.get('type') == 'DiceJaccardMetric'
+        if isinstance(item, dict) and _takes_folders(item.get('type'))
     ]
     if out is not None and not metrics:
         raise InputError(

@@ -4,6 +4,8 @@ from typing import Dict, Sequence, Tuple
 
 import cv2
 import numpy as np
+from scipy import ndimage
+from skimage import measure
 
 
 def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
@@ -133,6 +135,37 @@ def count_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     height, width = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
     pairs = one.ravel().astype(np.intp) * width + other.ravel()
     return np.bincount(pairs, minlength=height * width).reshape(height, width)
+
+
+def split_by_truth(
+    mask: np.ndarray, true_mask: np.ndarray, true_bones: np.ndarray
+) -> np.ndarray:
+    """Splits and joins a predicted mask as well as the truth tells.
+
+    Each pixel goes to the true bone of its class that lies there; beside it, to the
+    nearest one of those that its connected component reaches.
+
+    Args:
+        mask (np.ndarray): (H, W) predicted labels.
+        true_mask (np.ndarray): (H, W) labels.
+        true_bones (np.ndarray): (H, W) a number for each bone, 0 outside.
+
+    Returns:
+        np.ndarray: (H, W) int32, the true bones' numbers; 0 outside, and where a
+        component reaches no bone of its class.
+    """
+    shared = np.zeros(mask.shape, np.int32)
+    true = np.where(mask == true_mask, true_bones, 0)
+    components = measure.label(mask, connectivity=2)
+    for number, window in enumerate(ndimage.find_objects(components), 1):
+        own = components[window] == number
+        there = np.where(own, true[window], 0)
+        if there.any():
+            nearest = ndimage.distance_transform_edt(
+                there == 0, return_distances=False, return_indices=True
+            )
+            shared[window][own] = there[tuple(nearest)][own]
+    return shared
 
 
 def _renumber(bones: np.ndarray) -> np.ndarray:

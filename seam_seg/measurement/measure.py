@@ -27,6 +27,7 @@ def measure_mask(
     instances: Optional[np.ndarray] = None,
     confidence: Optional[np.ndarray] = None,
     settings: Settings = Settings(),
+    interval: bool = True,
 ) -> Measurement:
     """Measures the curves of a spine in a mask of its bones.
 
@@ -43,6 +44,8 @@ def measure_mask(
         confidence (np.ndarray, optional): (H, W) probability of each pixel's label, for
             the interval. Default: none, and the mask is taken to be right.
         settings (Settings): what the image does not say.
+        interval (bool): gives angles their intervals, which takes more than half of the
+            time. Default: True.
 
     Returns:
         Measurement: with a reason, and without angles, where there are too few levels.
@@ -98,7 +101,9 @@ def measure_mask(
         whole = _unframe(numbers, mask.shape, frame)
         return _refused(reason, basis, bones, flags, settings, whole)
     turns = find_turns(spine.tilts.smooth, spine.paired)
-    again = repeat(found.pieces, found.line, found.unit, spine, turns, spread)
+    again = None
+    if interval:
+        again = repeat(found.pieces, found.line, found.unit, spine, turns, spread)
     names = count_levels(
         [level.label for level in spine.levels],
         np.array([level.s for level in spine.levels]),

@@ -16,7 +16,6 @@ from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional,
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 from skimage import measure
 from sklearn.metrics import roc_auc_score
 
@@ -25,7 +24,7 @@ from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.inference import Prediction
 from seam_seg.datasets.phantom import PhantomCase
 from seam_seg.evaluation.bones import list_bones
-from seam_seg.evaluation.instances import count_overlaps, match_bones
+from seam_seg.evaluation.instances import count_overlaps, match_bones, split_by_truth
 from seam_seg.evaluation.rows import cell
 from studies.ready_weights.cases import (
     add_arguments,
@@ -66,34 +65,6 @@ class Found(NamedTuple):
     seconds: List[float]
 
 
-def split_by_truth(mask: np.ndarray, case: PhantomCase) -> np.ndarray:
-    """Splits and joins a predicted mask as well as the truth tells.
-
-    Each pixel goes to the true bone of its class that lies there; beside it, to the
-    nearest one of those that its connected component reaches.
-
-    Args:
-        mask (np.ndarray): (H, W) predicted labels.
-        case (PhantomCase): the truth.
-
-    Returns:
-        np.ndarray: (H, W) the true bones' numbers; 0 outside, and where a component
-        reaches no bone of its class.
-    """
-    shared = np.zeros(mask.shape, np.int32)
-    true = np.where(mask == case.mask, case.instances, 0)
-    components = measure.label(mask, connectivity=2)
-    for number, window in enumerate(ndimage.find_objects(components), 1):
-        own = components[window] == number
-        there = np.where(own, true[window], 0)
-        if there.any():
-            nearest = ndimage.distance_transform_edt(
-                there == 0, return_distances=False, return_indices=True
-            )
-            shared[window][own] = there[tuple(nearest)][own]
-    return shared
-
-
 def count_bones(
     prediction: Prediction, case: PhantomCase, classes: Sequence[str]
 ) -> Dict[str, Dict[str, tuple]]:
@@ -119,7 +90,7 @@ def count_bones(
     told_apart = dict(
         F1=(prediction.bones, mask),
         F1_components=(components, mask),
-        F1_oracle=(split_by_truth(mask, case), mask),
+        F1_oracle=(split_by_truth(mask, case.mask, case.instances), mask),
         F1_of_truth=(measure.label(case.mask, connectivity=2), case.mask),
     )
     counts = {

@@ -28,6 +28,10 @@ def test_interval(monkeypatch):
     assert measure_mask(mask).largest_interval_deg == plain.largest_interval_deg
     assert plain.interval_basis == 'mask'
 
+    without = measure_mask(mask, interval=False)
+    assert without.largest_interval_deg is None
+    assert without.largest_curve_angle_deg == plain.largest_curve_angle_deg
+
     rough = tilts_of('single', 30) + np.random.default_rng(3).normal(0, 4, 16)
     assert width(measure_mask(draw_spine(rough))) > 1.2 * width(plain)
 

@@ -1,11 +1,18 @@
 """What the regime of Table 1 needs beside the package: registered, for its configs."""
 
-from typing import Tuple
+import json
+from pathlib import Path
+from typing import Any, Sequence, Tuple
 
 import cv2
 import numpy as np
+import table1_endpoints  # noqa: F401  registers its metric
+import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
-from mmseg.registry import TRANSFORMS
+from mmseg.registry import MODELS, TRANSFORMS
+from torch import Tensor
+
+from seam_seg.models.decode_heads.merged_fpn_head import MergedFPNHead
 
 Range = Tuple[float, float]
 
@@ -36,7 +43,7 @@ class AffineAndGamma(BaseTransform):
         # VPIDataset seeds the global generator for each sample.
         chance, draw = np.random.random, np.random.uniform  # noqa: NPY002
         if chance() < self.prob:
-            self._warp(results, self._draw_map(results['img'].shape))
+            self._warp(results, self._draw_map(results['img'].shape[:2]))
         if chance() < self.prob:
             exponent = np.exp(draw(*np.log(self.gamma)))
             table = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
@@ -55,9 +62,104 @@ class AffineAndGamma(BaseTransform):
 
     @staticmethod
     def _warp(results: dict, matrix: np.ndarray) -> None:
-        size = results['img'].shape[::-1]
+        size = results['img'].shape[1::-1]
         results['img'] = cv2.warpAffine(results['img'], matrix, size)
         for key in results.get('seg_fields', []):
             results[key] = cv2.warpAffine(
                 results[key], matrix, size, flags=cv2.INTER_NEAREST
             )
+
+
+@TRANSFORMS.register_module()
+class HidePatches(BaseTransform):
+    """Hides patches of an image and adds noise; what it was becomes the label.
+
+    For the start of Table 1, which learns what images look like and nothing of bones: no
+    mask is read, and the field that masks have, ``gt_seg_map``, holds grey levels.
+
+    Args:
+        patch (tuple[int, int]): rows and columns of a patch; the image is of whole ones.
+        share (float): of the patches that are hidden, on average.
+        noise (float): its standard deviation in grey levels.
+    """
+
+    def __init__(self, patch: Tuple[int, int], share: float, noise: float) -> None:
+        self.patch, self.share, self.noise = patch, share, noise
+
+    def transform(self, results: dict) -> dict:
+        """Changes ``img`` (uint8), and keeps it as it was."""
+        img = results['img']
+        # VPIDataset seeds the global generator for each sample.
+        rows, columns = np.array(img.shape) // self.patch
+        hidden = np.random.random((rows, columns)) < self.share  # noqa: NPY002
+        hidden = np.kron(hidden, np.ones(self.patch, bool)).astype(bool)
+        noise = np.random.normal(0, self.noise, img.shape)  # noqa: NPY002
+        seen = np.where(hidden, img.mean(), img) + noise
+        results['gt_seg_map'], results['seg_fields'] = img, ['gt_seg_map']
+        results['img'] = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+        return results
+
+
+@MODELS.register_module()
+class ReconstructionHead(MergedFPNHead):
+    """Predicts the grey levels of an image from the merged FPN map.
+
+    Args:
+        feature_strides (Sequence[int]): strides of the levels, finest first.
+        **kwargs: of mmseg's ``BaseDecodeHead``; ``num_classes`` is the number of pixels
+            that a pixel of the map stands for.
+    """
+
+    def __init__(self, feature_strides: Sequence[int], **kwargs: Any) -> None:
+        stride = feature_strides[0]
+        kwargs['num_classes'] = stride**2
+        super().__init__(feature_strides=feature_strides, **kwargs)
+        self.stride = stride
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Grey levels from 0 to 1, (B, 1, H, W)."""
+        return F.pixel_shuffle(self.cls_seg(self.merge(inputs)), self.stride)
+
+    def loss(
+        self, inputs: Sequence[Tensor], batch_data_samples: list, train_cfg: dict
+    ) -> dict:
+        """Mean absolute difference to the image that was hidden in part.
+
+        Args:
+            inputs (Sequence[Tensor]): feature maps of the host.
+            batch_data_samples (list[SegDataSample]): ``gt_sem_seg`` holds grey levels.
+            train_cfg (dict): mmseg's; not used.
+        """
+        image = self._stack_batch_gt(batch_data_samples).float() / 255
+        return dict(loss_image=F.l1_loss(self(inputs), image))
+
+
+@TRANSFORMS.register_module()
+class TellLevels(BaseTransform):
+    """The positive control that cannot but help: shows where the vertebrae are.
+
+    The image gets three channels, itself twice and a spot on the middle of each vertebra,
+    from the geometry file of the phantom. Nothing is said of any bone.
+
+    Args:
+        sigma (float): of a spot, in px.
+    """
+
+    def __init__(self, sigma: float = 20) -> None:
+        self.sigma = sigma
+
+    def transform(self, results: dict) -> dict:
+        """Changes ``img`` from (H, W) to (H, W, 3)."""
+        path = Path(results['img_path'])
+        root, split = path.parent.parent.parent, path.parent.name
+        file = root / 'geometry' / split / f'{path.stem}.json'
+        vertebrae = json.loads(file.read_text(encoding='utf-8'))['vertebrae']
+        rows, columns = (np.arange(size) for size in results['img'].shape)
+        spots = np.zeros(results['img'].shape)
+        for vertebra in vertebrae:
+            down = np.exp(-0.5 * ((rows - vertebra['y']) / self.sigma) ** 2)
+            across = np.exp(-0.5 * ((columns - vertebra['x']) / self.sigma) ** 2)
+            spots += np.outer(down, across)
+        spots = np.rint(255 * np.minimum(spots, 1)).astype(np.uint8)
+        results['img'] = np.dstack([results['img'], results['img'], spots])
+        return results

@@ -7,7 +7,7 @@ _base_ = [
     '../../../../configs/_base_/default_runtime.py',
 ]
 data_root = 'data/table1/f15/seed0'
-start = 'data/table1/start.pth'
+start = 'studies/table1/start.pth'
 custom_imports = dict(imports=['seam_seg', 'table1_parts'], allow_failed_imports=False)
 
 model = dict(
@@ -45,3 +45,4 @@ test_dataloader = dict(dataset=dict(data_root=data_root))
 # The last checkpoint is scored: nothing is chosen along the way.
 train_cfg = dict(max_iters=2400, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=600, save_best=None))
+test_evaluator = dict(type='EndpointMetric')

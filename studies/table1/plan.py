@@ -1,0 +1,290 @@
+"""What Table 1 runs, in which order, with how many iterations and at which rate.
+
+Written down before the first run (preregistration.md). Where a stage depends on the
+validation of an earlier one, the rule is a function of the rows here.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+import pandas as pd
+
+from seam_seg.evaluation.rows import mean_scores
+from studies.blocks import table
+
+# What the three contrasts compare: the first minus the second, by config.
+CONTRASTS = (
+    ('seam', 'fpn-conv'),
+    ('seam-keymass-center', 'cell_keymass-key'),
+    ('seam', 'nonlocal'),
+)
+CONTRAST_ROWS = (
+    'fpn-conv',
+    'seam',
+    'seam-keymass',
+    'nonlocal',
+    'seam-keymass-center',
+    'cell_keymass-key',
+)
+CONTROLS = ('fpn-conv-coordinates', 'fpn-conv-levels')
+OTHER_ROWS = (
+    'fpn',
+    'unet',
+    'rsnu',
+    'rsnu-conv',
+    'rsnu-unet',
+    'danet',
+    'emanet',
+    'seam-wo-al',
+    'seam-wo-al-conv',
+    'seam-wo-ss',
+    'seam-keymass-offset',
+    *CONTROLS,
+)
+# Attention of a cell of the factorial -> the row whose rate it takes.
+ATTENTIONS = dict(conv='fpn-conv', printed='seam', keymass='seam-keymass')
+CELLS = tuple(
+    f'cell_{attention}{center}{key}'
+    for attention in ATTENTIONS
+    for center in ('', '-center')
+    for key in ('', '-key')
+)
+CORNERS = ('cell_conv', 'cell_conv-center-key', 'cell_keymass', 'cell_keymass-center-key')
+# Cells that are a row under another name, and are trained with 64 cases as that.
+SAME = {'cell_conv': 'fpn-conv', 'cell_keymass-center-key': 'seam-keymass-center'}
+# Seeds of each stage; and what becomes of them, one step after the other, while all of it
+# takes more than the budget.
+SEEDS = dict(contrasts=10, factorial=5, rows=3, corners=3, scratch=3)
+SHORTER = (
+    dict(scratch=2),
+    dict(corners=2),
+    dict(rows=2),
+    dict(factorial=4),
+    dict(factorial=3),
+    dict(contrasts=8),
+)
+
+PILOT_SEEDS = (100, 101, 102)  # validation alone: no test case is looked at with them
+RATES = (5e-4, 1e-3, 2e-3)
+USUAL_RATE = 1e-3  # before rates are chosen
+CANDIDATES = (600, 1200, 1800, 2400)  # iterations
+GAIN = 0.3  # points of Dice
+BUDGET = 60.0  # core-hours
+# Measured on one core (README.md): an iteration of 4 images; the start of the two
+# processes of a run; an image that is tested.
+SECONDS = dict(iteration=0.3, run=25.0, image=0.15)
+
+
+class Run(NamedTuple):
+    """One training, and what it is scored on.
+
+    Attributes:
+        setting (str): in the rows.
+        config (str): its name in ``studies/table1/configs``.
+        seed (int): of the training and of its cases.
+        iterations (int): of the training.
+        rate (float): learning rate.
+        cases (int): that are trained on.
+        regime (str): folder of the data.
+        scratch (bool): without the common start.
+        split (str): ``'test'``, or ``'val'`` where something is chosen.
+        method (str): in the rows; '' for that of the config.
+    """
+
+    setting: str
+    config: str
+    seed: int
+    iterations: int
+    rate: float
+    cases: int = 64
+    regime: str = 'f15'
+    scratch: bool = False
+    split: str = 'test'
+    method: str = ''
+
+    @property
+    def name(self) -> str:
+        """That of its folder."""
+        words = (self.setting, self.config, self.method, f'seed{self.seed}')
+        return '_'.join(word.replace(' ', '-') for word in words if word)
+
+
+def chosen_iterations(rows: pd.DataFrame) -> int:
+    """The fewest iterations of which twice as many, or the most, gain under 0.3 points.
+
+    Args:
+        rows (pd.DataFrame): of the study; those of the setting ``iterations`` have the
+            validation score of each number, by seed.
+
+    Returns:
+        int: one of :data:`CANDIDATES`; the last where all of them gain.
+
+    Raises:
+        KeyError: they are not there yet.
+    """
+    dice = mean_scores(rows[rows['setting'] == 'iterations'])['mDice']
+    means = dice.groupby('method').mean()
+    scores = [means[f'{count} iterations'] for count in CANDIDATES]
+    for i, count in enumerate(CANDIDATES):
+        later = [n for n in CANDIDATES if n >= 2 * count] or [CANDIDATES[-1]]
+        if scores[CANDIDATES.index(later[0])] - scores[i] < GAIN:
+            return count
+    return CANDIDATES[-1]
+
+
+def chosen_rates(rows: pd.DataFrame) -> Dict[str, float]:
+    """Config -> the rate of the best validation score; of equals the lower.
+
+    Args:
+        rows (pd.DataFrame): of the study; those of the settings ``rate ...``.
+    """
+    found: Dict[str, Tuple[float, float]] = {}
+    for rate in RATES:
+        own = rows[rows['setting'] == rate_setting(rate)]
+        if not len(own):
+            continue
+        for (config, _), dice in mean_scores(own)['mDice'].items():
+            if config not in found or dice > found[config][0]:
+                found[config] = (dice, rate)
+    return {config: rate for config, (_, rate) in found.items()}
+
+
+def rate_setting(rate: float) -> str:
+    """The setting of the trainings that a rate is judged by."""
+    return f'rate {rate:g}'
+
+
+def stages(iterations: int, rates: Dict[str, float]) -> Dict[str, List[Run]]:
+    """The trainings in their order, within the budget.
+
+    Args:
+        iterations (int): from :func:`chosen_iterations`.
+        rates (dict[str, float]): from :func:`chosen_rates`. Rows that are not in it take
+            :data:`USUAL_RATE`.
+
+    Returns:
+        dict[str, list[Run]]: by the name of the stage.
+    """
+    seeds = dict(SEEDS)
+    steps = iter(SHORTER)
+    while True:
+        planned = list_runs(iterations, rates, seeds)
+        step = None
+        if sum(map(core_hours, planned.values())) > BUDGET:
+            step = next(steps, None)
+        if step is None:
+            return planned
+        seeds.update(step)
+
+
+def list_runs(
+    iterations: int, rates: Dict[str, float], seeds: Dict[str, int]
+) -> Dict[str, List[Run]]:
+    """The trainings of :func:`stages` with these numbers of seeds."""
+
+    def runs(
+        stage: str, setting: str, configs: Sequence[str], **changes: Any
+    ) -> List[Run]:
+        return [
+            Run(
+                setting,
+                config,
+                seed,
+                iterations,
+                rates.get(row_of(config), USUAL_RATE),
+                **changes,
+            )
+            for config in configs
+            for seed in range(seeds[stage])
+        ]
+
+    pilots = [
+        Run(
+            'iterations',
+            'fpn-conv',
+            seed,
+            count,
+            USUAL_RATE,
+            split='val',
+            method=f'{count} iterations',
+        )
+        for count in CANDIDATES
+        for seed in PILOT_SEEDS
+    ]
+    tuned = [
+        Run(
+            rate_setting(rate),
+            config,
+            PILOT_SEEDS[0],
+            iterations,
+            rate,
+            split='val',
+            method=config,
+        )
+        for config in (*CONTRAST_ROWS, *OTHER_ROWS)
+        for rate in RATES
+    ]
+    corners = [
+        *runs('corners', '64 cases', [name for name in CORNERS if name not in SAME]),
+        *runs('corners', '5 cases', CORNERS, cases=5),
+        *runs('corners', 'no faint bones', CORNERS, cases=20, regime='f0'),
+        *runs('corners', '40% faint bones', CORNERS, cases=20, regime='f40'),
+    ]
+    return {
+        'iterations': pilots,
+        'rates': tuned,
+        'contrasts': runs('contrasts', '64 cases', CONTRAST_ROWS),
+        'factorial': runs('factorial', '20 cases', (*CELLS, *CONTROLS), cases=20),
+        'rows': runs('rows', '64 cases', OTHER_ROWS),
+        'corners': corners,
+        'scratch': runs('scratch', '64 cases, from scratch', CONTRAST_ROWS, scratch=True),
+    }
+
+
+def row_of(config: str) -> str:
+    """The row whose rate a config takes: itself, or that of a cell's attention."""
+    if config not in CELLS or config in CONTRAST_ROWS:
+        return config
+    return ATTENTIONS[config[len('cell_') :].split('-')[0]]
+
+
+def images_of(run: Run) -> int:
+    """How many images a run is scored on."""
+    if run.split == 'val':
+        return 20
+    return 150 if run.regime != 'f15' else 300
+
+
+def core_hours(runs: Sequence[Run]) -> float:
+    """What runs take on one core each, by :data:`SECONDS`."""
+    return (
+        sum(
+            run.iterations * SECONDS['iteration']
+            + SECONDS['run']
+            + (images_of(run) + 3 * 20) * SECONDS['image']
+            for run in runs
+        )
+        / 3600
+    )
+
+
+def budget(folder: Path) -> str:
+    """The table of the pre-registration: runs, and core-hours, of each stage.
+
+    Args:
+        folder (Path): of the study; not used, since nothing has been run yet.
+    """
+    planned = {count: stages(count, {}) for count in CANDIDATES}
+    lines = [
+        [
+            name,
+            *(
+                f'{len(plan[name])}: {core_hours(plan[name]):.1f}'
+                for plan in planned.values()
+            ),
+        ]
+        for name in planned[CANDIDATES[0]]
+    ]
+    sums = [[run for runs in plan.values() for run in runs] for plan in planned.values()]
+    lines.append(['all', *(f'{len(runs)}: {core_hours(runs):.1f}' for runs in sums)])
+    return table(['stage', *(f'{count} iterations' for count in CANDIDATES)], lines)

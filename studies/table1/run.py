@@ -1,0 +1,312 @@
+"""Runs Table 1 as it was registered: one command, which goes on where it stopped.
+
+    python -m studies.table1.run --jobs 2
+
+draws the data, trains the start, and runs the stages of plan.py by the engine of
+tools/benchmark.py (tools/benchmark.smk). What has rows is not run again, on whatever
+machine they were made. Ctrl-C, or `timeout -s INT 540` before it, keeps the rows of what
+is done. With a GPU, all jobs share it: about as many as there are cores.
+"""
+
+import argparse
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import pandas as pd
+import torch
+
+from seam_seg.apis.command_line import report_errors
+from seam_seg.apis.costs import measure_costs, method_name
+from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
+from seam_seg.atomic import write_json
+from seam_seg.config_lookup import project_root
+from seam_seg.engine import last_checkpoint, read_checkpoint
+from seam_seg.errors import InputError
+from seam_seg.evaluation.rows import COLUMNS, read_rows, rows_of_costs
+from studies.records import append_rows, commit, make_rows
+from studies.table1 import make_data, plan
+from studies.table1.plan import Run
+
+STUDY = 'table1'
+HERE = Path(__file__).parent
+CONFIGS = HERE / 'configs'
+START = HERE / 'start.pth'
+ENGINE = project_root() / 'tools/benchmark.smk'
+PARTS = ('backbone.', 'neck.')  # what a start is of
+CHOICES = ('iterations', 'rates')  # the stages that later ones depend on
+
+
+@functools.lru_cache(maxsize=None)
+def config_file(name: str) -> str:
+    """The path of a config of the study, as from the current folder."""
+    return os.path.relpath(CONFIGS / f'{name}.py')
+
+
+@functools.lru_cache(maxsize=None)
+def method_of(run: Run) -> str:
+    """The method of a run's rows."""
+    return run.method or method_name(config_file(run.config))
+
+
+def read_known(path: Path) -> pd.DataFrame:
+    """The rows that there are; none where there is no file."""
+    return read_rows(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+
+
+def pending(runs: Sequence[Run], rows: pd.DataFrame) -> List[Run]:
+    """Those runs that have no rows."""
+    done = set(zip(rows['setting'], rows['method'], rows['seed']))
+    return [run for run in runs if (run.setting, method_of(run), run.seed) not in done]
+
+
+def options_of(run: Run) -> dict:
+    """What a run changes of its config."""
+    options = {
+        'randomness.seed': run.seed,
+        'train_cfg.max_iters': run.iterations,
+        # a third of the way, two thirds, and the end
+        'train_cfg.val_interval': run.iterations // 3,
+        'default_hooks.checkpoint.interval': run.iterations // 3,
+        'optim_wrapper.optimizer.lr': run.rate,
+        'train_dataloader.dataset.split_files.train': f'train-{run.cases}.txt',
+    }
+    if run.scratch:
+        options.update({f'model.{part}init_cfg': None for part in PARTS})
+    return options
+
+
+def plan_of(run: Run, data: Path, work_dir: Path) -> dict:
+    """A run as :func:`plan_run` has it."""
+    root = str(data / run.regime / f'seed{run.seed}')
+    scored: dict = {'test_dataloader.dataset.split': run.split}
+    if run.split == 'val':
+        scored['test_evaluator.endpoints'] = False
+    return plan_run(
+        work_dir / run.name,
+        config_file(run.config),
+        options_of(run),
+        root,
+        {run.setting: (root, scored)},
+    )
+
+
+def run_engine(runs: Dict[str, dict], work_dir: Path, jobs: int) -> int:
+    """Makes what is missing, so many jobs at a time, and returns the exit status.
+
+    Args:
+        runs (dict[str, dict]): name -> from :func:`plan_run`.
+        work_dir (Path): of the runs.
+        jobs (int): at a time.
+    """
+    made = work_dir / 'runs.json'
+    write_json(made, dict(runs=runs, commit=COMMIT, gpus=[]))
+    # As in tools/benchmark.py. The other scheduler needs a solver, for jobs all alike.
+    options = (
+        f'--cores {jobs} --keep-going --rerun-incomplete --scheduler greedy '
+        '--rerun-triggers code input params --quiet host rules reason'
+    )
+    command = [sys.executable, '-m', 'snakemake', *options.split()]
+    command += ['--snakefile', str(ENGINE), '--directory', str(work_dir)]
+    command += ['--configfile', str(made)]
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
+    # Jobs at a time, each on one core: more threads would only wait for one another.
+    env.setdefault('OMP_NUM_THREADS', '1')
+    with subprocess.Popen(command, env=env) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # Snakemake got that too, and puts its lock away
+            process.wait()
+            raise
+
+
+def make_start(data: Path, work_dir: Path) -> None:
+    """Trains the start, unless there is one, and keeps its backbone and neck."""
+    if START.exists():
+        return
+    folder = work_dir / 'start'
+    words = ['--data-root', str(data / 'start'), '--work-dir', str(folder), '--resume']
+    tool = project_root() / 'tools/train.py'
+    subprocess.run([sys.executable, str(tool), config_file('start'), *words], check=True)
+    export_start(Path(str(last_checkpoint(folder))), START)
+
+
+def export_start(checkpoint: Path, path: Path) -> None:
+    """Writes the backbone and the neck of a checkpoint, in half precision.
+
+    Args:
+        checkpoint (Path): of the config ``start``.
+        path (Path): file to write.
+    """
+    weights = read_checkpoint(checkpoint)['state_dict']
+    kept = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in weights.items()
+        if key.startswith(PARTS)
+    }
+    torch.save(dict(state_dict=kept, meta={}), path)
+
+
+def validation_rows(folder: Path) -> List[dict]:
+    """The validation scores of a training, as values of rows.
+
+    Args:
+        folder (Path): its work dir, with a folder of logs for each time it was resumed.
+
+    Returns:
+        list[dict]: average Dice in % as ``Validation after N``.
+    """
+    found: Dict[int, float] = {}
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in file.read_text(encoding='utf-8').splitlines():
+            content = json.loads(line)
+            if 'bone/mDice' in content:
+                found[content['step']] = content['bone/mDice']
+    return [
+        dict(score=f'Validation after {step}', value=found[step])
+        for step in sorted(found)
+    ]
+
+
+def split_by_set(rows: pd.DataFrame) -> pd.DataFrame:
+    """Gives the images of other test sets, which their names begin with, settings."""
+    for name in make_data.OTHER_TESTS:
+        own = rows['image'].str.startswith(f'{name}_')
+        rows.loc[own, 'setting'] += f', {name}'
+    return rows
+
+
+def collect(runs: Dict[str, Run], made: Dict[str, dict], work_dir: Path) -> pd.DataFrame:
+    """The rows of those runs that are done.
+
+    Args:
+        runs (dict[str, Run]): by name.
+        made (dict[str, dict]): the same, from :func:`plan_of`.
+        work_dir (Path): of the runs.
+    """
+    parts = [pd.DataFrame(columns=list(COLUMNS))]
+    for name, run in runs.items():
+        if not all(
+            (work_dir / name / test / 'test/dice_jaccard.csv').is_file()
+            for test in made[name]['tests']
+        ):
+            continue
+        labels = {name: (method_of(run), run.seed)}
+        parts.append(
+            split_by_set(read_scores({name: made[name]}, labels, STUDY, work_dir))
+        )
+        values = validation_rows(work_dir / name)
+        parts.append(make_rows(values, STUDY, run.setting, method_of(run), run.seed))
+    return pd.concat([part for part in parts if len(part)] or parts[:1])
+
+
+def run_stage(runs: Sequence[Run], args: argparse.Namespace) -> None:
+    """Runs what is pending of a stage, and adds its rows.
+
+    Raises:
+        InputError: something could not be trained or tested.
+    """
+    named = {run.name: run for run in pending(runs, read_known(args.rows))}
+    if not named:
+        return
+    made = {name: plan_of(run, args.data, args.work_dir) for name, run in named.items()}
+    try:
+        status = run_engine(made, args.work_dir, args.jobs)
+    finally:  # also of what is done when somebody interrupts it
+        rows = collect(named, made, args.work_dir)
+        if len(rows):
+            append_rows(args.rows, rows)
+    if status:
+        raise InputError(
+            f'not everything could be trained and tested; see above, and log.txt in the '
+            f'folders of {args.work_dir}. What is done is kept. --without leaves a '
+            'config out.'
+        )
+
+
+def planned(rows: pd.DataFrame, without: Sequence[str]) -> Dict[str, List[Run]]:
+    """The stages, as far as earlier ones have settled what they depend on.
+
+    Args:
+        rows (pd.DataFrame): of the study.
+        without (Sequence[str]): configs that are left out.
+    """
+
+    def kept(found: Dict[str, List[Run]], names: Sequence[str]) -> Dict[str, List[Run]]:
+        return {
+            name: [run for run in found[name] if run.config not in without]
+            for name in names
+        }
+
+    first = kept(plan.stages(plan.CANDIDATES[0], {}), CHOICES[:1])
+    if pending(first['iterations'], rows):
+        return first
+    iterations = plan.chosen_iterations(rows)
+    second = kept(plan.stages(iterations, {}), CHOICES)
+    if pending(second['rates'], rows):
+        return second
+    found = plan.stages(iterations, plan.chosen_rates(rows))
+    return kept(found, list(found))
+
+
+def measure(args: argparse.Namespace) -> None:
+    """R, parameters and FLOPs of the rows, all in turns."""
+    names = [
+        name
+        for name in (*plan.CONTRAST_ROWS, *plan.OTHER_ROWS)
+        if name not in args.without
+    ]
+    files = [config_file(name) for name in names]
+    costs = rows_of_costs(measure_costs(files), STUDY, '64 cases, costs', commit())
+    append_rows(args.rows, costs)
+
+
+@report_errors
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('--stages', nargs='+', metavar='NAME', help='these alone (default: all)')
+    add('--without', nargs='+', default=[], metavar='CONFIG', help='leaves rows out')
+    add('--jobs', type=int, default=1, help='trainings at a time (default: 1)')
+    add('--data', type=Path, default=make_data.ROOT, help='(default: %(default)s)')
+    add('--work-dir', type=Path, default=Path('work_dirs/table1'))
+    add('--rows', type=Path, default=HERE / 'results.csv', help='file that is added to')
+    add('--list', action='store_true', help='only says what is pending')
+    add('--costs', action='store_true', help='only measures R, parameters and FLOPs')
+    args = parser.parse_args(argv)
+    if args.costs:
+        measure(args)
+        return 0
+    if not args.list:
+        make_data.make_data(args.data, num_workers=args.jobs)
+        make_start(args.data, args.work_dir)
+    finished: set = set()
+    while True:
+        rows = read_known(args.rows)
+        found = planned(rows, args.without)
+        for name in args.stages or ():
+            if name not in plan.stages(plan.CANDIDATES[0], {}):
+                raise InputError(f'{name}: no stage. There are {", ".join(found)}.')
+        todo = {
+            name: pending(runs, rows)
+            for name, runs in found.items()
+            if name not in finished and name in (args.stages or found)
+        }
+        for name, runs in todo.items():
+            hours = plan.core_hours(runs)
+            print(f'{name}: {len(runs)} runs, {hours:.1f} core-hours', flush=True)
+        if args.list or not any(todo.values()):
+            return 0
+        name = next(name for name, runs in todo.items() if runs)
+        run_stage(todo[name], args)
+        finished.add(name)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
