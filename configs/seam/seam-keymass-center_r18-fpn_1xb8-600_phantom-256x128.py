@@ -9,7 +9,7 @@ model = dict(
             in_pixels=True,
             smooth_l1_beta=0.5,
             reach=2.0,
-            loss_weight=1.0,
+            loss_weight=0.07,
         )
     )
 )

@@ -5,5 +5,5 @@ felt = dict(
     in_pixels=True,
     smooth_l1_beta=0.5,
     reach=2.0,
-    loss_weight=1.0,
+    loss_weight=0.07,
 )
