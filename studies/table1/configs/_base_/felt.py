@@ -1,5 +1,5 @@
 # A center regression that is felt: differences in pixels of the key, whose mass counts up
-# to two pixels from a bone. The weight: see README.md.
+# to two pixels from a bone. The weight: docs/choices.md.
 felt = dict(
     type='CenterRegressionLoss',
     in_pixels=True,
