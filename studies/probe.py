@@ -1,13 +1,14 @@
 """Looks into the heads that tools/benchmark.py has trained, on training patches.
 
 Of a SEAM head, `largest_weight` (of a': 1 means saturated) and `gradient_ratio` (of beta
-L_reg and L_cls on the key); of the other attention heads, their gates and what they add.
+L_reg and L_cls on the key); of the other attention heads, their gates and what they add;
+of EMANet, `bases_cosine` between its bases (1: they have collapsed to one).
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -23,6 +24,23 @@ from seam_seg.models.decode_heads import SEAMHead
 from seam_seg.models.seam import attentive_weights
 from studies.records import append_rows, make_rows, trained_weights
 
+AUGMENTATIONS = ('Random', 'MonaiTransforms', 'AffineAndGamma')
+
+
+def bases_cosine(bases: torch.Tensor) -> Tuple[float, float]:
+    """How alike the bases of EMANet are.
+
+    Args:
+        bases (Tensor): (1, C, K), its buffer.
+
+    Returns:
+        tuple[float, float]: mean and largest cosine between two different bases.
+    """
+    unit = torch.nn.functional.normalize(bases[0].double(), dim=0)
+    cosines = unit.T @ unit
+    pairs = cosines[~torch.eye(len(cosines), dtype=torch.bool)]
+    return pairs.mean().item(), pairs.max().item()
+
 
 def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
     """Looks into a trained attention head, on training patches without augmentation.
@@ -36,9 +54,10 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
         dict[str, float | None]: of a SEAM head, ``largest_weight``: mean over patches and
         channels of the largest of the N weights of a' (1 means saturated, 1 / N
         uniform); ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the
-        norms over all patches; None where the head has no such part. Of the other
-        attention heads, the mean of their ``gates`` over the patches; of other heads,
-        nothing.
+        norms over all patches; None where the head has no such part. Of the heads of
+        'attention on v', the mean of their ``gates`` over the patches. Of EMANet of
+        either kind, ``bases_cosine`` and ``bases_cosine_max``, see :func:`bases_cosine`.
+        Of other heads, nothing.
     """
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
@@ -47,21 +66,27 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     head = model.decode_head
     dataset_cfg = cfg.train_dataloader.dataset.copy()
     dataset_cfg.pipeline = [
-        step for step in dataset_cfg.pipeline if not step['type'].startswith('Random')
+        step
+        for step in dataset_cfg.pipeline
+        if not step['type'].startswith(AUGMENTATIONS)
     ]
     dataset = DATASETS.build(dataset_cfg)
     indices = np.linspace(0, len(dataset) - 1, patches).round().astype(int)
     batch = model.data_preprocessor(
         pseudo_collate([dataset[int(i)] for i in indices]), training=True
     )
+    found: Dict[str, Optional[float]] = {}
+    if hasattr(head, 'ema_module'):
+        mean, closest = bases_cosine(head.ema_module.bases)
+        found.update(bases_cosine=mean, bases_cosine_max=closest)
     if hasattr(head, 'gates'):
         with torch.no_grad():  # one by one: attention has the square of the positions
-            found = [
+            gates = [
                 head.gates(model.extract_feat(image[None])) for image in batch['inputs']
             ]
-        return {key: float(np.mean([gates[key] for gates in found])) for key in found[0]}
+        found.update({key: float(np.mean([g[key] for g in gates])) for key in gates[0]})
     if not isinstance(head, SEAMHead):
-        return {}
+        return found
     label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
     with torch.no_grad():
         v = head.merge(model.extract_feat(batch['inputs']))
@@ -76,7 +101,7 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
             )
         k = (head.varphi if head.seam is None else head.seam.varphi)(v)
     ratio = None
-    if head.loss_center is not None:
+    if head.loss_center is not None and head.loss_key is not None:
         k.requires_grad_()
         k_full = torch.nn.functional.interpolate(
             k, label.shape[1:], mode='bilinear', align_corners=False

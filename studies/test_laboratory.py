@@ -55,6 +55,7 @@ from studies.table1 import draw_keys, draw_methods
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PLAIN = 'fpn_r18_1xb8-600_phantom-256x128'
 DANET = 'danet_r18-fpn_1xb8-600_phantom-256x128'
+EMANET = 'emanet_r18-fpn_1xb8-600_phantom-256x128'
 STUDIES = project_root() / 'studies'
 NUM_CLASSES = 4
 
@@ -74,7 +75,7 @@ def trained(tmp_path_factory):
     init_default_scope('mmseg')
     work_dir = tmp_path_factory.mktemp('work')
     torch.manual_seed(0)
-    for config in (DEMO, PLAIN, DANET):
+    for config in (DEMO, PLAIN, DANET, EMANET):
         cfg = get_config(config)
         cfg.model.backbone.init_cfg = None
         folder = work_dir / f'{config}_seed0'
@@ -629,6 +630,7 @@ def test_memory_of_rising_batches(tmp_path, capsys):
         (PLAIN, set()),
         (DEMO, {'largest_weight', 'gradient_ratio'}),
         (DANET, {'added', 'added_pam', 'added_cam', 'gamma_pam', 'gamma_cam'}),
+        (EMANET, {'added', 'bases_cosine', 'bases_cosine_max'}),
     ],
 )
 def test_probe_finds_what_the_head_has(name, keys, phantom, trained):
@@ -639,6 +641,26 @@ def test_probe_finds_what_the_head_has(name, keys, phantom, trained):
         assert found['gamma_pam'] == found['added'] == 0
     if 'largest_weight' in keys:
         assert 0.25 <= found['largest_weight'] <= 1 and found['gradient_ratio'] > 0
+    if 'bases_cosine' in keys:  # random directions
+        assert found['bases_cosine'] < found['bases_cosine_max'] < 0.9
+
+
+def test_collapsed_bases_point_the_same_way():
+    """The cosines between the bases, one pair after the other."""
+    bases = torch.randn(1, 6, 5, dtype=torch.double)
+    columns = bases[0].T.tolist()
+    cosines = [
+        sum(a * b for a, b in zip(columns[i], columns[j]))
+        / np.sqrt(sum(a * a for a in columns[i]) * sum(b * b for b in columns[j]))
+        for i in range(5)
+        for j in range(5)
+        if i != j
+    ]
+    mean, largest = probe.bases_cosine(bases)
+    assert mean == pytest.approx(np.mean(cosines)) and mean < 0.5
+    assert largest == pytest.approx(max(cosines))
+    mean, largest = probe.bases_cosine(bases[:, :, :1] * torch.arange(1.0, 6.0))
+    assert mean == pytest.approx(1) and largest == pytest.approx(1)
 
 
 @pytest.mark.slow

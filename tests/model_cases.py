@@ -16,7 +16,13 @@ HEADS = {
         loss_center=dict(type='CenterRegressionLoss', segments='class'),
     ),
     'SEAM w/o AL': dict(type='SEAMHead', attention=False),
+    'SEAM w/o AL, conv': dict(type='SEAMHead', attention=False, conv=True),
     'SEAM w/o SS': dict(type='SEAMHead', beta=0, loss_center=OFFSET),
+    'SEAM, felt center loss alone': dict(
+        type='SEAMHead',
+        loss_key=None,
+        loss_center=dict(type='CenterRegressionLoss', in_pixels=True, reach=2.0),
+    ),
     'RSNU': dict(
         type='FPNHead',
         loss_decode=[dict(type='SyncCrossEntropyLoss'), dict(type='TotalVariationLoss')],

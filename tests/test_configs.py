@@ -57,6 +57,8 @@ def test_large_model(path):
     cfg.model.backbone.init_cfg = None
     if 'style_size' in cfg.model:
         cfg.model.style_size = (64, 32)
+        assert cfg.model.autoencoder.init_cfg.checkpoint == 'torchvision://vgg19'
+        cfg.model.autoencoder.init_cfg = None
     model = MODELS.build(cfg.model)
     model.init_weights()
     # small patches of the layout that the dataset gives: one grey channel

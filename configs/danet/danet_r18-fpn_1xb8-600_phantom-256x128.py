@@ -1,4 +1,4 @@
-# Row 'DANet' of Table 1 in small.
+# DANet's attention on the merged FPN map v, fused with it as SEAM's is, in small.
 _base_ = '../fpn/fpn_r18_1xb8-600_phantom-256x128.py'
-method_name = 'DANet'
+method_name = 'DANet, attention on v'
 model = dict(decode_head=dict(type='FPNDAHead', concat_input=True, pam_channels=4))

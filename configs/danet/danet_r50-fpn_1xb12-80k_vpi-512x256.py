@@ -1,4 +1,4 @@
-# Row 'DANet' of Table 1: its attention on the merged FPN map, fused with it as SEAM's is.
+# DANet's attention on the merged FPN map v, fused with it as SEAM's is.
 _base_ = '../fpn/fpn_r50_1xb12-80k_vpi-512x256.py'
-method_name = 'DANet'
+method_name = 'DANet, attention on v'
 model = dict(decode_head=dict(type='FPNDAHead', concat_input=True, pam_channels=16))

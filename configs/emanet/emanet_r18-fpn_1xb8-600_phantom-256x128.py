@@ -1,4 +1,4 @@
-# Row 'EMANet' of Table 1 in small.
+# EMANet's attention on the merged FPN map v, fused with it as SEAM's is, in small.
 _base_ = '../fpn/fpn_r18_1xb8-600_phantom-256x128.py'
-method_name = 'EMANet'
+method_name = 'EMANet, attention on v'
 model = dict(decode_head=dict(type='FPNEMAHead', concat_input=True, num_bases=16))

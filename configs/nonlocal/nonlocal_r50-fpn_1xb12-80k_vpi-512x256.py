@@ -1,4 +1,4 @@
-# Row 'NonLocal' of Table 1: its attention on the merged FPN map, fused as SEAM's is.
+# NonLocal's attention on the merged FPN map v, fused with it as SEAM's is.
 _base_ = '../fpn/fpn_r50_1xb12-80k_vpi-512x256.py'
-method_name = 'NonLocal'
+method_name = 'NonLocal, attention on v'
 model = dict(decode_head=dict(type='FPNNonLocalHead', concat_input=True))

@@ -15,7 +15,8 @@ class SegmentMaps(NamedTuple):
 
     Attributes:
         members (Tensor): (B, N - 1, h, w) int64; the segment to which a pixel counts
-            for a foreground class, S where there is none (or the pixel is ignored).
+            for a foreground class, S where there is none (or the pixel is ignored, or
+            too far).
         own (Tensor): (B, h, w) int64; the segment that the pixel itself lies in by its
             true label, S for background and ignored pixels.
         centers (Tensor): (S + 1, 2) normalised (row, column) centers of mass; the last
@@ -30,9 +31,12 @@ class SegmentMaps(NamedTuple):
 
 
 def split_class(
-    mask: np.ndarray, segments: str, bones: Optional[np.ndarray] = None
+    mask: np.ndarray,
+    segments: str,
+    bones: Optional[np.ndarray] = None,
+    reach: Optional[float] = None,
 ) -> Tuple[np.ndarray, int]:
-    """Shares the whole map out among the segments of one class.
+    """Shares the map, or what is near a segment, out among the segments of one class.
 
     Args:
         mask (np.ndarray): (h, w) bool, the pixels of the class.
@@ -40,10 +44,12 @@ def split_class(
             ``'instance'``: each to the nearest bone of the class.
         bones (np.ndarray, optional): (h, w) a number for each bone. Default: None, the
             8-connected components are the bones.
+        reach (float, optional): pixels; what is farther than so many from every pixel
+            of the class belongs to no segment. Default: None, nothing is too far.
 
     Returns:
-        tuple[np.ndarray, int]: (h, w) int32 segment of each pixel, 0-based, and the
-        number of segments; zero if the class is absent.
+        tuple[np.ndarray, int]: (h, w) int32 segment of each pixel, 0-based, -1 where it
+        belongs to none, and the number of segments; zero if the class is absent.
 
     Raises:
         ValueError: another kind of segments.
@@ -53,8 +59,8 @@ def split_class(
     if not mask.any():
         return np.full(mask.shape, -1, np.int32), 0
     if segments == 'class':
-        return np.zeros(mask.shape, np.int32), 1
-    if bones is None:
+        count, components = 2, mask.astype(np.int32)
+    elif bones is None:
         count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     else:
         numbers, found = np.unique(bones[mask], return_inverse=True)
@@ -63,7 +69,7 @@ def split_class(
         count = len(numbers) + 1
     # Labels every pixel with its nearest zero pixel's index; that pixel's component
     # is then looked up, since OpenCV numbers the two label maps differently.
-    _, nearest = cv2.distanceTransformWithLabels(
+    distance, nearest = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8),
         cv2.DIST_L2,
         cv2.DIST_MASK_5,
@@ -71,7 +77,10 @@ def split_class(
     )
     component_of = np.zeros(nearest.max() + 1, np.int32)
     component_of[nearest[mask]] = components[mask]
-    return component_of[nearest] - 1, count - 1
+    region = component_of[nearest] - 1
+    if reach is not None:
+        region[distance > reach] = -1
+    return region, count - 1
 
 
 def segment_maps(
@@ -80,6 +89,7 @@ def segment_maps(
     segments: str = 'instance',
     ignore_index: int = 255,
     bones: Optional[Tensor] = None,
+    reach: Optional[float] = None,
 ) -> SegmentMaps:
     """Finds the true segments of a batch (on the CPU, by OpenCV).
 
@@ -93,6 +103,8 @@ def segment_maps(
         ignore_index (int): pixels of this label belong to no segment. Default: 255.
         bones (Tensor, optional): (B, h, w) a number for each bone, for ``'instance'``.
             Default: None, connected components.
+        reach (float, optional): how far from a segment its members lie at most, in
+            pixels of the label, see :func:`split_class`. Default: None.
 
     Returns:
         SegmentMaps: on the device of the label.
@@ -112,7 +124,7 @@ def segment_maps(
         for channel in range(num_classes - 1):
             mask = array[image] == channel + 1
             region, count = split_class(
-                mask, segments, None if numbers is None else numbers[image]
+                mask, segments, None if numbers is None else numbers[image], reach
             )
             if not count:
                 continue
@@ -130,7 +142,8 @@ def segment_maps(
             )
             sizes.append(size)
             own[image][mask] = segment + total
-            members[image, channel] = np.where(valid[image], region + total, -1)
+            counts = valid[image] & (region >= 0)
+            members[image, channel] = np.where(counts, region + total, -1)
             total += count
     members[members < 0] = total
     own[own < 0] = total

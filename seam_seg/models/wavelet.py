@@ -5,6 +5,7 @@ Universal Style Transfer", ISBI 2020 (arXiv 2002.05844), on the network of Yoo e
 "Photorealistic Style Transfer via Wavelet Transforms", ICCV 2019.
 """
 
+import pickle
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -12,6 +13,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule, Sequential
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from ..errors import InputError
 
 # Rows: LL, LH, HL, HH; columns: the pixels of a 2 x 2 block, row by row.
 HAAR = 0.5 * torch.tensor(
@@ -96,12 +99,23 @@ class WaveletAutoencoder(BaseModule):
             checkpoint='torchvision://vgg19', prefix='features.')`` fits. With it, the
             encoder is frozen and the decoder alone is trained, as in the papers.
             Default: None, both are trained on the images at hand.
+        checkpoint (str, optional): file with the state dict of an autoencoder of this
+            width that has learned to reconstruct, which is then frozen as it is.
+            Default: None.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or is another's; of ``init_weights``.
     """
 
     CONVS = (2, 2, 4, 1)  # of each level of VGG19, up to conv4_1
     MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of VGG's images
 
-    def __init__(self, base_channels: int = 64, init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        base_channels: int = 64,
+        init_cfg: Optional[dict] = None,
+        checkpoint: Optional[str] = None,
+    ) -> None:
         # torch's own draw shrinks what passes through ten layers to next to nothing.
         super().__init__(init_cfg=dict(type='Kaiming', layer='Conv2d', mode='fan_in'))
         widths = [base_channels * 2**level for level in range(len(self.CONVS))]
@@ -131,6 +145,24 @@ class WaveletAutoencoder(BaseModule):
         self.last = nn.Conv2d(base_channels, 1, 3, padding=1, padding_mode='reflect')
         for name, values in (('mean', self.MEAN), ('std', self.STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), False)
+        self.checkpoint = checkpoint
+        if checkpoint is not None:
+            self.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """mmengine's, and then the weights of the checkpoint where there is one."""
+        super().init_weights()
+        if self.checkpoint is None:
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location='cpu', weights_only=True)
+            self.load_state_dict(state)
+        except (OSError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f'{self.checkpoint}: no weights of this autoencoder '
+                f'({str(error).splitlines()[0]}). Make them by '
+                'studies/table1/train_autoencoder.py with the same base_channels.'
+            ) from error
 
     @staticmethod
     def conv(in_channels: int, out_channels: int) -> List[nn.Module]:

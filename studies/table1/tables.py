@@ -23,8 +23,11 @@ METHODS = (
     'RSNU',
     'WaveCT',
     'DANet',
+    'DANet, attention on v',
     'EMANet',
+    'EMANet, attention on v',
     'NonLocal',
+    'NonLocal, attention on v',
     'SEAM w/o AL',
     'SEAM w/o SS',
     'SEAM',
@@ -85,24 +88,27 @@ def read_paper(folder: Path) -> pd.DataFrame:
 
 
 def short(folder: Path) -> str:
-    """The averages of all methods, beside the paper's."""
+    """The averages of all methods, beside the paper's; '-' where one has no such row."""
     rows, costs = results_of(folder, SHORT)
     found = make_table(rows, costs).set_index('Method')[AVERAGES]
     paper = read_paper(folder)[['Ave. D', 'Ave. J', 'R (s)']]
     lines = [
-        [name, *found.loc[name], *(paper.loc[name] if name in paper.index else '---')]
-        for name in found.index
+        [
+            name,
+            *(cell for part in (found, paper) for cell in part.reindex([name]).iloc[0]),
+        ]
+        for name in METHODS
     ]
+    lines = [['-' if pd.isna(cell) else cell for cell in line] for line in lines]
     titles = ['', 'phantom: Ave. D', 'J', 'R (s)', 'paper: Ave. D', 'J', 'R (s)']
     return table(titles, lines) + origin(rows, always=False)
 
 
 @functools.lru_cache(maxsize=None)
 def methods_in(configs: Path) -> List[str]:
-    """The methods whose configs for the phantom are in a folder."""
+    """The methods whose configs are in a folder."""
     return [
-        get_config(str(path)).get('method_name')
-        for path in sorted(configs.glob('*_phantom-*.py'))
+        get_config(str(path)).get('method_name') for path in sorted(configs.glob('*.py'))
     ]
 
 

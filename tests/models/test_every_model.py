@@ -114,7 +114,9 @@ def test_no_model_is_left_out():
         model = get_config(name).model
         parts[name] = {model.type, model.backbone.type, model.decode_head.type}
     tested = set().union(*(parts[name] for name in SMALL + LARGE))
-    assert tested == set().union(*parts.values())
+    # mmseg's own heads on the dilated ResNet-50: in tests/test_configs.py
+    of_mmseg = {'DAHead', 'EMAHead', 'NLHead'}
+    assert tested == set().union(*parts.values()) - of_mmseg
     assert len(SMALL) >= 13 and len(LARGE) == 3
     registered = {
         name

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from seam_seg.errors import InputError
 from seam_seg.models.wavelet import (
     WaveletAutoencoder,
     adaptive_instance_norm,
@@ -109,6 +110,22 @@ def test_given_weights_are_frozen(tmp_path):
     model(torch.rand(1, 1, 16, 16)).sum().backward()
     assert all(p.grad is None for p in model.encoder.parameters())
     assert all(p.grad is not None for p in model.decoder.parameters())
+
+
+def test_a_whole_autoencoder_is_taken_and_frozen(tmp_path):
+    torch.manual_seed(1)
+    source = WaveletAutoencoder(4)
+    path = tmp_path / 'autoencoder.pth'
+    torch.save(source.state_dict(), path)
+    model = WaveletAutoencoder(4, checkpoint=str(path))
+    model.init_weights()
+    assert not any(weight.requires_grad for weight in model.parameters())
+    image = torch.rand(1, 1, 32, 16)
+    torch.testing.assert_close(model(image), source(image))
+    with pytest.raises(InputError, match='no weights of this autoencoder'):
+        WaveletAutoencoder(8, checkpoint=str(path)).init_weights()
+    with pytest.raises(InputError, match='none.pth: no weights'):
+        WaveletAutoencoder(4, checkpoint=str(tmp_path / 'none.pth')).init_weights()
 
 
 def test_style_sets_the_statistics_of_the_decoders_maps():

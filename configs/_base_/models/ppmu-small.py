@@ -1,4 +1,4 @@
-# A narrow PPMU, from scratch, for two CPU cores (3.7 M parameters).
+# A narrow PPMU, from scratch, for two CPU cores (3.3 M parameters).
 _base_ = 'ppmu.py'
 model = dict(
     backbone=dict(base_channels=16, init_cfg=None),

@@ -27,6 +27,11 @@ model = dict(
         num_classes=4,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='SyncCrossEntropyLoss'),
+        loss_decode=[
+            dict(type='SyncCrossEntropyLoss'),
+            # The authors' loss: soft Dice of first powers, of the foreground alone (what
+            # mmseg's DiceLoss calls ignore_index is the class that it leaves out).
+            dict(type='DiceLoss', use_sigmoid=False, naive_dice=True, ignore_index=0),
+        ],
     ),
 )

@@ -19,18 +19,28 @@ from torch import Tensor, nn
 STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 # (input without the skip, middle, output) of the decoder's blocks, the deepest first.
 BLOCKS = ((8, 16, 8), (8, 8, 4), (4, 8, 2), (2, 4, 1), (1, 2, 0.5))
-PYRAMIDS = 3  # blocks that begin with pyramid pooling, from the deepest on
+PYRAMIDS = 3  # blocks with pyramid pooling, from the deepest on
+
+
+def dilated_pair(in_channels: int, out_channels: int, norm_cfg: dict) -> nn.Sequential:
+    """Two 3x3 convolutions of dilation 2, the second with norm and ReLU, as released."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=2, dilation=2),
+        ConvModule(
+            out_channels, out_channels, 3, padding=2, dilation=2, norm_cfg=norm_cfg
+        ),
+    )
 
 
 class PPMUBlock(BaseModule):
-    """Pyramid pooling (or not), two dilated 3x3 convolutions, upsampling by two.
+    """Two dilated 3x3 convolutions, pyramid pooling (or not), upsampling by two.
 
     Args:
         in_channels (int): of the input.
-        mid_channels (int): between the convolutions.
+        mid_channels (int): behind the convolutions.
         out_channels (int): of the output.
-        pyramid (bool): whether the input is pooled to 1, 2, 3 and 6 bins first, each
-            with a quarter of the channels, and concatenated with itself.
+        pyramid (bool): whether that is pooled to 1, 2, 3 and 6 bins, each with a
+            quarter of the channels, and concatenated with itself.
         norm_cfg (dict): config of the norm.
     """
 
@@ -43,47 +53,34 @@ class PPMUBlock(BaseModule):
         norm_cfg: dict,
     ) -> None:
         super().__init__()
-        act_cfg = dict(type='ReLU')
+        self.convs = dilated_pair(in_channels, mid_channels, norm_cfg)
         self.pyramid = (
             PPM(
                 (1, 2, 3, 6),
-                in_channels,
-                in_channels // 4,
+                mid_channels,
+                mid_channels // 4,
                 conv_cfg=None,
                 norm_cfg=norm_cfg,
-                act_cfg=act_cfg,
+                act_cfg=dict(type='ReLU'),
                 align_corners=False,
             )
             if pyramid
             else None
         )
-        width = 2 * in_channels if pyramid else in_channels
-        self.convs = nn.Sequential(
-            *(
-                ConvModule(
-                    channels,
-                    mid_channels,
-                    3,
-                    padding=2,
-                    dilation=2,
-                    norm_cfg=norm_cfg,
-                    act_cfg=act_cfg,
-                )
-                for channels in (width, mid_channels)
-            )
-        )
+        width = 2 * mid_channels if pyramid else mid_channels
         self.up = nn.Sequential(
             nn.ConvTranspose2d(
-                mid_channels, out_channels, 3, stride=2, padding=1, output_padding=1
+                width, out_channels, 3, stride=2, padding=1, output_padding=1
             ),
             nn.ReLU(inplace=True),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, in, h, w) to (B, out, 2 h, 2 w)."""
+        x = self.convs(x)
         if self.pyramid is not None:
             x = torch.cat([x, *self.pyramid(x)], dim=1)
-        return self.up(self.convs(x))
+        return self.up(x)
 
 
 @MODELS.register_module()
@@ -94,9 +91,12 @@ class PPMU(BaseModule):
     and takes the maximum; the authors' released code, whose result is the one that the
     paper reports, pools averages inside the three deepest blocks of the decoder. This is
     the released form: channels 512-1024-512, 1024-512-256, 768-512-128, 384-256-64,
-    192-128-32, 96-32 (input with skip - middle - output). Its soft Dice loss and its
-    largest-component step are left out: all rows of the table share one loss, and a
-    spine has many bones.
+    192-128-32, 96-32 (input with skip - middle - output), a norm behind each convolution
+    of the encoder, behind every second one of the decoder and behind those of the
+    pyramids. Two things are other: the encoder may begin as torchvision's ``vgg11_bn``
+    (released: ``vgg11``, with new norms), and the norms of the pyramids keep the usual
+    momentum (released: 0.95, nearly the statistics of the last batch alone). The
+    largest-component step is left out, since a spine has many bones.
 
     Args:
         in_channels (int): of the image. Default: 3.
@@ -152,12 +152,8 @@ class PPMU(BaseModule):
             self.blocks.append(
                 PPMUBlock(below + skip, middle, above, i < PYRAMIDS, norm_cfg)
             )
-        self.last = ConvModule(
-            int(BLOCKS[-1][2] * base_channels) + skips[0],
-            base_channels // 2,
-            3,
-            padding=1,
-            norm_cfg=None,
+        self.last = dilated_pair(
+            int(BLOCKS[-1][2] * base_channels) + skips[0], base_channels // 2, norm_cfg
         )
 
     def forward(self, x: Tensor) -> Sequence[Tensor]:

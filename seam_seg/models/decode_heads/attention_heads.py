@@ -1,11 +1,13 @@
-"""Rows 'DANet', 'EMANet' and 'NonLocal' of Table 1: their attention on the FPN map.
+"""'Attention on v': the attentions of DANet, EMANet and NonLocal on the FPN map.
 
-The paper says only that all methods share its settings (Sec. 3.2). So, as our choice,
-each method is its attention module (mmseg's or mmcv's, as it is) on the same merged FPN
-feature map v that SEAM gets. The convolutions which those methods' own heads wrap
-around the attention belong to their dilated ResNet, and so does its auxiliary FCN head;
-both are left out. The configs of the table set ``concat_input``: a 3x3 convolution fuses
-the attended map with v, as SEAM's rho does.
+Each is its attention module (mmseg's or mmcv's, as it is) on the same merged FPN feature
+map v that SEAM gets, so that the attention alone is compared. The rows of the paper's
+Table 1 can hardly be these: its times speak against them, and its GPU could not have held
+DANet's attention on v. Those are rather the methods' own heads on a dilated ResNet, for
+which mmseg's heads are taken as they are (the configs named ``r50-d8``). What DANet's and
+EMANet's own heads wrap around the attention, a 3x3 convolution before and one behind it
+(in DANet for each branch), is not in the heads here. The configs set ``concat_input``: a
+3x3 convolution fuses the attended map with v, as SEAM's rho does.
 
 Memory: PAM and NonLocal hold attention between all pairs of positions, (H * W)^2 floats.
 At stride 4 and in float32 that is 0.25 GiB for each 512 x 256 patch (8,192 positions)

@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..seam import SEAM
+from .fpn_conv_head import wide_conv
 from .merged_fpn_head import MergedFPNHead
 
 
@@ -34,10 +35,13 @@ class SEAMHead(MergedFPNHead):
             ``'key_mass'`` or ``'hw'``, see :class:`SEAM`. Default: None.
         attention (bool): False is the paper's 'w/o AL': the key is predicted from v
             and supervised while training, and v itself is classified. Default: True.
+        conv (bool): without attention, v passes one more 3x3 convolution before it is
+            classified, of the cost of rho, as in :class:`FPNConvHead`: 'w/o AL' with the
+            capacity of SEAM. Default: False.
         lambda_ (float): weight of the key's supervision. Default: 0.4.
         beta (float): weight of the center regression inside it; 0 is the paper's
             'w/o SS', and then the center loss is not built. Default: 0.5.
-        loss_key (dict): config of L_cls.
+        loss_key (dict, optional): config of L_cls; None leaves it out.
         loss_center (dict): config of L_reg.
         center_votes (bool): one more branch, which is not in the paper: from z, each
             pixel's offset to the center of its bone, by which bones are told apart at
@@ -52,8 +56,9 @@ class SEAMHead(MergedFPNHead):
             mmseg's ``BaseDecodeHead``.
 
     Raises:
-        ValueError: a negative lambda_ or beta, fewer than two classes, or levels that do
-            not match.
+        ValueError: a negative lambda_ or beta, fewer than two classes, levels that do
+            not match, ``conv`` beside the attention, or neither attention nor any loss
+            of the key.
     """
 
     def __init__(
@@ -65,9 +70,10 @@ class SEAMHead(MergedFPNHead):
         reduction: int = 4,
         normalization: Optional[str] = None,
         attention: bool = True,
+        conv: bool = False,
         lambda_: float = 0.4,
         beta: float = 0.5,
-        loss_key: dict = dict(type='SyncCrossEntropyLoss'),
+        loss_key: Optional[dict] = dict(type='SyncCrossEntropyLoss'),
         loss_center: dict = dict(type='CenterRegressionLoss'),
         loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
         center_votes: bool = False,
@@ -80,6 +86,16 @@ class SEAMHead(MergedFPNHead):
             raise ValueError(
                 'SEAMHead: lambda_ and beta must not be negative, got '
                 f'{lambda_} and {beta}'
+            )
+        if attention and conv:
+            raise ValueError(
+                'SEAMHead: conv=True takes the place of the attention; set '
+                'attention=False'
+            )
+        if not attention and loss_key is None and not lambda_ * beta:
+            raise ValueError(
+                'SEAMHead: attention=False without any loss of the key is FPNHead, or '
+                'with conv=True FPNConvHead; take that'
             )
         in_channels, in_index = (
             [value] if isinstance(value, int) else list(value)
@@ -118,14 +134,19 @@ class SEAMHead(MergedFPNHead):
             )
         else:
             self.varphi = nn.Conv2d(self.channels, self.num_classes, 1)
-        self.loss_key = MODELS.build(loss_key)
+        self.conv: Optional[nn.Module] = None
+        width = self.channels  # of what is classified
+        if conv:
+            self.conv, width = wide_conv(self), 2 * self.channels
+            self.conv_seg = nn.Conv2d(width, self.out_channels, 1)
+        self.loss_key = None if loss_key is None else MODELS.build(loss_key)
         self.votes: Optional[nn.Module] = None
         if center_votes:
             own = dict(num_classes=self.num_classes, ignore_index=self.ignore_index)
             self.loss_votes = MODELS.build({**own, **loss_votes})
             self.votes = nn.Sequential(
                 ConvModule(
-                    self.channels,
+                    width,
                     self.channels,
                     3,
                     padding=1,
@@ -152,8 +173,15 @@ class SEAMHead(MergedFPNHead):
     ) -> Tuple[Tensor, Tensor, Optional[Tensor]]:
         """Class and key logits, both (B, N, H, W), and the votes, (B, 2, H, W)."""
         v = self.merge(inputs)
-        z, k = (v, self.varphi(v)) if self.seam is None else self.seam(v)
+        if self.seam is None:
+            z, k = self.without_attention(v), self.varphi(v)
+        else:
+            z, k = self.seam(v)
         return self.cls_seg(z), k, None if self.votes is None else self.votes(z)
+
+    def without_attention(self, v: Tensor) -> Tensor:
+        """What is classified in the place of z: v (B, C, H, W), or its convolution."""
+        return v if self.conv is None else self.conv(v)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Class logits (B, N, H, W) of the merged map; no part that training needs.
@@ -161,7 +189,7 @@ class SEAMHead(MergedFPNHead):
         With ``center_votes``, (B, N + 2, H, W).
         """
         v = self.merge(inputs)
-        z = v if self.seam is None else self.seam(v)[0]
+        z = self.without_attention(v) if self.seam is None else self.seam(v)[0]
         if self.votes is None:
             return self.cls_seg(z)
         return torch.cat([self.cls_seg(z), self.votes(z)], dim=1)
@@ -183,14 +211,15 @@ class SEAMHead(MergedFPNHead):
         seg_logits, k, votes = self.forward_train(inputs)
         losses = self.loss_by_feat(seg_logits, batch_data_samples)
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        # The key is compared at the resolution of the label, as the logits are.
-        k_full = resize(
-            k, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners
-        )
-        losses['loss_key'] = self.lambda_ * self.loss_key(
-            k_full, label, ignore_index=self.ignore_index
-        )
-        losses['acc_key'] = accuracy(k_full, label, ignore_index=self.ignore_index)
+        if self.loss_key is not None:
+            # The key is compared at the resolution of the label, as the logits are.
+            k_full = resize(
+                k, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners
+            )
+            losses['loss_key'] = self.lambda_ * self.loss_key(
+                k_full, label, ignore_index=self.ignore_index
+            )
+            losses['acc_key'] = accuracy(k_full, label, ignore_index=self.ignore_index)
         if self.loss_center is not None:
             losses['loss_center'] = self.lambda_ * self.beta * self.loss_center(k, label)
         if votes is not None:

@@ -52,6 +52,11 @@ class CenterRegressionLoss(nn.Module):
     the key; the label is brought to it by nearest neighbour. 1[k_i != 0] is read as the
     true label; smooth-l1 is summed over the two coordinates.
 
+    With coordinates in [0, 1] the loss is hardly felt: smooth-l1 is quadratic all over
+    the image, and its gradient a few thousandths of that of the key's cross entropy. And
+    a center of mass over all pixels nearest to a bone is moved as much by a faint key far
+    away as by the bone. ``in_pixels`` and ``reach`` are the remedies, not in the paper.
+
     Args:
         mode (str): ``'centroid'``, ``'offset'`` or ``'votes'``. Default:
             ``'centroid'``.
@@ -61,11 +66,16 @@ class CenterRegressionLoss(nn.Module):
             normalised coordinates. Default: None: 1 for ``'centroid'`` (the usual
             smooth-l1), 1/9 for ``'offset'`` (SA-SSD's), 0.01 for ``'votes'``: below the
             offsets inside a bone, so that the loss is felt.
+        in_pixels (bool): differences are taken in pixels of the key instead, and so is
+            the threshold, whose default is then 1. Default: False.
+        reach (float, optional): for ``'centroid'``: the key's mass counts for a segment
+            up to so many pixels of the key from it. Default: None, without a limit.
         loss_weight (float): Default: 1.
         ignore_index (int): label of the pixels that do not count. Default: 255.
 
     Raises:
-        ValueError: an unknown mode or kind of segments, or a number out of range.
+        ValueError: an unknown mode or kind of segments, a number out of range, or a
+            ``reach`` in another mode than ``'centroid'``.
     """
 
     def __init__(
@@ -76,6 +86,8 @@ class CenterRegressionLoss(nn.Module):
         smooth_l1_beta: Optional[float] = None,
         loss_weight: float = 1.0,
         ignore_index: int = 255,
+        in_pixels: bool = False,
+        reach: Optional[float] = None,
     ) -> None:
         super().__init__()
         if mode not in MODES:
@@ -89,11 +101,17 @@ class CenterRegressionLoss(nn.Module):
                 f'CenterRegressionLoss needs num_classes >= 2, got {num_classes}'
             )
         if smooth_l1_beta is None:
-            smooth_l1_beta = dict(centroid=1.0, offset=1 / 9, votes=0.01)[mode]
+            normalised = dict(centroid=1.0, offset=1 / 9, votes=0.01)[mode]
+            smooth_l1_beta = 1.0 if in_pixels else normalised
         if smooth_l1_beta <= 0:
             raise ValueError(
                 'CenterRegressionLoss: smooth_l1_beta must be positive, '
                 f'got {smooth_l1_beta}'
+            )
+        if reach is not None and (mode != 'centroid' or reach < 0):
+            raise ValueError(
+                "CenterRegressionLoss: reach is for mode='centroid' and not negative, "
+                f'got reach={reach} and mode={mode!r}'
             )
         self.mode = mode
         self.segments = segments
@@ -101,6 +119,8 @@ class CenterRegressionLoss(nn.Module):
         self.smooth_l1_beta = smooth_l1_beta
         self.loss_weight = loss_weight
         self.ignore_index = ignore_index
+        self.in_pixels = in_pixels
+        self.reach = reach
         if mode == 'offset':
             self.offset_layer = nn.Conv2d(num_classes - 1, 2, 1)
 
@@ -144,6 +164,7 @@ class CenterRegressionLoss(nn.Module):
             self.segments,
             self.ignore_index,
             None if bones is None else _shrink(bones, size),
+            self.reach,
         )
         dtype = torch.promote_types(key_logits.dtype, torch.float32)
         with torch.autocast(device_type=key_logits.device.type, enabled=False):
@@ -153,7 +174,16 @@ class CenterRegressionLoss(nn.Module):
             foreground = mean_over_processes(maps.sizes.sum()).to(dtype)
             return self.loss_weight * loss / foreground.clamp(min=1 / get_world_size())
 
-    def _smooth_l1(self, difference: Tensor) -> Tensor:
+    def _smooth_l1(self, difference: Tensor, size: Sequence[int]) -> Tensor:
+        """Of differences along (row, column) in their second dimension.
+
+        Args:
+            difference (Tensor): (S, 2) or (B, 2, h, w), in normalised coordinates.
+            size (Sequence[int]): (h, w) of the key.
+        """
+        if self.in_pixels:
+            shape = (2, *[1] * (difference.dim() - 2))
+            difference = difference * difference.new_tensor(size).view(shape)
         return F.smooth_l1_loss(
             difference,
             torch.zeros_like(difference),
@@ -183,7 +213,8 @@ class CenterRegressionLoss(nn.Module):
         # the key is empty there is no center to correct, and its cross entropy acts.
         difference = torch.stack(shift, dim=1) / mass.clamp(min=1e-3)[:, None]
         return (
-            self._smooth_l1(difference).sum(dim=1) * maps.sizes.to(weights.dtype)
+            self._smooth_l1(difference, key_logits.shape[2:]).sum(dim=1)
+            * maps.sizes.to(weights.dtype)
         ).sum()
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
@@ -198,4 +229,4 @@ class CenterRegressionLoss(nn.Module):
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]
         # masked_fill, not a product: an infinite prediction times zero is no zero
         difference = (predicted - true).masked_fill(~foreground, 0)
-        return self._smooth_l1(difference).sum()
+        return self._smooth_l1(difference, key_logits.shape[2:]).sum()

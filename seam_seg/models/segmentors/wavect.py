@@ -15,8 +15,8 @@ class WaveCTSegmentor(VPISegmentor):
     """Gives a test image the style of a training image, then segments it.
 
     The network is trained on the images as they are. The autoencoder of the style
-    transfer is trained beside it, to reconstruct the same patches (``loss_style``); the
-    two share no weights, so that neither changes the other.
+    transfer is trained beside it, to reconstruct the same patches (``loss_style``), what
+    of it is not frozen; the two share no weights, so that neither changes the other.
 
     Of the published rule for the style image we know only that it should match the test
     image. The rule here: of ``num_styles`` images spread evenly over the training split
@@ -133,9 +133,12 @@ class WaveCTSegmentor(VPISegmentor):
             data_samples (list[SegDataSample]): with ``gt_sem_seg``.
 
         Returns:
-            dict[str, Tensor]: with ``loss_style`` beside the usual ones.
+            dict[str, Tensor]: with ``loss_style`` beside the usual ones, unless all of
+            the autoencoder is frozen.
         """
         losses = super().loss(inputs, data_samples)
+        if not any(weight.requires_grad for weight in self.autoencoder.parameters()):
+            return losses
         image = self.grey_levels(inputs[: self.num_reconstructed])
         losses['loss_style'] = F.mse_loss(self.autoencoder(image), image)
         return losses

@@ -7,6 +7,8 @@ import torch
 from mmseg.registry import MODELS
 from torch import nn
 
+from seam_seg import get_config
+
 
 def build(**options):
     return MODELS.build(dict(type='PPMU', **options))
@@ -20,10 +22,13 @@ def test_published_channels():
     found = []
     for block in model.blocks:
         first, second = block.convs
-        width = first.conv.in_channels // (2 if block.pyramid is not None else 1)
-        assert first.conv.out_channels == second.conv.in_channels
-        assert first.conv.dilation == second.conv.dilation == (2, 2)
-        found.append((width, second.conv.out_channels, block.up[0].out_channels))
+        assert first.out_channels == second.conv.in_channels
+        assert first.dilation == second.conv.dilation == (2, 2)
+        # nothing between the two; norm and activation behind the second
+        assert isinstance(first, nn.Conv2d) and isinstance(second.norm, nn.BatchNorm2d)
+        middle = second.conv.out_channels
+        assert block.up[0].in_channels == middle * (1 if block.pyramid is None else 2)
+        found.append((first.in_channels, middle, block.up[0].out_channels))
     assert found == [
         (512, 1024, 512),
         (1024, 512, 256),
@@ -31,8 +36,9 @@ def test_published_channels():
         (384, 256, 64),
         (192, 128, 32),
     ]
-    last = model.last.conv
-    assert (last.in_channels, last.out_channels) == (96, 32)
+    first, second = model.last
+    assert (first.in_channels, second.conv.out_channels) == (96, 32)
+    assert isinstance(second.norm, nn.BatchNorm2d)
     assert [block.pyramid is not None for block in model.blocks] == [
         True,
         True,
@@ -41,7 +47,23 @@ def test_published_channels():
         False,
     ]
     # four bins, each a quarter of the channels
-    assert [step[1].conv.out_channels for step in model.blocks[0].pyramid] == [128] * 4
+    assert [step[1].conv.out_channels for step in model.blocks[0].pyramid] == [256] * 4
+    norms = sum(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+    assert norms == 8 + 6 + 3 * 4  # encoder, decoder, pyramids
+
+
+def test_pyramid_pools_what_the_convolutions_give():
+    block = build(base_channels=4).blocks[0].eval()
+    x = torch.randn(2, 32, 6, 4)
+    with torch.no_grad():
+        middle = block.convs(x)
+        pooled = [middle]
+        for bins, step in zip((1, 2, 3, 6), block.pyramid):
+            small = nn.functional.adaptive_avg_pool2d(middle, bins)
+            pooled.append(
+                nn.functional.interpolate(step[1](small), (6, 4), mode='bilinear')
+            )
+        torch.testing.assert_close(block(x), block.up(torch.cat(pooled, dim=1)))
 
 
 def test_encoder_is_vgg11_bn_layer_by_layer():
@@ -88,6 +110,28 @@ def test_loads_pretrained_weights(tmp_path):
     model.init_weights()
     for key, value in source.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[key], value)
+
+
+def test_loss_is_the_authors_soft_dice_beside_cross_entropy():
+    """Of first powers, over the foreground of an image, as theirs of one class."""
+    losses = get_config('ppmu-small_1xb8-600_phantom-256x128').model.decode_head
+    cross_entropy, dice = map(MODELS.build, losses.loss_decode)
+    assert type(cross_entropy).__name__ == 'SyncCrossEntropyLoss'
+    logits, label = torch.randn(2, 4, 5, 3), torch.randint(0, 4, (2, 5, 3))
+    p = logits.softmax(dim=1)
+    scores = []
+    for image in range(2):
+        both = found = true = 0.0
+        for c in (1, 2, 3):
+            for i in range(5):
+                for j in range(3):
+                    hit = float(label[image, i, j] == c)
+                    both += p[image, c, i, j].item() * hit
+                    found += p[image, c, i, j].item()
+                    true += hit
+        scores.append(2 * both / (found + true))
+    expected = 1 - sum(scores) / 2
+    assert dice(logits, label).item() == pytest.approx(expected, abs=1e-3)
 
 
 def test_refuses_other_widths():

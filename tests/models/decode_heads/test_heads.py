@@ -72,6 +72,34 @@ def test_without_attention():
     head(inputs)
 
 
+def test_without_attention_with_the_capacity_of_the_control():
+    """Key and centers are supervised on v, and what is classified is FPNConvHead's."""
+    head = build(attention=False, conv=True).eval()
+    control = build(type='FPNConvHead').eval()
+    assert not control.load_state_dict(head.state_dict(), strict=False).missing_keys
+    inputs = features()
+    torch.testing.assert_close(head(inputs), control(inputs))
+    logits, k, _ = head.forward_train(inputs)
+    torch.testing.assert_close(logits, control(inputs))
+    torch.testing.assert_close(k, head.varphi(head.merge(inputs)))
+    # and an image's bones are told apart from what is classified, as with SEAM's z
+    assert build(attention=False, conv=True, center_votes=True)(inputs).shape[1] == 6
+
+
+def test_without_cross_entropy_of_the_key():
+    """The center regression stays, at the weight of Eq. 9; nothing else changes."""
+    inputs, data = features(), samples(bone_label())
+    with_it = build()
+    without = build(loss_key=None)
+    without.load_state_dict(with_it.state_dict())
+    losses, fewer = (head.loss(inputs, data, {}) for head in (with_it, without))
+    assert set(losses) - set(fewer) == {'loss_key', 'acc_key'}
+    for name, value in fewer.items():
+        torch.testing.assert_close(value, losses[name])
+    bare = build(loss_key=None, beta=0).loss(inputs, data, {})
+    assert set(bare) == {'loss_ce', 'acc_seg'}
+
+
 def test_without_structure_supervision():
     head = build(beta=0, loss_center=dict(type='CenterRegressionLoss', mode='offset'))
     losses = head.loss(features(), samples(bone_label()), {})
@@ -118,6 +146,8 @@ def test_merges_the_levels_as_mmseg_does():
         dict(in_index=-1),
         dict(feature_strides=[4]),
         dict(in_channels=8),
+        dict(conv=True),
+        dict(attention=False, conv=True, loss_key=None, beta=0),
     ],
 )
 def test_bad_arguments(options):

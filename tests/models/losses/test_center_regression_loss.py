@@ -42,9 +42,12 @@ def slow_smooth_l1(x, beta):
     return 0.5 * x * x / beta if abs(x) < beta else abs(x) - 0.5 * beta
 
 
-def slow_loss(key, label, mode, segments, beta, layer=None):
+def slow_loss(
+    key, label, mode, segments, beta, layer=None, in_pixels=False, reach=math.inf
+):
     """Eq. 7 pixel by pixel: the sum over foreground pixels divided by their number."""
     batch, classes, height, width = key.shape
+    scale = (height, width) if in_pixels else (1, 1)
 
     def position(i, j):
         return (i + 0.5) / height, (j + 0.5) / width
@@ -66,10 +69,12 @@ def slow_loss(key, label, mode, segments, beta, layer=None):
                 for j in range(width):
                     if label[b, i, j] == IGNORE:
                         continue
-                    nearest = min(
-                        range(len(parts)),
-                        key=lambda s: min(math.hypot(i - y, j - x) for y, x in parts[s]),
-                    )
+                    distances = [
+                        min(math.hypot(i - y, j - x) for y, x in part) for part in parts
+                    ]
+                    nearest = distances.index(min(distances))
+                    if distances[nearest] > reach:
+                        continue
                     logits = key[b, :, i, j].tolist()
                     largest = max(logits)
                     exps = [math.exp(value - largest) for value in logits]
@@ -94,7 +99,7 @@ def slow_loss(key, label, mode, segments, beta, layer=None):
                                 * key[b, n, i, j].item()
                                 for n in range(1, classes)
                             )
-                        total += slow_smooth_l1(estimate - true, beta)
+                        total += slow_smooth_l1(scale[axis] * (estimate - true), beta)
     return total / max(foreground, 1)
 
 
@@ -115,13 +120,50 @@ def test_agrees_with_plain_loops(mode, segments):
 
 
 @pytest.mark.parametrize('mode,segments', KINDS)
+@pytest.mark.parametrize('reach', [None, 0, 1.5])
+def test_felt_form_agrees_with_plain_loops(mode, segments, reach):
+    """Differences in pixels of the key, its mass only near the segment."""
+    if reach is not None and mode == 'offset':
+        with pytest.raises(ValueError, match="reach is for mode='centroid'"):
+            CenterRegressionLoss(mode, segments, reach=reach)
+        return
+    loss = CenterRegressionLoss(
+        mode, segments, in_pixels=True, smooth_l1_beta=0.5, reach=reach
+    ).double()
+    key = 2 * torch.randn(2, 4, 14, 10, dtype=torch.double)
+    layer = getattr(loss, 'offset_layer', None)
+    far = math.inf if reach is None else reach
+    expected = slow_loss(key, bones(), mode, segments, 0.5, layer, True, far)
+    assert loss(key, bones()).item() == pytest.approx(expected, rel=1e-10)
+    assert expected > 1e-2
+
+
+def test_mass_far_away_does_not_pull():
+    """A faint key in a corner moves the center of mass, unless reach keeps it out."""
+    label, key = bones(), perfect_key(bones(), sharpness=10.0)
+    found = {}
+    for reach in (None, 2.0):
+        logits = key.clone()
+        logits[:, 1, :, :2] += 8.0  # more than two pixels beside every bone
+        loss = CenterRegressionLoss(in_pixels=True, reach=reach)
+        found[reach] = loss(logits, label).item(), loss(key, label).item()
+    (with_it, without), (near, near_without) = found[None], found[2.0]
+    assert near == near_without  # what is far away does not count at all
+    assert with_it > without + 0.05
+
+
+@pytest.mark.parametrize('mode,segments', KINDS)
 def test_gradients(mode, segments):
     # A small threshold, so that both branches of smooth-l1 are met.
-    loss = CenterRegressionLoss(mode, segments, smooth_l1_beta=0.05).double()
     label = bones()[:, ::2, ::2]
     key = torch.randn(2, 4, 7, 5, dtype=torch.double, requires_grad=True)
-    inputs = (key, *loss.parameters())
-    assert torch.autograd.gradcheck(lambda key, *_: loss(key, label), inputs)
+    for felt in (False, True):
+        own = dict(reach=1.0) if felt and mode == 'centroid' else {}
+        loss = CenterRegressionLoss(
+            mode, segments, smooth_l1_beta=0.05, in_pixels=felt, **own
+        ).double()
+        inputs = (key, *loss.parameters())
+        assert torch.autograd.gradcheck(lambda key, *_, f=loss: f(key, label), inputs)
 
 
 @pytest.mark.parametrize('mode,segments', KINDS)

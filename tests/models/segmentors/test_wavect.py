@@ -140,6 +140,15 @@ def test_networks_do_not_share_gradients():
         assert used == [name in ours, name not in ours], name
 
 
+def test_a_frozen_autoencoder_has_no_loss():
+    model = build()
+    model.autoencoder.requires_grad_(False)
+    sample = SegDataSample(metainfo=dict(img_shape=(64, 32), ori_shape=(64, 32)))
+    sample.gt_sem_seg = PixelData(data=torch.randint(0, 4, (1, 64, 32)))
+    losses = model.loss(torch.randn(2, 3, 64, 32), [sample, sample])
+    assert set(losses) == {'decode.loss_ce', 'decode.acc_seg'}
+
+
 @pytest.mark.slow
 def test_training_fills_the_styles(phantom, tmp_path):
     """From the training split, rescaled; and the checkpoint holds them."""

@@ -1,0 +1,3 @@
+_base_ = 'seam-wo-al-conv.py'
+method_name = '3x3 conv, key'
+model = dict(decode_head=dict(beta=0))

@@ -1,0 +1,2 @@
+_base_ = 'fpn-conv.py'
+method_name = '3x3 conv'

@@ -1,0 +1,3 @@
+_base_ = ['seam-keymass.py', '_base_/felt.py']
+method_name = 'SEAM key mass, center, key'
+model = dict(decode_head=dict(loss_center=_base_.felt))

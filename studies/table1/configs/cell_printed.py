@@ -1,0 +1,3 @@
+_base_ = 'seam.py'
+method_name = 'SEAM printed'
+model = dict(decode_head=dict(beta=0, loss_key=None))

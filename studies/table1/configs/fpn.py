@@ -1,0 +1,2 @@
+_base_ = '_base_/regime.py'
+method_name = 'Vanilla FPN'

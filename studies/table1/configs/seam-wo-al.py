@@ -1,0 +1,3 @@
+_base_ = 'seam.py'
+method_name = 'SEAM w/o AL'
+model = dict(decode_head=dict(attention=False))
