@@ -24,7 +24,8 @@ NOTE = (
 )
 EFFECT = (
     ' Effect: higher or lower where the whole interval is beyond {0:g} points and p is '
-    'below 0.05, smaller than matters where all of the interval is within.'
+    'below 0.05, smaller than matters where all of the interval is within, not higher or '
+    'not lower where it is within on that side.'
 )
 
 

@@ -151,7 +151,8 @@ def effect_of(low: float, high: float, p: float, smallest: float) -> str:
     Returns:
         str: ``'higher'`` or ``'lower'`` where the whole interval is beyond the effect and
         p is below 0.05; ``'smaller than matters'`` where all of it is within, on both
-        sides (two one-sided tests, at 2.5% each); or else ``'undecided'``.
+        sides (two one-sided tests, at 2.5% each); ``'not higher'`` or ``'not lower'``
+        where it is within on that side alone; or else ``'undecided'``.
     """
     if low > smallest and p < 0.05:
         return 'higher'
@@ -159,6 +160,10 @@ def effect_of(low: float, high: float, p: float, smallest: float) -> str:
         return 'lower'
     if -smallest < low and high < smallest:
         return 'smaller than matters'
+    if high < smallest:
+        return 'not higher'
+    if low > -smallest:
+        return 'not lower'
     return 'undecided'
 
 

@@ -6,18 +6,23 @@ Rows of the settings that studies/table1 trains anew; scores of its endpoints be
 import functools
 import itertools
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Sequence
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+)
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from seam_seg.apis.comparison import (
-    Contrasts,
-    against,
-    compare,
-    comparison_table,
-    interval_text,
-)
+from seam_seg.apis.comparison import Contrasts, against, compare, interval_text
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import cell, image_scores
 from studies.blocks import origin, rows_of, table
@@ -51,17 +56,39 @@ CONTROLS = against(
 CORNER_CONTRASTS = against(
     '3x3 conv', ['3x3 conv, center, key', 'SEAM key mass', 'SEAM key mass, center, key']
 )
-# Score of the rows -> title and digits. The lower the better, from false bones on.
-ENDPOINTS = {
-    'Dice': ('Dice', 2),
-    'Found.all': ('Bones found (%)', 1),
-    'FaintFound.all': ('Faint bones found (%)', 1),
-    'FaintDice.all': ('Dice of faint bones', 2),
-    'FalseBone.all': ('False bones (%)', 1),
-    'Center.all': ('Centers off (px)', 2),
-    'AngleError.all': ('Angle off (°)', 2),
-    'AngleRefused.all': ('No angle (%)', 1),
+# Reported beside them; they decide nothing.
+SECONDARY: Contrasts = {
+    **against(REFERENCE, ['SEAM, key mass']),
+    **against('NonLocal, attention on v', ['SEAM, key mass']),
 }
+
+
+class Endpoint(NamedTuple):
+    """How a score stands in the tables.
+
+    Attributes:
+        title (str): of its column.
+        digits (int): that are printed.
+        smallest (float, optional): effect that matters. Default: none was named.
+    """
+
+    title: str
+    digits: int
+    smallest: Optional[float] = None
+
+
+# By the score of the rows. The lower the better, from false bones on.
+ENDPOINTS = {
+    'Dice': Endpoint('Dice', 2, SMALLEST),
+    'FaintFound.all': Endpoint('Faint bones found (%)', 1, 5),
+    'FaintDice.all': Endpoint('Dice of faint bones', 2),
+    'Found.all': Endpoint('Bones found (%)', 1),
+    'FalseBone.all': Endpoint('False bones (%)', 1),
+    'Center.all': Endpoint('Centers off (px)', 2),
+    'AngleError.all': Endpoint('Angle off (°)', 2),
+    'AngleRefused.all': Endpoint('No angle (%)', 1),
+}
+MEAN = 'mean'  # stands for the image where a score is not kept image by image
 # The factors of the 12 cells: name of an effect -> the weight of each level, by the part
 # that it adds to the name of a method. '' is the average over the levels.
 FACTORS: List[Dict[str, Dict[str, float]]] = [
@@ -97,6 +124,11 @@ def factorial_contrasts() -> Dict[str, Dict[str, float]]:
     return {label: weights for _, label, weights in found}
 
 
+def methods_of(contrasts: Contrasts) -> Set[str]:
+    """All methods that take part."""
+    return {name for weights in contrasts.values() for name in weights}
+
+
 def endpoints_in(rows: pd.DataFrame, names: Iterable[str]) -> List[str]:
     """Those of :data:`ENDPOINTS` that all these methods have."""
     return [
@@ -106,18 +138,61 @@ def endpoints_in(rows: pd.DataFrame, names: Iterable[str]) -> List[str]:
     ]
 
 
-def effect_lines(rows: pd.DataFrame, contrasts: Contrasts) -> pd.DataFrame:
-    """Contrasts by Dice, with effect and p, and by the other endpoints, as text."""
-    lines = comparison_table(
-        compare(rows, contrasts, smallest=SMALLEST), smallest=SMALLEST
-    )
-    names = {name for weights in contrasts.values() for name in weights}
-    for score in endpoints_in(rows, names):
-        title, digits = ENDPOINTS[score]
+def compare_means(rows: pd.DataFrame, contrasts: Contrasts, score: str) -> pd.DataFrame:
+    """What :func:`compare` returns, from means over the images.
+
+    Seeds alone are a sample then: Student's t over them, for these images.
+    """
+    values = image_scores(rows, score).mean(axis=1)
+    lines = []
+    for weights in contrasts.values():
+        parts = [weight * values.loc[name] for name, weight in weights.items()]
+        sample = sum(parts[1:], parts[0]).dropna()
+        low = high = p = np.nan
+        if len(sample) > 1:
+            found = stats.ttest_1samp(sample, 0)
+            (low, high), p = found.confidence_interval(), found.pvalue
+        lines.append((sample.mean(), low, high, p, len(sample), MEAN))
+    names = ['difference', 'low', 'high', 'p', 'seeds', 'images']
+    return pd.DataFrame(lines, index=list(contrasts), columns=names)
+
+
+def compare_endpoint(
+    rows: pd.DataFrame, contrasts: Contrasts, score: str
+) -> pd.DataFrame:
+    """What :func:`compare` returns; of means, where one of the methods has no more."""
+    of_score = rows['score'] == score.split('.')[0]
+    rows = rows[rows['method'].isin(methods_of(contrasts)) & of_score]
+    if (rows['image'] == MEAN).any():
+        return compare_means(rows, contrasts, score)
+    return compare(rows, contrasts, score, ENDPOINTS[score].smallest)
+
+
+def effect_lines(
+    rows: pd.DataFrame, contrasts: Contrasts, decide: bool = False
+) -> pd.DataFrame:
+    """Contrasts by all endpoints that their methods have, as text.
+
+    Args:
+        rows (pd.DataFrame): of a setting.
+        contrasts (Contrasts): of methods.
+        decide (bool): also p, and what becomes of the smallest effect. Default: False.
+    """
+    lines = pd.DataFrame({'Contrast': list(contrasts)})
+    for score in endpoints_in(rows, methods_of(contrasts)):
+        endpoint = ENDPOINTS[score]
+        found = compare_endpoint(rows, contrasts, score)
+        title = f'{endpoint.title} [95%]'
+        lines[title] = [
+            interval_text(line, endpoint.digits) for _, line in found.iterrows()
+        ]
+        if decide and 'effect' in found:
+            lines[f'Effect ({endpoint.smallest:g} matters)'] = list(found['effect'])
         if score == 'Dice':
-            continue
-        found = compare(rows, contrasts, score)
-        lines[title] = [interval_text(line, digits) for _, line in found.iterrows()]
+            if decide:
+                lines['p (Holm)'] = [f'{p:.2g}' for p in found['p']]
+            sizes = zip(found['seeds'], found['images'])
+            lines['Seeds x images'] = [f'{seeds} x {images}' for seeds, images in sizes]
     return lines
 
 
@@ -126,14 +201,12 @@ def as_table(frame: pd.DataFrame) -> str:
     return table(list(frame), frame.to_numpy().tolist())
 
 
-def effects(folder: Path, setting: str, contrasts: Contrasts) -> str:
-    """Contrasts in a setting."""
-    rows = rows_of(folder, setting)
-    return as_table(effect_lines(rows, contrasts)) + origin(rows)
-
-
-def effects_by_setting(
-    folder: Path, settings: Sequence[str], contrasts: Contrasts, names: Mapping[str, str]
+def effects(
+    folder: Path,
+    settings: Sequence[str],
+    contrasts: Contrasts,
+    names: Mapping[str, str] = {},
+    decide: bool = False,
 ) -> str:
     """Contrasts in every setting where all their methods have been run.
 
@@ -141,22 +214,25 @@ def effects_by_setting(
         folder (Path): of the study.
         settings (Sequence[str]): of the rows.
         contrasts (Contrasts): see :func:`~seam_seg.apis.comparison.compare`.
-        names (Mapping[str, str]): of methods that are called otherwise here.
+        names (Mapping[str, str]): of methods that are called otherwise in some settings.
+            Default: none.
+        decide (bool): see :func:`effect_lines`.
 
     Raises:
         InputError: there is no such setting.
     """
     rows = rows_of(folder, *settings).replace(dict(method=names))
-    needed = {name for weights in contrasts.values() for name in weights}
     parts = []
     for setting in settings:
         own = rows[rows['setting'] == setting]
-        if needed <= set(own['method']):
-            lines = effect_lines(own, contrasts)
-            lines.insert(0, 'Setting', setting)
+        if methods_of(contrasts) <= set(own['method']):
+            lines = effect_lines(own, contrasts, decide)
+            if len(settings) > 1:
+                lines.insert(0, 'Setting', setting)
             parts.append(lines)
     if not parts:
-        raise InputError(f'no setting has rows of all of {", ".join(sorted(needed))}.')
+        wanted = ', '.join(sorted(methods_of(contrasts)))
+        raise InputError(f'none of {", ".join(settings)} has rows of all of {wanted}.')
     return as_table(pd.concat(parts).fillna('-')) + origin(rows)
 
 
@@ -166,30 +242,33 @@ def endpoints(folder: Path, setting: str) -> str:
     lines = []
     for name, own in rows.groupby('method', sort=False):
         line = {'Method': name, 'Seeds': own['seed'].nunique()}
-        for score, (title, digits) in ENDPOINTS.items():
+        for score, endpoint in ENDPOINTS.items():
             values = image_scores(own, score).mean(axis=1)
-            line[title] = cell(values, digits)
+            line[endpoint.title] = cell(values, endpoint.digits)
         lines.append(line)
     return as_table(pd.DataFrame(lines)) + origin(rows)
 
 
 BLOCKS: Dict[str, Callable[[Path], str]] = {
     'table1.endpoints': functools.partial(endpoints, setting=MAIN),
-    'table1.contrasts': functools.partial(effects, setting=MAIN, contrasts=CONTRASTS),
+    'table1.contrasts': functools.partial(
+        effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
+    ),
+    'table1.secondary': functools.partial(effects, settings=[MAIN], contrasts=SECONDARY),
     'table1.elsewhere': functools.partial(
-        effects_by_setting, settings=ELSEWHERE[1:], contrasts=CONTRASTS, names={}
+        effects, settings=ELSEWHERE[1:], contrasts={**CONTRASTS, **SECONDARY}
     ),
     'table1.controls': functools.partial(
-        effects_by_setting,
-        settings=(MAIN, FACTORIAL),
+        effects,
+        settings=(FACTORIAL, MAIN),
         contrasts=CONTROLS,
         names={SAME[REFERENCE]: REFERENCE},
     ),
     'table1.cells': functools.partial(endpoints, setting=FACTORIAL),
     'table1.factorial': functools.partial(
-        effects, setting=FACTORIAL, contrasts=factorial_contrasts()
+        effects, settings=[FACTORIAL], contrasts=factorial_contrasts()
     ),
     'table1.corners': functools.partial(
-        effects_by_setting, settings=CORNERS, contrasts=CORNER_CONTRASTS, names=SAME
+        effects, settings=CORNERS, contrasts=CORNER_CONTRASTS, names=SAME
     ),
 }

@@ -149,13 +149,14 @@ def test_no_image_has_the_score_throughout():
     'low, high, p, effect',
     [
         (0.6, 0.9, 0.01, 'higher'),
-        (0.6, 0.9, 0.06, 'undecided'),  # one of many contrasts
-        (0.1, 0.9, 0.01, 'undecided'),  # above 0; whether it matters is not known
+        (0.6, 0.9, 0.06, 'not lower'),  # one of many contrasts
+        (0.1, 0.9, 0.01, 'not lower'),  # above 0; whether it matters is not known
         (-0.5, 0.5, 1, 'smaller than matters'),
         (0.1, 0.5, 0.01, 'smaller than matters'),
-        (-0.7, 0.1, 1, 'undecided'),
+        (-0.7, 0.1, 1, 'not higher'),
+        (-0.7, 0.7, 1, 'undecided'),
         (-0.9, -0.6, 0.01, 'lower'),
-        (-0.9, -0.6, 0.06, 'undecided'),
+        (-0.9, -0.6, 0.06, 'not higher'),
         (np.nan, np.nan, np.nan, 'undecided'),
     ],
 )
