@@ -10,6 +10,7 @@ from typing import Iterable, Sequence, Union
 
 import cv2
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 PARTIAL = '.partial'
@@ -55,9 +56,22 @@ def write_csv(path: Union[str, Path], rows: Iterable[Sequence]) -> None:
 
 
 def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> None:
-    """Writes a figure of matplotlib as PNG; see :func:`write_whole`."""
+    """Writes a figure of matplotlib: the same figure gives the same bytes.
+
+    Args:
+        path (str | Path): see :func:`write_whole`; .png, or .pdf or .svg, which carry
+            no date.
+        figure (Figure): what is drawn.
+        dpi (float): of pixels. Default: 110.
+    """
+    kind = Path(path).suffix[1:]
+    undated = dict(pdf={'CreationDate': None}, svg={'Date': None})
     content = io.BytesIO()
-    figure.savefig(content, format='png', dpi=dpi, bbox_inches='tight')
+    # Type 42: fonts as publishers ask for them. The salt: of the names in an SVG.
+    with rc_context({'pdf.fonttype': 42, 'svg.hashsalt': 'seam_seg'}):
+        figure.savefig(
+            content, format=kind, dpi=dpi, bbox_inches='tight', metadata=undated.get(kind)
+        )
     write_whole(path, content.getvalue())
 
 

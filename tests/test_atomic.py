@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from seam_seg import atomic
 
@@ -34,3 +35,16 @@ def test_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
         atomic.write_whole(path, b'later')
     assert path.read_bytes() == b'earlier'
     assert [p.name for p in tmp_path.iterdir()] == ['x.pth']
+
+
+def test_figures_are_the_same_each_time(tmp_path):
+    for suffix, begin in dict(png=b'\x89PNG', pdf=b'%PDF', svg=b'<?xml').items():
+        contents = []
+        for turn in range(2):
+            figure = Figure(figsize=(1, 1))
+            figure.subplots().plot([1, 2])
+            path = tmp_path / f'{turn}.{suffix}'
+            atomic.write_figure(path, figure)
+            contents.append(path.read_bytes())
+        assert contents[0] == contents[1] and contents[0].startswith(begin)
+        assert b'CreationDate' not in contents[0] and b'<dc:date>' not in contents[0]

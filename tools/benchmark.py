@@ -10,6 +10,7 @@ import argparse
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 
 from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import ConfigOptions, report_errors
+from seam_seg.apis.comparison import against, read_contrast
 from seam_seg.apis.costs import measure_costs, method_name
 from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
 from seam_seg.atomic import write_json
@@ -40,7 +42,24 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     add = parser.add_argument
     add('configs', nargs='+', help='paths or names, in the order of rows')
     add('--data-root', required=True, help='data set of all rows; {seed} is the seed')
-    add('--reference', help='config that others are compared with (default: the last)')
+    compared = parser.add_mutually_exclusive_group()
+    compared.add_argument(
+        '--reference',
+        metavar='CONFIG',
+        help='that all others are compared with, as OTHER - CONFIG (default: the first)',
+    )
+    compared.add_argument(
+        '--contrast',
+        nargs='+',
+        metavar='"A - B"',
+        help='what is compared instead, by configs or names of methods',
+    )
+    add(
+        '--smallest-effect',
+        type=float,
+        metavar='POINTS',
+        help='difference in Dice that matters: says of each whether it is as large',
+    )
     add('--seeds', type=int, nargs='+', default=[0, 1, 2])
     add(
         '--folds',
@@ -87,6 +106,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')
+    if args.smallest_effect is not None and not args.smallest_effect > 0:
+        parser.error('--smallest-effect: above 0')
     if not all('=' in item for item in args.also):
         parser.error('--also: write SETTING=ROOT')
     args.also = [item.split('=', 1) for item in args.also]
@@ -112,6 +133,20 @@ def check_rows(args: argparse.Namespace) -> Dict[str, str]:
             'it. Give each model a config.'
         )
     return dict(zip(args.configs, names))
+
+
+def read_contrasts(args: argparse.Namespace, methods: Dict[str, str]) -> dict:
+    """What is compared; see :func:`seam_seg.apis.comparison.compare`."""
+    called = {config_path(config).stem: name for config, name in methods.items()}
+    if not args.contrast:
+        reference = config_path(args.reference or args.configs[0]).stem
+        return against(called[reference], methods.values())
+    called = {**methods, **called, **{name: name for name in methods.values()}}
+    return {
+        label: weights
+        for text in args.contrast
+        for label, weights in read_contrast(text, called).items()
+    }
 
 
 def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]:
@@ -173,6 +208,7 @@ def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parse_args(argv)
     methods = check_rows(args)
+    contrasts = read_contrasts(args, methods)
     runs, labels = plan(args, methods)
     # What would fail after the trainings, fails now.
     path = args.out / 'results.csv'
@@ -207,16 +243,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         ]
     )
     write_rows(path, rows if kept is None else merge_rows(kept, rows))
-    reference = method_name(args.reference or args.configs[-1])
-    words = ' '.join(sys.argv[1:] if argv is None else argv)
+    words = shlex.join(sys.argv[1:] if argv is None else argv)
     table = write_report(
         rows[rows['setting'] == args.setting],
         rows[rows['setting'] == costs],
-        reference,
+        contrasts,
         args.out,
         f'Written by `tools/benchmark.py {words}`. Mean of the per-image scores, '
-        f'mean ± standard deviation over {len(args.seeds)} seeds; R: median seconds per '
-        f'image, all rows in turns{"" if warning is None else f"; {warning}"}.',
+        f'mean ± standard deviation over {len(args.seeds)} seeds, the best in bold; R: '
+        'median seconds per image, all rows in '
+        f'turns{"" if warning is None else f"; {warning}"}.',
+        args.smallest_effect,
     )
     print(table.to_string(index=False))
     return 0

@@ -1,22 +1,32 @@
-"""The paper's Table 1 from rows of scores: table, comparison and plot."""
+"""The paper's Table 1 from rows of scores: tables, comparison and figures."""
 
 from pathlib import Path
+from typing import Optional, Tuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from ..atomic import write_figure, write_whole
-from ..errors import InputError
-from ..evaluation.rows import cell, classes_of, commits_of, image_dice, mean_scores
+from ..evaluation.rows import cell, classes_of, commits_of, mean_scores
+from .comparison import Contrasts, compare, comparison_table
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
 
 UNITS = dict(Dice='D (%)', Jaccard='J (%)')
 DISTANCES = dict(mHD95='HD95 (px)', mASSD='ASSD (px)')
+KINDS = ('.png', '.pdf', '.svg')  # to look at, and two to print
+NOTE = (
+    'Points of Dice; above 0, the first of the two is ahead. Seeds and images are '
+    'crossed random effects. p is corrected for the number of contrasts, the intervals '
+    'are not.'
+)
+EFFECT = (
+    ' Effect: higher or lower where the whole interval is beyond {0:g} points and p is '
+    'below 0.05, smaller than matters where all of the interval is within, not higher or '
+    'not lower where it is within on that side.'
+)
 
 
 def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +44,7 @@ def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """
     scores = mean_scores(rows)
     images = rows[rows['image'] != '']
-    classes = classes_of(rows)
+    classes = classes_of(rows[rows['score'] == 'Dice'])
     titles = {
         f'{score}.{name}': f'{name.capitalize()} {unit}'
         for name in classes
@@ -63,95 +73,92 @@ def make_table(rows: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def compare(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Compares a method with every other one, with other seeds and images in mind.
-
-    Both are a sample, and crossed. The variance of the mean difference in average Dice is
-    at most the sum of those of its mean over the seeds and of its mean over the images,
-    with degrees of freedom by Welch and Satterthwaite: min F' of Clark, Journal of Verbal
-    Learning and Verbal Behavior 12, 1973. The mixed model of statsmodels does not
-    converge on crossed effects of three seeds, and takes their variance for known.
+def short_table(rows: pd.DataFrame, costs: pd.DataFrame) -> Tuple[pd.DataFrame, ...]:
+    """The table that fits the page of a paper: overlaps of the classes, averages, R.
 
     Args:
-        rows (pd.DataFrame): of one study and setting.
-        reference (str): the method that the others are compared with.
+        rows (pd.DataFrame): as for :func:`make_table`.
+        costs (pd.DataFrame): likewise.
 
     Returns:
-        pd.DataFrame: by method ``difference`` (reference minus method, in points), the
-        ends of its 95% interval, ``low`` and ``high``, and its two-sided ``p`` after
-        Holm's correction for the methods; nan where there are not two seeds.
-
-    Raises:
-        InputError: the reference has no rows, or methods have other images or seeds.
+        tuple[pd.DataFrame, pd.DataFrame]: a row for each method and a column for each
+        pair of class and score, means over the seeds as text, of the average Dice with
+        its standard deviation; and True where a cell is the best score of its column as
+        it is printed.
     """
-    dice = image_dice(rows)
-    names = dice.index.unique('method')
-    if reference not in names:
-        raise InputError(
-            f'the reference {reference!r} has no result; there are {", ".join(names)}.'
-        )
-    found = {}
-    for name in names.drop(reference):
-        paired = dice.loc[reference] - dice.loc[name]
-        if paired.isna().any(axis=None):
-            raise InputError(
-                f'{name} and {reference} were scored on different images or with other '
-                'seeds. Repeat the runs of one of them on the same data.'
-            )
-        found[name] = dict(zip(('difference', 'low', 'high', 'p'), crossed_test(paired)))
-    table = pd.DataFrame.from_dict(
-        found, orient='index', columns=['difference', 'low', 'high', 'p'], dtype=float
+    scores = mean_scores(rows)
+    names = classes_of(rows[rows['score'] == 'Dice'])
+    keys = {
+        (name.capitalize(), score[0]): f'{score}.{name}'
+        for name in names
+        for score in UNITS
+    }
+    keys.update({('Ave.', score[0]): f'm{score}' for score in UNITS})
+    keys = {title: key for title, key in keys.items() if key in scores}
+    means = scores[list(keys.values())].groupby('method', sort=False)
+    means = means.agg(lambda own: own.mean(skipna=False))
+    means.columns = pd.MultiIndex.from_tuples(keys)
+    table = means.apply(lambda column: column.map('{:.1f}'.format))
+    printed = table.astype(float)
+    best = printed.eq(printed.max())
+    table = table.mask(means.isna(), '-')
+    table['Ave.', 'D'] = [
+        cell(scores.loc[name, 'mDice'], digits=1) for name in table.index
+    ]
+    cost = costs.pivot_table('value', 'method', 'score', aggfunc='median')
+    table['', 'R (s)'] = [f'{cost.loc[name, "seconds"]:.3f}' for name in table.index]
+    return table, best.reindex(columns=table.columns, fill_value=False)
+
+
+def short_markdown(table: pd.DataFrame, best: pd.DataFrame) -> str:
+    """:func:`short_table` as Markdown."""
+    table = table.mask(best, '**' + table + '**')
+    # The class stands above the first of its scores alone.
+    groups = table.columns.get_level_values(0)
+    again = groups.duplicated()
+    titles = [
+        score if repeated else f'{group} {score}'.strip()
+        for (group, score), repeated in zip(table.columns, again)
+    ]
+    lines = [[name, *cells] for name, cells in zip(table.index, table.to_numpy())]
+    return as_markdown(pd.DataFrame(lines, columns=['Method', *titles]))
+
+
+def short_latex(table: pd.DataFrame, best: pd.DataFrame) -> str:
+    """:func:`short_table` as LaTeX, for the package booktabs; 12 cm wide or so."""
+    bold = np.where(best, 'textbf:--rwrap;', '')
+    style = table.style.apply(lambda _: bold, axis=None).format(escape='latex')
+    style = style.hide(names=True).format_index(escape='latex')
+    style = style.format_index(axis='columns', escape='latex')
+    text = style.to_latex(
+        hrules=True,
+        multicol_align='c',
+        column_format='@{}l' + 'r' * table.shape[1] + '@{}',
     )
-    tested = table['p'].notna()
-    if tested.any():
-        table.loc[tested, 'p'] = multipletests(table.loc[tested, 'p'], method='holm')[1]
-    return table
+    groups = table.columns.get_level_values(0)
+    rules, first = [], 2
+    for name in groups.unique():
+        last = first + (groups == name).sum() - 1
+        if name:
+            rules.append(rf'\cmidrule(lr){{{first}-{last}}}')
+        first = last + 1
+    head, body = text.split('\\\\\n', 1)
+    text = f'{head}\\\\\n{"".join(rules)}\n{body}'
+    text = text.replace('±', r'$\pm$')
+    return (
+        '% \\usepackage{booktabs}\n'
+        f'{{\\footnotesize\\setlength{{\\tabcolsep}}{{3pt}}%\n{text}}}\n'
+    )
 
 
-def crossed_test(paired: pd.DataFrame) -> tuple:
-    """Mean, the ends of its 95% interval and p; see :func:`compare`.
-
-    Args:
-        paired (pd.DataFrame): differences, by seed and image.
-    """
-    values = paired.to_numpy()
-    mean = values.mean()
-    if min(values.shape) < 2:
-        return mean, np.nan, np.nan, np.nan
-    squares = np.array([stats.sem(values.mean(axis=axis)) ** 2 for axis in (1, 0)])
-    total = squares.sum()
-    if not total:  # the same everywhere
-        return mean, mean, mean, float(mean == 0)
-    freedom = total**2 / (squares**2 / (np.array(values.shape) - 1)).sum()
-    low, high = stats.t.interval(0.95, freedom, mean, np.sqrt(total))
-    return mean, low, high, 2 * stats.t.sf(abs(mean) / np.sqrt(total), freedom)
-
-
-def comparison_table(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """The result of :func:`compare` with cells as text."""
-    table = []
-    for name, found in compare(rows, reference).iterrows():
-        known = np.isfinite(found['p'])
-        interval = f' [{found["low"]:+.2f}, {found["high"]:+.2f}]' if known else ''
-        table.append(
-            {
-                'Method': name,
-                f'{reference} - this (points of Dice)': f'{found["difference"]:+.2f}'
-                + interval,
-                'p (Holm)': f'{found["p"]:.2g}' if known else '-',
-            }
-        )
-    return pd.DataFrame(table)
-
-
-def plot_per_image(rows: pd.DataFrame, path: Path) -> None:
+def plot_per_image(rows: pd.DataFrame, *paths: Path) -> None:
     """Draws the Dice of each image, mean over the seeds, by class and method.
 
     Its median and quartiles, too.
 
     Args:
         rows (pd.DataFrame): of one study and setting.
-        path (Path): PNG to write.
+        *paths (Path): to write, see :func:`~seam_seg.atomic.write_figure`.
     """
     dice = rows[rows['score'] == 'Dice']
     names, classes = list(dice['method'].unique()), classes_of(dice)
@@ -186,36 +193,91 @@ def plot_per_image(rows: pd.DataFrame, path: Path) -> None:
         axis.grid(axis='x', alpha=0.3)
     axes[0, 0].set_yticks(range(1, len(names) + 1), names)
     axes[0, 0].invert_yaxis()
-    write_figure(path, figure)
+    for path in paths:
+        write_figure(path, figure)
+    plt.close(figure)
+
+
+def plot_differences(
+    found: pd.DataFrame,
+    *paths: Path,
+    smallest: Optional[float] = None,
+    score: str = 'Dice',
+) -> None:
+    """Draws differences with their intervals.
+
+    Args:
+        found (pd.DataFrame): of :func:`~seam_seg.apis.comparison.compare`.
+        *paths (Path): to write, see :func:`~seam_seg.atomic.write_figure`.
+        smallest (float, optional): effect that matters; what is less is shaded.
+        score (str): that differs. Default: ``'Dice'``.
+    """
+    figure, axis = plt.subplots(
+        figsize=(6.5, 0.3 * len(found) + 0.9), layout='constrained'
+    )
+    if smallest is not None:
+        axis.axvspan(
+            -smallest,
+            smallest,
+            color='tab:gray',
+            alpha=0.2,
+            linewidth=0,
+            label=f'smaller than {smallest:g}',
+        )
+        axis.legend(loc='best', fontsize='small')
+    axis.axvline(0, color='black', linewidth=0.8)
+    for i, (_, line) in enumerate(found.iterrows()):
+        axis.plot([line['low'], line['high']], [i, i], color='tab:blue', linewidth=1.5)
+        axis.plot(line['difference'], i, 'o', color='tab:blue', markersize=4.5)
+    axis.set_yticks(range(len(found)), list(found.index))
+    axis.set_ylim(len(found) - 0.5, -0.5)
+    axis.set_xlabel(f'difference in {score}, 95% interval')
+    axis.grid(axis='x', alpha=0.3)
+    for path in paths:
+        write_figure(path, figure)
     plt.close(figure)
 
 
 def write_report(
-    rows: pd.DataFrame, costs: pd.DataFrame, reference: str, out: Path, introduction: str
+    rows: pd.DataFrame,
+    costs: pd.DataFrame,
+    contrasts: Contrasts,
+    out: Path,
+    introduction: str,
+    smallest: Optional[float] = None,
 ) -> pd.DataFrame:
-    """Writes the table as Markdown, CSV and LaTeX, the comparison, and the plot.
+    """Writes the tables, the comparison, and the figures.
 
     Args:
         rows (pd.DataFrame): of one study and setting, the methods in their order.
         costs (pd.DataFrame): rows of :func:`~seam_seg.evaluation.rows.rows_of_costs`.
-        reference (str): see :func:`compare`.
-        out (Path): folder for ``table.md``, ``table.csv``, ``table.tex`` and
-            ``per_image.png``.
+        contrasts (Contrasts): see :func:`~seam_seg.apis.comparison.compare`; may be none.
+        out (Path): folder for ``table.md``, ``table.csv``, ``table.tex``, and
+            ``per_image`` and ``differences`` as PNG, PDF and SVG.
         introduction (str): Markdown above the table.
+        smallest (float, optional): effect that matters, in points of Dice.
 
     Returns:
         pd.DataFrame: the table.
     """
     table = make_table(rows, costs)
+    short = short_table(rows, costs)
     write_whole(out / 'table.csv', table.to_csv(index=False))
-    latex = table.style.hide(axis='index').format(escape='latex')
-    latex = latex.format_index(axis='columns', escape='latex').to_latex(hrules=True)
-    write_whole(out / 'table.tex', latex.replace('±', r'$\pm$'))
-    plot_per_image(rows, out / 'per_image.png')
-    parts = [introduction, as_markdown(table), commits_of(rows)]
-    if len(table) > 1:
-        parts.append(as_markdown(comparison_table(rows, reference)))
+    write_whole(out / 'table.tex', short_latex(*short))
+    plot_per_image(rows, *(out / f'per_image{kind}' for kind in KINDS))
+    parts = [introduction, short_markdown(*short), commits_of(rows)]
+    if contrasts:
+        found = compare(rows, contrasts, smallest=smallest)
+        plot_differences(
+            found, *(out / f'differences{kind}' for kind in KINDS), smallest=smallest
+        )
+        parts += [
+            NOTE + ('' if smallest is None else EFFECT.format(smallest)),
+            as_markdown(comparison_table(found, smallest=smallest)),
+            '![Differences and their intervals](differences.png)',
+        ]
     parts.append('![Dice of the images by class and method](per_image.png)')
+    parts += ['All columns:', as_markdown(table)]
     write_whole(out / 'table.md', '\n\n'.join(parts) + '\n')
     return table
 

@@ -169,17 +169,27 @@ def mean_scores(rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def image_dice(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average Dice over the classes of each image.
+def image_scores(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    """A score of each image.
 
     Args:
         rows (pd.DataFrame): of one study and setting.
+        score (str): as ``'Dice.rib'``; or ``'Dice'``, the average over the classes.
 
     Returns:
-        pd.DataFrame: by method (in their order) and seed, a column for each image; in %.
+        pd.DataFrame: by method (in their order) and seed, a column for each image; nan
+        where an image has no such score.
     """
-    dice = rows[rows['score'] == 'Dice']
-    return dice.pivot_table('value', ['method', 'seed'], 'image', sort=False)
+    score, _, name = score.partition('.')
+    found = rows[(rows['score'] == score) & (rows['image'] != '')]
+    if name:
+        found = found[found['class'] == name]
+    return found.pivot_table('value', ['method', 'seed'], 'image', sort=False)
+
+
+def image_dice(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average Dice over the classes of each image, in %; see :func:`image_scores`."""
+    return image_scores(rows, 'Dice')
 
 
 def commits_of(rows: pd.DataFrame) -> str:

@@ -6,11 +6,12 @@ from typing import List, Tuple
 
 import pandas as pd
 
-from seam_seg.apis.benchmark import comparison_table, make_table, plot_per_image
+from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
+from seam_seg.apis.comparison import compare, comparison_table
 from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import mean_scores
 from studies.blocks import origin, rows_of, table
-from studies.table1 import plan
+from studies.table1 import effects, plan
 
 SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
 REFERENCE = 'SEAM'
@@ -76,10 +77,21 @@ def inside(folder: Path, setting: str) -> str:
     return table(['Method', 'Quantity', 'Mean', 'Seeds'], lines) + origin(rows)
 
 
-def comparison(folder: Path) -> str:
-    """SEAM against every other method, with other seeds and images in mind."""
+def compared(folder: Path) -> pd.DataFrame:
+    """SEAM minus every other method, with other seeds and images in mind."""
     rows = in_order(rows_of(folder, SHORT))
-    return as_table(comparison_table(rows, REFERENCE)) + origin(rows)
+    contrasts = {
+        f'{REFERENCE} - {name}': {REFERENCE: 1.0, name: -1.0}
+        for name in rows['method'].unique()
+        if name != REFERENCE
+    }
+    return compare(rows, contrasts, smallest=effects.SMALLEST)
+
+
+def comparison(folder: Path) -> str:
+    """The table of :func:`compared`."""
+    found = comparison_table(compared(folder), smallest=effects.SMALLEST)
+    return as_table(found) + origin(rows_of(folder, SHORT))
 
 
 def read_paper(folder: Path) -> pd.DataFrame:
@@ -155,6 +167,11 @@ def plot(folder: Path, path: Path) -> None:
     plot_per_image(in_order(rows_of(folder, SHORT)), path)
 
 
+def plot_compared(folder: Path, path: Path) -> None:
+    """Draws the differences of :func:`compared`."""
+    plot_differences(compared(folder), path, smallest=effects.SMALLEST)
+
+
 FOLDERS = 'danet emanet fpn nonlocal ppmu rsnu seam unet wavect'.split()
 BLOCKS = {
     'table1.short': short,
@@ -164,9 +181,10 @@ BLOCKS = {
     'table1.inside_long': functools.partial(inside, setting=LONG),
     'table1.comparison': comparison,
     'table1.plan': plan.budget,
+    **effects.BLOCKS,
     'table1.transfer': transfer,
     'table1.total_variation': total_variation,
     **{f'paper.{name}': functools.partial(of_paper, name=name) for name in FOLDERS},
     **{f'phantom.{name}': functools.partial(of_phantom, name=name) for name in FOLDERS},
 }
-PLOTS = {'per_image.png': plot}
+PLOTS = {'per_image.png': plot, 'differences.png': plot_compared}

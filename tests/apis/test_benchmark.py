@@ -1,12 +1,10 @@
-"""The table, the comparison and the plot that are made from rows."""
+"""The tables and the figures that are made from rows."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from seam_seg.apis import benchmark
-from seam_seg.errors import InputError
+from seam_seg.apis.comparison import against
 from seam_seg.evaluation.rows import COLUMNS, rows_of_costs
 
 BONES = ('lumbar', 'thoracic', 'rib')
@@ -26,66 +24,23 @@ def runs(method, dice, score='Dice'):
     )
 
 
-def welch(differences):
-    """Interval and p by plain loops: variances of the means by seed and by image."""
-    seeds, images = len(differences), len(differences[0])
-    mean = sum(map(sum, differences)) / (seeds * images)
-    by_seed = [sum(row) / images for row in differences]
-    by_image = [sum(row[i] for row in differences) / seeds for i in range(images)]
-    parts = []
-    for means in (by_seed, by_image):
-        n = len(means)
-        parts.append((sum((m - mean) ** 2 for m in means) / (n - 1) / n, n - 1))
-    total = sum(part for part, _ in parts)
-    freedom = total**2 / sum(part**2 / n for part, n in parts)
-    t = mean / total**0.5
-    reach = stats.t.ppf(0.975, freedom) * total**0.5
-    return mean, mean - reach, mean + reach, 2 * stats.t.sf(abs(t), freedom)
+COST = dict(
+    seconds=[0.2, 0.25, 0.9],
+    parameters=3_100_000,
+    flops=12_340_000_000,
+    peak_bytes=1,
+    other_cores=0.1,
+)
 
 
-def test_compare():
-    rng = np.random.default_rng(0)
-    base = rng.uniform(60, 80, (3, 9))
-    others = dict(
-        worse=base - rng.uniform(1, 3, (3, 9)),
-        noisy=base + rng.normal(0, 1, (3, 9)),
-        seeds=base + np.array([[-3], [0], [4]]),  # all images alike, every seed otherwise
-        same=base,
+def costs_of(rows):
+    """The same costs for all methods."""
+    return rows_of_costs(
+        dict.fromkeys(rows['method'].unique(), COST), 'study', 'test, costs', 'commit'
     )
-    rows = pd.concat(
-        [runs('ours', base), *(runs(name, dice) for name, dice in others.items())]
-    )
-    table = benchmark.compare(rows, 'ours')
-    assert list(table.index) == list(others)
-    raw = {}
-    for name in ('worse', 'noisy', 'seeds'):
-        mean, low, high, raw[name] = welch((base - others[name]).tolist())
-        assert list(table.loc[name, ['difference', 'low', 'high']]) == pytest.approx(
-            [mean, low, high]
-        )
-    assert table.loc['seeds', 'low'] < -4  # 27 agreeing images do not make three seeds
-    assert list(table.loc['same']) == [0, 0, 0, 1]
-    # Holm: 0.0..., then the others times 3, 2, 1, never falling, at most 1
-    order = sorted(raw, key=raw.get)
-    expected, before = {}, 0.0
-    for factor, name in zip((4, 3, 2), order):
-        expected[name] = before = min(1, max(before, factor * raw[name]))
-    assert {name: table.loc[name, 'p'] for name in raw} == pytest.approx(expected)
-    with pytest.raises(InputError, match="'other' has no result"):
-        benchmark.compare(rows, 'other')
-    fewer = pd.concat([runs('ours', base), runs('worse', base[:, :5])])
-    with pytest.raises(InputError, match='different images'):
-        benchmark.compare(fewer, 'ours')
 
 
-def test_one_seed_is_not_tested():
-    rows = pd.concat([runs('ours', [[70, 72]]), runs('other', [[60, 70]])])
-    table = benchmark.compare(rows, 'ours')
-    assert table.loc['other', 'difference'] == 6 and table.loc['other'].isna().sum() == 3
-    text = benchmark.comparison_table(rows, 'ours')
-    assert list(text['p (Holm)']) == ['-']
-
-
+@pytest.mark.slow
 def test_report(tmp_path):
     rows = pd.concat(
         [
@@ -96,17 +51,10 @@ def test_report(tmp_path):
             runs('SEAM', [[3, 3, 3], [3, 3, 3]], score='HD95'),
         ]
     )
-    cost = dict(
-        seconds=[0.2, 0.25, 0.9],
-        parameters=3_100_000,
-        flops=12_340_000_000,
-        peak_bytes=1,
-        other_cores=0.1,
-    )
-    costs = rows_of_costs(
-        dict.fromkeys(rows['method'].unique(), cost), 'study', 'test, costs', 'commit'
-    )
-    benchmark.write_report(rows, costs, 'SEAM', tmp_path, '# Title')
+    other = runs('SEAM', [[1, 2, 3], [1, 2, 3]], score='Found').assign(**{'class': 'all'})
+    rows = pd.concat([rows, other.drop_duplicates()])
+    contrasts = against('FPN', rows['method'].unique())
+    benchmark.write_report(rows, costs_of(rows), contrasts, tmp_path, '# Title', 0.5)
     table = pd.read_csv(tmp_path / 'table.csv').set_index('Method')
     assert list(table.index) == ['FPN', 'fpn_~50%', 'SEAM']
     assert table.loc['FPN', 'Ave. D (%)'] == '67.33 ± 0.00'
@@ -115,10 +63,47 @@ def test_report(tmp_path):
     assert list(table['Without distance']) == [1.5, 9, 0]
     assert list(table['FLOPs (G)']) == [12.34] * 3 and list(table['R (s)']) == [0.25] * 3
     page = (tmp_path / 'table.md').read_text()
-    assert page.startswith('# Title') and 'per_image.png' in page
-    assert '| FPN      | +3.50 [' in page
+    assert page.startswith('# Title')
+    assert '| SEAM - FPN ' in page and '+3.50 [' in page
+    assert 'Effect (0.5 matters)' in page
+    assert '**70.8 ± 0.7**' in page and '**67.3' not in page
     latex = (tmp_path / 'table.tex').read_text()
-    assert r'67.33 $\pm$ 0.00' in latex and r'\toprule' in latex
-    assert '%' not in latex.replace(r'\%', '')
+    assert r'67.3 $\pm$ 0.0' in latex and r'\textbf{70.8 $\pm$ 0.7}' in latex
+    assert r'\cmidrule(lr){2-2}' in latex and r'\toprule' in latex
     assert r'fpn\_\textasciitilde 50\%' in latex
-    assert (tmp_path / 'per_image.png').stat().st_size > 10000
+    for name in ('per_image', 'differences'):
+        assert f'{name}.png' in page
+        assert (tmp_path / f'{name}.png').read_bytes().startswith(b'\x89PNG')
+        assert (tmp_path / f'{name}.pdf').read_bytes().startswith(b'%PDF')
+        assert '<svg' in (tmp_path / f'{name}.svg').read_text()
+
+
+def test_one_method_is_compared_with_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, 'KINDS', ())
+    rows = runs('SEAM', [[70, 72]])
+    benchmark.write_report(rows, costs_of(rows), {}, tmp_path, '')
+    assert 'Contrast' not in (tmp_path / 'table.md').read_text()
+    assert not (tmp_path / 'differences.png').exists()
+
+
+def test_short_table():
+    rows = pd.concat(
+        [
+            runs('a', [[50.04], [50.06]]),  # a tie, as printed
+            runs('b', [[50.02], [50.03]]),
+            runs('c', [[49], [52]]),
+            runs('d', [[60], [60]]).query('`class` != "rib"'),
+        ]
+    )
+    table, best = benchmark.short_table(rows, costs_of(rows))
+    assert list(table.index) == list('abcd')
+    assert list(table['Rib', 'D']) == ['50.0', '50.0', '50.5', '-']
+    assert list(best['Rib', 'D']) == [False, False, True, False]
+    assert table.loc['c', ('Ave.', 'D')] == '50.5 ± 2.1'
+    assert list(best['Ave.', 'D']) == [False, False, False, True]
+    assert not best['', 'R (s)'].any() and table.loc['a', ('', 'R (s)')] == '0.250'
+    table, best = benchmark.short_table(rows.query('method < "c"'), costs_of(rows))
+    assert list(best['Rib', 'D']) == [True, True]
+    lines = benchmark.short_markdown(table, best).split('\n')
+    titles = [title.strip() for title in lines[0].strip('|').split('|')]
+    assert titles == ['Method', 'Lumbar D', 'Thoracic D', 'Rib D', 'Ave. D', 'R (s)']

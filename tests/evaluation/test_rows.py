@@ -104,6 +104,9 @@ def test_mean_scores():
     average = module.image_dice(rows)
     assert average.loc[('a', 0), 'case0'] == 75
     assert average.loc[('a', 0), 'case1'] == 50
+    ribs = module.image_scores(rows, 'Dice.rib')
+    assert list(ribs.index) == [('a', 0)] and list(ribs.loc[('a', 0)]) == [40]
+    assert list(module.image_scores(rows, 'HD95').loc[('a', 0)]) == [4, 7]
 
 
 def test_commits():

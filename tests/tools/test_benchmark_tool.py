@@ -11,6 +11,7 @@ import torch
 
 from seam_seg.apis.trainings import STACK, digest_of, made_from
 from seam_seg.config_lookup import config_path
+from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import read_rows
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -98,6 +99,36 @@ def test_each_gpu_has_one_training(workflow, monkeypatch):
     workflow.commands['train'] = 'echo $CUDA_VISIBLE_DEVICES >> ../ran; sleep 3'
     *ran, status = workflow('run_seed0', 'run_seed1')
     assert sorted(ran) == ['5', '7', 'test', 'test'] and not status
+
+
+def test_what_is_compared(tool_module, capsys):
+    module = tool_module('benchmark')
+    other, third = (
+        DEMO.replace('seam-keymass_r18-fpn', name) for name in ('fpn_r18', 'fpn-conv_r18')
+    )
+    names = {other: 'Vanilla FPN', third: 'FPN + 3x3 conv', DEMO: 'SEAM, key mass'}
+
+    def labels(*words):
+        args = module.parse_args([*names, '--data-root', 'data', *words])
+        return list(module.read_contrasts(args, names))
+
+    assert labels() == ['FPN + 3x3 conv - Vanilla FPN', 'SEAM, key mass - Vanilla FPN']
+    assert labels('--reference', DEMO) == [
+        'Vanilla FPN - SEAM, key mass',
+        'FPN + 3x3 conv - SEAM, key mass',
+    ]
+    asked = [f'{DEMO} - {other}', 'Vanilla FPN - FPN + 3x3 conv']
+    assert labels('--contrast', *asked) == ['SEAM, key mass - Vanilla FPN', asked[1]]
+    with pytest.raises(InputError, match="'UNet - Vanilla FPN' is not"):
+        labels('--contrast', 'UNet - Vanilla FPN')
+    for wrong in (
+        ['--smallest-effect', '0'],
+        ['--smallest-effect', 'nan'],
+        ['--reference', DEMO, '--contrast', *asked],
+    ):
+        with pytest.raises(SystemExit):
+            labels(*wrong)
+        assert wrong[0] in capsys.readouterr().err
 
 
 @pytest.mark.slow

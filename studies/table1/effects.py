@@ -1,0 +1,274 @@
+"""What attention and the losses change: contrasts, the factorial, endpoints.
+
+Rows of the settings that studies/table1 trains anew; scores of its endpoints beside Dice.
+"""
+
+import functools
+import itertools
+from pathlib import Path
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+)
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from seam_seg.apis.comparison import Contrasts, against, compare, interval_text
+from seam_seg.errors import InputError
+from seam_seg.evaluation.rows import cell, image_scores
+from studies.blocks import origin, rows_of, table
+
+SMALLEST = 0.56  # points of Dice: what the paper's center regression gains
+REFERENCE = 'FPN + 3x3 conv'
+MAIN, FACTORIAL = '64 cases', '20 cases'
+ELSEWHERE = (  # the same trainings, and those from scratch
+    MAIN,
+    f'{MAIN}, missing',
+    f'{MAIN}, occluded',
+    f'{MAIN}, scanner',
+    f'{MAIN}, from scratch',
+)
+CORNERS = (FACTORIAL, '5 cases', 'no faint bones', '40% faint bones', *ELSEWHERE[:-1])
+# Cells that are rows of the table with 64 cases, and have its names there.
+SAME = {
+    REFERENCE: '3x3 conv',
+    'SEAM, key mass, felt center': 'SEAM key mass, center, key',
+}
+# What the study was made for, written down before its first run.
+CONTRASTS: Contrasts = {
+    **against(REFERENCE, ['SEAM']),
+    **against('SEAM key mass, key', ['SEAM, key mass, felt center']),
+    **against('NonLocal, attention on v', ['SEAM']),
+}
+CONTROLS = against(
+    REFERENCE, ['FPN + 3x3 conv, coordinates', 'FPN + 3x3 conv, levels told']
+)
+# The cells with attention and all losses, with one of them, or with none.
+CORNER_CONTRASTS = against(
+    '3x3 conv', ['3x3 conv, center, key', 'SEAM key mass', 'SEAM key mass, center, key']
+)
+# Reported beside them; they decide nothing.
+SECONDARY: Contrasts = {
+    **against(REFERENCE, ['SEAM, key mass']),
+    **against('NonLocal, attention on v', ['SEAM, key mass']),
+}
+
+
+class Endpoint(NamedTuple):
+    """How a score stands in the tables.
+
+    Attributes:
+        title (str): of its column.
+        digits (int): that are printed.
+        smallest (float, optional): effect that matters. Default: none was named.
+    """
+
+    title: str
+    digits: int
+    smallest: Optional[float] = None
+
+
+# By the score of the rows. The lower the better, from false bones on.
+ENDPOINTS = {
+    'Dice': Endpoint('Dice', 2, SMALLEST),
+    'FaintFound.all': Endpoint('Faint bones found (%)', 1, 5),
+    'FaintDice.all': Endpoint('Dice of faint bones', 2),
+    'Found.all': Endpoint('Bones found (%)', 1),
+    'FalseBone.all': Endpoint('False bones (%)', 1),
+    'Center.all': Endpoint('Centers off (px)', 2),
+    'AngleError.all': Endpoint('Angle off (°)', 2),
+    'AngleRefused.all': Endpoint('No angle (%)', 1),
+}
+MEAN = 'mean'  # stands for the image where a score is not kept image by image
+# The factors of the 12 cells: name of an effect -> the weight of each level, by the part
+# that it adds to the name of a method. '' is the average over the levels.
+FACTORS: List[Dict[str, Dict[str, float]]] = [
+    {
+        'SEAM printed': {'3x3 conv': -1, 'SEAM printed': 1},
+        'SEAM key mass': {'3x3 conv': -1, 'SEAM key mass': 1},
+        '': {'3x3 conv': 1 / 3, 'SEAM printed': 1 / 3, 'SEAM key mass': 1 / 3},
+    },
+    {'center loss': {'': -1, ', center': 1}, '': {'': 0.5, ', center': 0.5}},
+    {'key cross entropy': {'': -1, ', key': 1}, '': {'': 0.5, ', key': 0.5}},
+]
+
+
+def factorial_contrasts() -> Dict[str, Dict[str, float]]:
+    """Main effects of the factors, and their interactions, as weights of the cells.
+
+    An effect is the mean difference between two levels over all levels of the other
+    factors; an interaction, how much an effect differs between two levels of another
+    factor. Attention is compared with the 3x3 convolution.
+    """
+    found = []
+    for names in itertools.product(*FACTORS):
+        weights: Dict[str, float] = {}
+        levels = [factor[name] for factor, name in zip(FACTORS, names)]
+        for parts in itertools.product(*levels):
+            weights[''.join(parts)] = float(
+                np.prod([level[part] for level, part in zip(levels, parts)])
+            )
+        changed = [name for name in names if name]
+        if changed:
+            found.append((len(changed), ' x '.join(changed), weights))
+    found.sort(key=lambda effect: effect[0])
+    return {label: weights for _, label, weights in found}
+
+
+def methods_of(contrasts: Contrasts) -> Set[str]:
+    """All methods that take part."""
+    return {name for weights in contrasts.values() for name in weights}
+
+
+def endpoints_in(rows: pd.DataFrame, names: Iterable[str]) -> List[str]:
+    """Those of :data:`ENDPOINTS` that all these methods have."""
+    return [
+        score
+        for score in ENDPOINTS
+        if set(names) <= set(image_scores(rows, score).index.unique('method'))
+    ]
+
+
+def compare_means(rows: pd.DataFrame, contrasts: Contrasts, score: str) -> pd.DataFrame:
+    """What :func:`compare` returns, from means over the images.
+
+    Seeds alone are a sample then: Student's t over them, for these images.
+    """
+    values = image_scores(rows, score).mean(axis=1)
+    lines = []
+    for weights in contrasts.values():
+        parts = [weight * values.loc[name] for name, weight in weights.items()]
+        sample = sum(parts[1:], parts[0]).dropna()
+        low = high = p = np.nan
+        if len(sample) > 1:
+            found = stats.ttest_1samp(sample, 0)
+            (low, high), p = found.confidence_interval(), found.pvalue
+        lines.append((sample.mean(), low, high, p, len(sample), MEAN))
+    names = ['difference', 'low', 'high', 'p', 'seeds', 'images']
+    return pd.DataFrame(lines, index=list(contrasts), columns=names)
+
+
+def compare_endpoint(
+    rows: pd.DataFrame, contrasts: Contrasts, score: str
+) -> pd.DataFrame:
+    """What :func:`compare` returns; of means, where one of the methods has no more."""
+    of_score = rows['score'] == score.split('.')[0]
+    rows = rows[rows['method'].isin(methods_of(contrasts)) & of_score]
+    if (rows['image'] == MEAN).any():
+        return compare_means(rows, contrasts, score)
+    return compare(rows, contrasts, score, ENDPOINTS[score].smallest)
+
+
+def effect_lines(
+    rows: pd.DataFrame, contrasts: Contrasts, decide: bool = False
+) -> pd.DataFrame:
+    """Contrasts by all endpoints that their methods have, as text.
+
+    Args:
+        rows (pd.DataFrame): of a setting.
+        contrasts (Contrasts): of methods.
+        decide (bool): also p, and what becomes of the smallest effect. Default: False.
+    """
+    lines = pd.DataFrame({'Contrast': list(contrasts)})
+    for score in endpoints_in(rows, methods_of(contrasts)):
+        endpoint = ENDPOINTS[score]
+        found = compare_endpoint(rows, contrasts, score)
+        title = f'{endpoint.title} [95%]'
+        lines[title] = [
+            interval_text(line, endpoint.digits) for _, line in found.iterrows()
+        ]
+        if decide and 'effect' in found:
+            lines[f'Effect ({endpoint.smallest:g} matters)'] = list(found['effect'])
+        if score == 'Dice':
+            if decide:
+                lines['p (Holm)'] = [f'{p:.2g}' for p in found['p']]
+            sizes = zip(found['seeds'], found['images'])
+            lines['Seeds x images'] = [f'{seeds} x {images}' for seeds, images in sizes]
+    return lines
+
+
+def as_table(frame: pd.DataFrame) -> str:
+    """A table of text as Markdown."""
+    return table(list(frame), frame.to_numpy().tolist())
+
+
+def effects(
+    folder: Path,
+    settings: Sequence[str],
+    contrasts: Contrasts,
+    names: Mapping[str, str] = {},
+    decide: bool = False,
+) -> str:
+    """Contrasts in every setting where all their methods have been run.
+
+    Args:
+        folder (Path): of the study.
+        settings (Sequence[str]): of the rows.
+        contrasts (Contrasts): see :func:`~seam_seg.apis.comparison.compare`.
+        names (Mapping[str, str]): of methods that are called otherwise in some settings.
+            Default: none.
+        decide (bool): see :func:`effect_lines`.
+
+    Raises:
+        InputError: there is no such setting.
+    """
+    rows = rows_of(folder, *settings).replace(dict(method=names))
+    parts = []
+    for setting in settings:
+        own = rows[rows['setting'] == setting]
+        if methods_of(contrasts) <= set(own['method']):
+            lines = effect_lines(own, contrasts, decide)
+            if len(settings) > 1:
+                lines.insert(0, 'Setting', setting)
+            parts.append(lines)
+    if not parts:
+        wanted = ', '.join(sorted(methods_of(contrasts)))
+        raise InputError(f'none of {", ".join(settings)} has rows of all of {wanted}.')
+    return as_table(pd.concat(parts).fillna('-')) + origin(rows)
+
+
+def endpoints(folder: Path, setting: str) -> str:
+    """Each method by all endpoints: mean and standard deviation over the seeds."""
+    rows = rows_of(folder, setting)
+    lines = []
+    for name, own in rows.groupby('method', sort=False):
+        line = {'Method': name, 'Seeds': own['seed'].nunique()}
+        for score, endpoint in ENDPOINTS.items():
+            values = image_scores(own, score).mean(axis=1)
+            line[endpoint.title] = cell(values, endpoint.digits)
+        lines.append(line)
+    return as_table(pd.DataFrame(lines)) + origin(rows)
+
+
+BLOCKS: Dict[str, Callable[[Path], str]] = {
+    'table1.endpoints': functools.partial(endpoints, setting=MAIN),
+    'table1.contrasts': functools.partial(
+        effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
+    ),
+    'table1.secondary': functools.partial(effects, settings=[MAIN], contrasts=SECONDARY),
+    'table1.elsewhere': functools.partial(
+        effects, settings=ELSEWHERE[1:], contrasts={**CONTRASTS, **SECONDARY}
+    ),
+    'table1.controls': functools.partial(
+        effects,
+        settings=(FACTORIAL, MAIN),
+        contrasts=CONTROLS,
+        names={SAME[REFERENCE]: REFERENCE},
+    ),
+    'table1.cells': functools.partial(endpoints, setting=FACTORIAL),
+    'table1.factorial': functools.partial(
+        effects, settings=[FACTORIAL], contrasts=factorial_contrasts()
+    ),
+    'table1.corners': functools.partial(
+        effects, settings=CORNERS, contrasts=CORNER_CONTRASTS, names=SAME
+    ),
+}

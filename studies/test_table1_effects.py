@@ -1,0 +1,184 @@
+"""Effects that were put into rows are found in the tables that are made of them."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mmengine.config import Config
+from scipy import stats
+
+from seam_seg.errors import InputError
+from seam_seg.evaluation.rows import COLUMNS, read_rows, write_rows
+from studies.table1 import effects, plan
+
+ATTENTIONS = ('3x3 conv', 'SEAM printed', 'SEAM key mass')
+CELLS = {
+    f'{attention}{", center" * center}{", key" * key}': (attention, center, key)
+    for attention, center, key in itertools.product(ATTENTIONS, (0, 1), (0, 1))
+}
+
+
+def write(folder, runs):
+    """Rows of a study: (setting, method, score, class, (seeds, images) values)."""
+    rows = [
+        ('table1', setting, method, seed, f'case{i}', name, score, value, 'abc1234')
+        for setting, method, score, name, values in runs
+        for seed, images in enumerate(values)
+        for i, value in enumerate(images)
+        if np.isfinite(value)
+    ]
+    folder.mkdir(exist_ok=True)
+    write_rows(folder / 'results.csv', pd.DataFrame(rows, columns=COLUMNS))
+    return folder
+
+
+def lines_of(text):
+    """Title -> cells by the title of their column."""
+    titles, _, *lines = (
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in text.split('\n')
+        if line.startswith('|')
+    )
+    return [dict(zip(titles, line)) for line in lines]
+
+
+def noise(seed, scale=0.01):
+    return np.random.default_rng(seed).normal(0, scale, (3, 4))
+
+
+def test_factorial(tmp_path):
+    """Means of cells with known effects, by the definition of each effect."""
+
+    def mean(attention, center, key):
+        effect = dict(zip(ATTENTIONS, (0, 1, 2)))[attention] + 3 * center - 2 * key
+        together = 4 * center * key + 6 * center * (attention == 'SEAM key mass')
+        return 50 + effect + together
+
+    runs = [
+        ('20 cases', name, 'Dice', 'rib', mean(*levels) + noise(i))
+        for i, (name, levels) in enumerate(CELLS.items())
+    ]
+    runs += [
+        ('20 cases', name, 'FaintFound', 'all', np.full((3, 4), 40.0 + 5 * levels[1]))
+        for name, levels in CELLS.items()
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    lines = lines_of(effects.BLOCKS['table1.factorial'](folder))
+    found = {line['Contrast']: float(line['Dice [95%]'].split()[0]) for line in lines}
+    # averages over the other factors, by hand: half of 4, a third of 6, and so on
+    wanted = {
+        'SEAM printed': 1,
+        'SEAM key mass': 2 + 6 / 2,
+        'center loss': 3 + 4 / 2 + 6 / 3,
+        'key cross entropy': -2 + 4 / 2,
+        'SEAM printed x center loss': 0,
+        'SEAM key mass x center loss': 6,
+        'SEAM printed x key cross entropy': 0,
+        'SEAM key mass x key cross entropy': 0,
+        'center loss x key cross entropy': 4,
+        'SEAM printed x center loss x key cross entropy': 0,
+        'SEAM key mass x center loss x key cross entropy': 0,
+    }
+    assert found == pytest.approx(wanted, abs=0.05)
+    assert list(found)[:4] == list(wanted)[:4]  # main effects first
+    by_label = {line['Contrast']: line for line in lines}
+    found = by_label['center loss']
+    assert found['Faint bones found (%) [95%]'].startswith('+5.0 [')
+    assert 'p (Holm)' not in found  # it explains, and decides nothing
+    assert 'False bones (%) [95%]' not in found  # nobody has them
+    with pytest.raises(InputError, match='20 cases has rows of all of .*SEAM printed'):
+        effects.BLOCKS['table1.factorial'](write(tmp_path / 'part', runs[:4]))
+
+
+def test_corners_by_setting(tmp_path):
+    """The rows of the table are the cells of its setting; what is not run is left out."""
+    few = [
+        ('5 cases', name, 'Dice', 'rib', 50 + i + noise(i))
+        for i, name in enumerate(
+            ('3x3 conv', '3x3 conv, center, key', 'SEAM key mass', *list(CELLS)[-1:])
+        )
+    ]
+    names = {new: old for old, new in effects.SAME.items()}
+    main = [('64 cases', names.get(run[1], run[1]), *run[2:]) for run in few]
+    folder = write(tmp_path / 'table1', [*few, *main, ('20 cases', *few[0][1:])])
+    lines = lines_of(effects.BLOCKS['table1.corners'](folder))
+    assert [line['Setting'] for line in lines] == ['5 cases'] * 3 + ['64 cases'] * 3
+    differences = [line['Dice [95%]'].split()[0] for line in lines]
+    assert [round(float(value)) for value in differences] == [1, 2, 3] * 2
+    with pytest.raises(InputError, match='none of 20 cases, 64 cases has'):
+        effects.BLOCKS['table1.controls'](folder)
+
+
+def test_contrasts_and_endpoints(tmp_path):
+    base = 60 + np.arange(12.0).reshape(3, 4)
+    gains = {
+        'FPN + 3x3 conv': 0,
+        'SEAM': 2,
+        'NonLocal, attention on v': 3,
+        'SEAM, key mass, felt center': 0.1,
+        'SEAM key mass, key': 0,
+    }
+    angles = np.where(np.arange(12).reshape(3, 4) == 5, np.nan, 4.0)
+    runs = [
+        ('64 cases', name, 'Dice', bone, base + gain + noise(i))
+        for i, (name, gain) in enumerate(gains.items())
+        for bone in ('rib', 'lumbar')
+    ]
+    runs += [
+        ('64 cases', name, 'AngleError', 'all', angles + gain)
+        for name, gain in gains.items()
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    lines = lines_of(effects.BLOCKS['table1.contrasts'](folder))
+    effect = [line['Effect (0.56 matters)'] for line in lines]
+    assert effect == ['higher', 'smaller than matters', 'lower']
+    # the one image without an angle is in no difference
+    assert [line['Angle off (°) [95%]'].split()[0] for line in lines] == [
+        *('+2.00', '+0.10', '-1.00')
+    ]
+    means = {
+        line['Method']: line for line in lines_of(effects.endpoints(folder, '64 cases'))
+    }
+    assert means['SEAM']['Angle off (°)'] == '6.00 ± 0.00'
+    assert means['SEAM']['Faint bones found (%)'] == '-' and means['SEAM']['Seeds'] == '3'
+    dice = np.mean(base) + 2
+    assert means['SEAM']['Dice'].startswith(f'{dice:.1f}')
+
+
+def test_means_are_compared_by_seed(tmp_path):
+    """Where a method has no more than the mean of its images, all are taken by theirs."""
+    values = 50 + np.arange(12.0).reshape(3, 4)
+    gain = np.array([1.0, 2.0, 6.0])
+    control = 'FPN + 3x3 conv, coordinates'
+    told = 'FPN + 3x3 conv, levels told'
+    runs = [
+        ('64 cases', effects.REFERENCE, 'Dice', bone, values)
+        for bone in ('rib', 'lumbar')
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    rows = read_rows(folder / 'results.csv')
+    means = rows[rows['image'] == 'case0'].assign(image=effects.MEAN)
+    parts = []
+    for name in (control, told):
+        own = values.mean(axis=1) + gain * (name == told)
+        parts.append(means.assign(method=name, value=own[means['seed']]))
+    write_rows(folder / 'results.csv', pd.concat([rows, *parts]))
+    lines = lines_of(effects.BLOCKS['table1.controls'](folder))
+    assert {line['Setting'] for line in lines} == {'64 cases'}
+    assert [line['Seeds x images'] for line in lines] == ['3 x mean'] * 2
+    reach = stats.t.ppf(0.975, 2) * np.std(gain, ddof=1) / 3**0.5
+    assert lines[1]['Dice [95%]'] == f'+3.00 [{3 - reach:+.2f}, {3 + reach:+.2f}]'
+
+
+def test_the_contrasts_are_those_of_the_plan():
+    """Methods have the names of the configs that the plan trains."""
+    folder = Path(effects.__file__).with_name('configs')
+    name = {
+        config: Config.fromfile(folder / f'{config}.py').method_name
+        for pair in plan.CONTRASTS
+        for config in pair
+    }
+    planned = [effects.against(name[other], [name[own]]) for own, other in plan.CONTRASTS]
+    assert effects.CONTRASTS == {key: w for one in planned for key, w in one.items()}
