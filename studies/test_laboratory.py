@@ -843,25 +843,33 @@ def test_labelled_cases_are_nested_and_leave_the_rest(tmp_path):
 
 @pytest.mark.slow
 def test_configs_say_what_their_names_say():
-    cases = sorted((STUDIES / 'fine_tuning/configs').glob('*.py'))
-    rates = sorted((STUDIES / 'fine_tuning/configs/rates').glob('*.py'))
+    tuning = STUDIES / 'fine_tuning/configs'
+    cases = sorted(tuning.glob('*.py'))
+    rates, iterations = (
+        sorted((tuning / name).glob('*.py')) for name in ('rates', 'iterations')
+    )
     choices = sorted((STUDIES / 'open_choices/configs').glob('*.py'))
-    assert (len(cases), len(rates), len(choices)) == (11, 6, 7)
-    for path in (*cases, *rates):
+    counts = [len(paths) for paths in (cases, rates, iterations, choices)]
+    assert counts == [6, 8, 6, 7]
+    for path in (*cases, *rates, *iterations):
         cfg = get_config(str(path))
         assert cfg.get('method_name', path.stem) == path.stem
-        start, *rate, count = path.stem.replace('e-', 'e~').split('-')
+        _, *tried, count = path.stem.replace('e-', 'e~').split('-')
         if count == '0':
             assert cfg.train_cfg is None and cfg.load_from == 'seam_seg://ready'
             continue
-        lr = float(rate[0].replace('~', '-')) if rate else cfg.optim_wrapper.optimizer.lr
-        assert cfg.optim_wrapper.optimizer.lr == lr
+        rate = cfg.optim_wrapper.optimizer.lr
+        length = min(20 * int(count), 200)
+        if path in rates:
+            assert rate == float(tried[0].replace('~', '-'))
+        elif path in iterations:
+            length = int(tried[0])
+        assert cfg.train_cfg.max_iters == length
         (scheduler,) = cfg.param_scheduler
-        assert scheduler.eta_min == pytest.approx(lr / 100)
-        assert cfg.train_cfg.max_iters == (600 if start == 'scratch' else 200)
+        assert scheduler.eta_min == pytest.approx(rate / 100)
         assert cfg.train_dataloader.dataset.split == 'trainval'
         assert cfg.val_dataloader is None
-        assert (cfg.load_from is None) == (start == 'scratch')
+        assert cfg.load_from == 'seam_seg://ready'
         files = cfg.train_dataloader.dataset.split_files
         assert files.train == f'labelled-{count}.txt'
     reference = get_config(str(STUDIES / 'open_choices/configs/reference.py'))
