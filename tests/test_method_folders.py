@@ -53,7 +53,7 @@ def test_metafile(folder):
         if in_table:
             metrics = model['Results'][0]['Metrics']
             assert metrics == MEANS.loc[cfg.method_name].round(2).to_dict()
-        assert (ROOT / model.get('Weights', model['Config'])).exists()
+        assert model.get('Weights', READY_URL) == READY_URL
 
 
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)

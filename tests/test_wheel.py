@@ -16,7 +16,7 @@ from seam_seg.weights import READY_WEIGHTS
 def test_wheel(tmp_path, monkeypatch):
     clone = tmp_path / 'clone'
     clone.mkdir()
-    for name in ('setup.py', 'pyproject.toml', 'README.md'):
+    for name in ('setup.py', 'pyproject.toml', 'README.md', 'model-index.yml'):
         shutil.copy(project_root() / name, clone)
     for name in ('seam_seg', 'configs', 'tools'):
         shutil.copytree(project_root() / name, clone / name)
@@ -52,6 +52,9 @@ def test_wheel(tmp_path, monkeypatch):
             if path.is_file()
         }
         assert original == copied and copied
+    # Without it mmengine does not find seam_seg:: in a _base_.
+    index = (project_root() / 'model-index.yml').read_bytes()
+    assert (installed / '.mim' / 'model-index.yml').read_bytes() == index
     for name in (READY_WEIGHTS.name, 'README.md'):
         assert (installed / 'weights' / name).read_bytes() == (
             READY_WEIGHTS.with_name(name).read_bytes()
