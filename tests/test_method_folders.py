@@ -10,6 +10,7 @@ import yaml
 from seam_seg import get_config
 from seam_seg.config_lookup import project_root
 from seam_seg.evaluation.rows import mean_scores, read_rows
+from seam_seg.weights import READY_URL
 
 ROOT = project_root()
 FOLDERS = sorted(

@@ -169,7 +169,12 @@ def test_an_image_alone_has_no_truth():
 
 
 @pytest.mark.parametrize(
-    'base', [f"'seam_seg::seam/{READY_CONFIG}.py'", "['seam_seg::_base_/models/ppmu.py']"]
+    'base',
+    [
+        f"'seam_seg::seam/{READY_CONFIG}.py'",
+        "__import__('seam_seg') and 'seam_seg::_base_/models/fpn_r50.py'",
+        "['seam_seg::_base_/models/ppmu.py']",
+    ],
 )
 def test_base_of_the_package(base, tmp_path):
     path = tmp_path / 'own.py'
