@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 class BuildWithConfigs(build_py):
-    """Copies configs/ and tools/ into ``seam_seg/.mim`` of the build, as mmseg does."""
+    """Copies configs, their index and tools into ``seam_seg/.mim``, as mmseg does."""
 
     def run(self) -> None:
         super().run()
@@ -23,6 +23,8 @@ class BuildWithConfigs(build_py):
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
+        mim = Path(self.build_lib) / 'seam_seg' / '.mim'
+        shutil.copy(ROOT / 'model-index.yml', mim)
 
 
 def read_version() -> str:

@@ -8,7 +8,7 @@ from .stack import check_stack
 
 check_stack()
 
-from . import datasets, engine, evaluation, models, weights  # noqa: E402
+from . import datasets, engine, evaluation, models, registry, weights  # noqa: E402
 from .config_lookup import get_config  # noqa: E402
 from .version import __version__  # noqa: E402
 
@@ -19,5 +19,6 @@ __all__ = [
     'evaluation',
     'get_config',
     'models',
+    'registry',
     'weights',
 ]

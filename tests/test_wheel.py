@@ -17,7 +17,7 @@ from seam_seg.weights import READY_WEIGHTS
 def test_wheel(tmp_path, monkeypatch):
     clone = tmp_path / 'clone'
     clone.mkdir()
-    for name in ('setup.py', 'pyproject.toml', 'README.md'):
+    for name in ('setup.py', 'pyproject.toml', 'README.md', 'model-index.yml'):
         shutil.copy(project_root() / name, clone)
     for name in ('seam_seg', 'configs', 'tools'):
         shutil.copytree(project_root() / name, clone / name)
@@ -56,6 +56,9 @@ def test_wheel(tmp_path, monkeypatch):
     templates = Path('report/templates')
     names = {path.name for path in (project_root() / 'seam_seg' / templates).iterdir()}
     assert names == {path.name for path in (installed / templates).iterdir()} and names
+    # Without it mmengine does not find seam_seg:: in a _base_.
+    index = (project_root() / 'model-index.yml').read_bytes()
+    assert (installed / '.mim' / 'model-index.yml').read_bytes() == index
     for name in (READY_WEIGHTS.name, 'README.md'):
         assert (installed / 'weights' / name).read_bytes() == (
             READY_WEIGHTS.with_name(name).read_bytes()

@@ -257,10 +257,27 @@ def read_image(
         np.ndarray: (H, W) uint8.
 
     Raises:
-        InputError: no such file, not an image, a colour image, another depth, or too
-            small or large.
+        InputError: no such file, not an image, or one that :func:`to_grey` refuses.
     """
-    image = decode(path, 'image')
+    return to_grey(decode(path, 'image'), path, window)
+
+
+def to_grey(
+    image: np.ndarray, path: PathLike, window: Optional[Tuple[float, float]] = None
+) -> np.ndarray:
+    """Makes a grey image of 8 bits of decoded pixels.
+
+    Args:
+        image (np.ndarray): (H, W), or (H, W, 3 or 4) whose channels of colour are equal.
+        path (str | Path): where they are from, for the messages.
+        window (tuple[float, float], optional): see :func:`to_uint8`.
+
+    Returns:
+        np.ndarray: (H, W) uint8.
+
+    Raises:
+        InputError: a colour image, another depth, or too small or large.
+    """
     height, width = image.shape[:2]
     if not SMALLEST_SIDE <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise InputError(
