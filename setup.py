@@ -59,6 +59,7 @@ setup(
             'opencv-python',
             'monai',
         ],
+        formats=['pydicom>=3', 'nibabel', 'pynrrd'],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=[

@@ -11,6 +11,7 @@ from typing import Iterable, Sequence, Union
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 PARTIAL = '.partial'
 
@@ -72,3 +73,24 @@ def write_picture(path: Union[str, Path], pixels: np.ndarray) -> None:
     suffix = Path(path).suffix
     quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if suffix == '.jpg' else []
     write_whole(path, cv2.imencode(suffix, pixels, quality)[1].tobytes())
+
+
+def write_labels(
+    path: Union[str, Path], labels: np.ndarray, palette: Sequence[Sequence[int]]
+) -> None:
+    """Writes labels as numbers of a palette, which viewers show in its colours.
+
+    Args:
+        path (str | Path): a .png; see :func:`write_whole`.
+        labels (np.ndarray): (H, W) uint8.
+        palette (Sequence[Sequence[int]]): RGB colour of labels 0, 1, 2...; others are
+            black.
+    """
+    # All entries: of fewer, Pillow would write as many bits for each label as they need.
+    entries = np.zeros((256, 3), np.uint8)
+    entries[: len(palette)] = palette
+    picture = Image.fromarray(labels)
+    picture.putpalette(entries.ravel().tolist())
+    content = io.BytesIO()
+    picture.save(content, 'PNG')
+    write_whole(path, content.getvalue())

@@ -55,7 +55,7 @@ def test_predict_uses_them(tool, phantom, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image = sorted((phantom / 'dataset/test').glob('*.png'))[0]
     assert tool('predict')([str(image), '--device', 'cpu']) == 0
-    written = cv2.imread(str(tmp_path / 'predictions' / image.name), -1)
+    written = read_mask(tmp_path / 'predictions' / image.name, 4)
     assert np.array_equal(written, predict_mask(init_model(device='cpu'), image))
     with pytest.raises(SystemExit):  # not under a config that is not theirs
         tool('predict')([str(image), '--config', READY_CONFIG])
