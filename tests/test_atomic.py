@@ -5,8 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
 
 from seam_seg import atomic
+from seam_seg.datasets.readers import read_mask
 
 
 def test_folders_are_made_and_contents_kept(tmp_path):

@@ -22,6 +22,7 @@ from mmengine.registry import HOOKS
 
 from seam_seg.config_lookup import config_path, project_root
 from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.readers import read_mask
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 
 pytestmark = pytest.mark.slow

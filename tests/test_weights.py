@@ -12,6 +12,7 @@ from vpi_files import READY_CONFIG, write_contract
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.runs import load_config, set_resume
 from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.readers import read_mask
 from seam_seg.errors import InputError
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 from seam_seg.weights import READY_URL, READY_WEIGHTS, load_ready

@@ -1,4 +1,4 @@
-"""DICOM, NIfTI and NRRD: as viewers show them, with their spacing, without the patient."""
+"""DICOM, NIfTI and NRRD: as viewers show them, with spacing, without the patient."""
 
 import itertools
 import logging
@@ -9,8 +9,9 @@ import nrrd
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
+from dicom_files import PATIENT, write_dicom
+from pydicom.dataset import Dataset
+from pydicom.uid import JPEGLSLossless, RLELossless
 
 from seam_seg.datasets.annotations import read_annotation
 from seam_seg.datasets.medical import plane_of
@@ -19,33 +20,6 @@ from seam_seg.errors import InputError
 
 # More rows than columns, and no two alike.
 GREY = np.random.default_rng(0).integers(0, 255, (20, 12), dtype=np.uint8)
-PATIENT = dict(
-    PatientName='Zyxwer^Quentin',
-    PatientID='QZ-471108',
-    PatientBirthDate='19370229',
-    InstitutionName='Saint Nowhere',
-    ReferringPhysicianName='Doc^Unheard',
-)
-
-
-def write_dicom(path, pixels=GREY, **elements):
-    """A DICOM file of a patient; elements replace or add to those of a grey image."""
-    found = Dataset()
-    found.file_meta = FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    found.SOPClassUID = pydicom.uid.UltrasoundImageStorage
-    found.SOPInstanceUID = '1.2.3'
-    found.SamplesPerPixel = 1
-    found.PhotometricInterpretation = 'MONOCHROME2'
-    found.Rows, found.Columns = pixels.shape[:2]
-    found.BitsAllocated = found.BitsStored = 8 * pixels.dtype.itemsize
-    found.HighBit = found.BitsStored - 1
-    found.PixelRepresentation = int(pixels.dtype.kind == 'i')
-    found.PixelData = pixels.tobytes()
-    for key, value in {**PATIENT, **elements}.items():
-        setattr(found, key, value)
-    found.save_as(path, enforce_file_format=True)
-    return path
 
 
 def region(x, y, units=3):
@@ -57,7 +31,7 @@ def region(x, y, units=3):
 
 
 def test_dicom_of_8_bits_as_it_is(tmp_path):
-    path = write_dicom(tmp_path / 'a.dcm')
+    path = write_dicom(tmp_path / 'a.dcm', GREY)
     np.testing.assert_array_equal(read_image(path), GREY)
     bare = path.rename(tmp_path / 'IM_0001')  # as on disks of hospitals
     np.testing.assert_array_equal(read_image(bare), GREY)
@@ -136,7 +110,7 @@ def test_grey_dicom_in_three_channels_and_one_in_colours(tmp_path):
 
 def test_dicom_spacing(tmp_path, caplog):
     def spacing(**elements):
-        return read_spacing(write_dicom(tmp_path / 'a.dcm', **elements))
+        return read_spacing(write_dicom(tmp_path / 'a.dcm', GREY, **elements))
 
     # cm, and up or down; PixelSpacing is mm, rows first
     one = [region(0.02, -0.03)]
@@ -170,7 +144,7 @@ def test_dicom_spacing(tmp_path, caplog):
     ],
 )
 def test_unsuitable_dicom(tmp_path, elements, message):
-    path = write_dicom(tmp_path / 'case_7.dcm', **elements)
+    path = write_dicom(tmp_path / 'case_7.dcm', GREY, **elements)
     with pytest.raises(InputError, match=f'case_7.dcm: .*{message}') as caught:
         read_image(path)
     assert not any(value in str(caught.value) for value in PATIENT.values())
@@ -184,7 +158,7 @@ def test_negative_levels_need_a_window(tmp_path):
 
 
 def test_compressed_dicom(tmp_path):
-    path = write_dicom(tmp_path / 'a.dcm')
+    path = write_dicom(tmp_path / 'a.dcm', GREY)
     found = pydicom.dcmread(path)
     found.compress(RLELossless)
     found.save_as(path)
@@ -211,7 +185,7 @@ def write_nrrd(path, pixels, **header):
 
 
 MAKERS = {
-    'DICOM': lambda folder: write_dicom(folder / 'a.dcm'),
+    'DICOM': lambda folder: write_dicom(folder / 'a.dcm', GREY),
     'NIfTI': lambda folder: write_nifti(folder / 'a.nii', GREY.T),
     'NIfTI, gz': lambda folder: write_nifti(folder / 'a.nii.gz', GREY.T[..., None]),
     'NRRD': lambda folder: write_nrrd(folder / 'a.nrrd', GREY.T, encoding='gzip'),
