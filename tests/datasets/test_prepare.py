@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -398,6 +399,7 @@ def test_folders_of_patients_with_masks_beside_images(raw, tmp_path, snapshot):
     for name, content in snapshot(tmp_path / 'out').items():
         if not name.startswith('prepared'):
             assert content == before[name]
+    shutil.rmtree(one / 'vpi')
     with pytest.raises(InputError, match='in one folder.*--mask-suffix'):
         prepare(one, one, tmp_path / 'none')
     with pytest.raises(InputError, match='--subject-pattern'):  # whose they are is asked
