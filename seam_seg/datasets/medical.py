@@ -1,7 +1,7 @@
 """Reads the pixels of DICOM, NIfTI and NRRD files, and how large they are.
 
-Of a DICOM file only the elements in :data:`DICOM_TAGS` are read at all: whoever the
-patient is never enters this process, let alone a result. The libraries are optional, and
+Of a DICOM file only the elements in :data:`DICOM_TAGS` are parsed: who the patient is
+cannot get into a result or a message. The libraries are optional, and
 imported where a file needs them.
 """
 
@@ -195,8 +195,8 @@ def plane_of(path: Path, shape: Sequence[int], directions: Optional[np.ndarray])
     its rows, as programs store pictures. With them, the axes are taken by what in the
     patient they run along most: columns from right to left, or from front to back if the
     picture shows a side; rows from top to bottom, or from front to back if it is cut
-    across. That is how viewers show it, and what programs of the ITK family (ITK-SNAP, 3D
-    Slicer, SimpleITK) make of a PNG comes back as it was.
+    across. That is how viewers show it, and pictures that programs of the ITK family
+    store (axes to the left and to the back) come back as they were.
 
     Args:
         path (Path): for the messages.
