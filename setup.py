@@ -71,6 +71,7 @@ setup(
             'opencv-python',
             'monai',
         ],
+        formats=['pydicom>=3', 'nibabel', 'pynrrd'],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],

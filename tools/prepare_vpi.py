@@ -17,19 +17,21 @@ from seam_seg.datasets.split import Changes
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('images', type=Path, help='folder of grey images')
+    parser.add_argument(
+        'images', type=Path, help='folder of grey images, or of folders of them'
+    )
     parser.add_argument(
         'masks',
         type=Path,
-        help='folder of masks: class indices, a page for each class, or colours: red '
-        '(rib), green (thoracic) and blue (lumbar)',
+        help='folder of masks, or that of the images: class indices, a page for each '
+        'class, or colours: red (rib), green (thoracic) and blue (lumbar)',
     )
     parser.add_argument('out', type=Path, help='folder to write the data set to')
     parser.add_argument(
         '--mask-suffix',
         metavar='SUFFIX',
         help="what follows the image's name in the mask's, such as _mask.png "
-        '(default: the same name)',
+        '(default: the same name; needed where both are in one folder)',
     )
     parser.add_argument(
         '--mask-classes',
