@@ -43,8 +43,27 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.9',
+    author='The seam_seg developers',
+    project_urls={
+        'Paper': 'https://doi.org/10.1109/ICASSP39728.2021.9414658',
+        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Medical Science Apps.',
+        'Typing :: Typed',
+    ],
     packages=find_packages(include=['seam_seg', 'seam_seg.*']),
+    py_modules=['seam_seg_cli'],  # beside the package, which takes seconds to import
+    entry_points=dict(console_scripts=['seam-seg = seam_seg_cli:main']),
     package_data={
+        'seam_seg': ['py.typed'],
         'seam_seg.weights': ['*.pth', 'README.md'],
         'seam_seg.report': ['templates/*'],
     },

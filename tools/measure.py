@@ -12,15 +12,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import progress, report_errors
-from seam_seg.apis.measure_files import Folders, check_folders, measure_file
-from seam_seg.apis.predict_files import KINDS, find_images
-from seam_seg.apis.report_files import Results
-from seam_seg.errors import InputError
-from seam_seg.measurement import Settings
-from seam_seg.measurement.result import SIDES
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -72,8 +64,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-left',
-        choices=SIDES,
-        default=SIDES[0],
+        choices=['unknown', 'patient_left', 'patient_right'],
+        default='unknown',
         help='which side of the patient the left of the image is; unknown names sides '
         'of the image (default: %(default)s)',
     )
@@ -81,7 +73,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--severity',
         type=float,
         nargs=3,
-        default=Settings.severity,
+        default=(10.0, 25.0, 40.0),
         metavar=('MILD', 'MODERATE', 'SEVERE'),
         help='degrees from which on a curve is called so (default: 10 25 40, which are '
         'cutoffs of Cobb angles)',
@@ -97,9 +89,14 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.apis.measure_files import Folders, check_folders, measure_file
+    from seam_seg.apis.predict_files import KINDS, find_images
+    from seam_seg.apis.report_files import Results
+    from seam_seg.errors import InputError
+    from seam_seg.measurement import Settings
+
     row, column = args.spacing or Settings.spacing
     mild, moderate, severe = args.severity
     settings = Settings(
@@ -122,6 +119,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

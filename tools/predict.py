@@ -7,23 +7,10 @@ With --report also what tools/measure.py writes: the curves as JSON, CSV and HTM
 import argparse
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_trust, progress, report_errors
-from seam_seg.apis.export import OnnxModel
-from seam_seg.apis.inference import Model, init_model
-from seam_seg.apis.predict_files import (
-    KINDS,
-    find_images,
-    label_path,
-    predict_file,
-    prepare_out,
-)
-from seam_seg.apis.report_files import Results, describe_weights, measure_prediction
-from seam_seg.errors import InputError
-from seam_seg.weights import READY_WEIGHTS
+from _options import add_trust
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -86,16 +73,28 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return args
 
 
-def load_model(args: argparse.Namespace) -> Model:
+def load_model(args: argparse.Namespace) -> Any:
     """The model that the options name."""
     if args.onnx is not None:
+        from seam_seg.apis.export import OnnxModel
+
         return OnnxModel(args.onnx)
+    from seam_seg.apis.inference import init_model
+
     return init_model(args.config, args.checkpoint, args.device, args.trust_checkpoint)
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.apis.predict_files import (
+        KINDS,
+        find_images,
+        label_path,
+        predict_file,
+        prepare_out,
+    )
+    from seam_seg.errors import InputError
+
     images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)
     new = {
         path: name
@@ -106,6 +105,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     prepare_out(args.out, images)
     results = None
     if args.report:
+        from seam_seg.apis.report_files import (
+            Results,
+            describe_weights,
+            measure_prediction,
+        )
+        from seam_seg.weights import READY_WEIGHTS
+
         results = Results(args.out, list(images.values()))
         files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
         weights = describe_weights([Path(file) for file in files]) if new else None
@@ -113,7 +119,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     # The pages are of all images, also of those that were segmented before.
     for path, name in progress(list((images if args.report else new).items())):
         message = None
-        if model is not None and path in new:
+        if path in new:
             message = predict_file(model, path, args.out, name)
             segmented += message is None
         if message is None and results is not None:
@@ -134,6 +140,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':
