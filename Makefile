@@ -8,9 +8,9 @@ RUN := work_dirs/demo
 READY := seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128
 WEIGHTS := seam_seg/weights/seam-keymass-votes_r18-fpn.pth
 
-.PHONY: demo test fuzz weights
+.PHONY: demo test test-install fuzz weights
 
-.venv/installed: requirements.txt setup.py
+.venv/installed: requirements.txt setup.py seam_seg_cli.py
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet -r requirements.txt
 	$(PY) -m pip install --quiet --no-build-isolation --no-deps -e .
@@ -39,6 +39,11 @@ test: .venv/installed .venv/peer/installed
 	.venv/bin/lint-imports
 	$(PY) studies/report.py --check
 	$(PY) -m pytest
+
+# What needs an environment of its own (it is made, and torch installed there), or a browser:
+# minutes.
+test-install: .venv/installed
+	$(PY) -m pytest -n 0 -m install
 
 # What the suite draws a few times, drawn anew and often: minutes.
 fuzz: .venv/installed

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 class BuildWithConfigs(build_py):
-    """Copies configs/ and tools/ into ``seam_seg/.mim`` of the build, as mmseg does."""
+    """Copies configs, their index and tools into ``seam_seg/.mim``, as mmseg does."""
 
     def run(self) -> None:
         super().run()
@@ -23,6 +23,8 @@ class BuildWithConfigs(build_py):
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
+        mim = Path(self.build_lib) / 'seam_seg' / '.mim'
+        shutil.copy(ROOT / 'model-index.yml', mim)
 
 
 def read_version() -> str:
@@ -41,8 +43,27 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.9',
+    author='The seam_seg developers',
+    project_urls={
+        'Paper': 'https://doi.org/10.1109/ICASSP39728.2021.9414658',
+        'MMSegmentation': 'https://github.com/open-mmlab/mmsegmentation',
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Medical Science Apps.',
+        'Typing :: Typed',
+    ],
     packages=find_packages(include=['seam_seg', 'seam_seg.*']),
+    py_modules=['seam_seg_cli'],  # beside the package, which takes seconds to import
+    entry_points=dict(console_scripts=['seam-seg = seam_seg_cli:main']),
     package_data={
+        'seam_seg': ['py.typed'],
         'seam_seg.weights': ['*.pth', 'README.md'],
         'seam_seg.report': ['templates/*'],
     },
@@ -69,6 +90,7 @@ setup(
             'opencv-python',
             'monai',
         ],
+        formats=['pydicom>=3', 'nibabel', 'pynrrd'],
         tensorboard=['tensorboard'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],

@@ -4,13 +4,28 @@
 package into mmseg's registries.
 """
 
-from .stack import check_stack
+import sys
 
-check_stack()
+from .version import __version__
 
-from . import datasets, engine, evaluation, models, weights  # noqa: E402
-from .config_lookup import get_config  # noqa: E402
-from .version import __version__  # noqa: E402
+
+def _is_command() -> bool:
+    """Whether Python looks for the ``__main__.py`` of ``python -m seam_seg``.
+
+    For that it imports the package, which then imports nothing: the command first reads
+    its arguments. Meanwhile ``sys.argv[0]`` is ``'-m'``.
+    """
+    words = getattr(sys, 'orig_argv', [])  # from Python 3.10 on
+    return sys.argv[:1] == ['-m'] and ('-m', __name__) in zip(words, words[1:])
+
+
+if not _is_command():
+    from .stack import check_stack
+
+    check_stack()
+
+    from . import datasets, engine, evaluation, models, registry, weights
+    from .config_lookup import get_config
 
 __all__ = [
     '__version__',
@@ -19,5 +34,6 @@ __all__ = [
     'evaluation',
     'get_config',
     'models',
+    'registry',
     'weights',
 ]

@@ -5,15 +5,21 @@ import csv
 import io
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
-from typing import Iterable, Sequence, Union
+from typing import Iterable, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from PIL import Image
 
 PARTIAL = '.partial'
+# The text of a PNG that says how high and how wide a pixel is, in mm. What PNG has for it
+# is meant for printers, and programs fill it in with what nobody has measured.
+SPACING = 'Spacing_mm'
 
 
 def write_whole(path: Union[str, Path], content: Union[bytes, str]) -> None:
@@ -75,14 +81,57 @@ def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> No
     write_whole(path, content.getvalue())
 
 
-def write_picture(path: Union[str, Path], pixels: np.ndarray) -> None:
+def write_picture(
+    path: Union[str, Path],
+    pixels: np.ndarray,
+    spacing: Optional[Tuple[float, float]] = None,
+) -> None:
     """Writes grey levels, labels or, in OpenCV's order, colours.
 
     Args:
         path (str | Path): see :func:`write_whole`; .png, or .jpg for what is only looked
             at.
         pixels (np.ndarray): (H, W) or (H, W, 3) of uint8 or uint16.
+        spacing (tuple[float, float], optional): height and width of a pixel in mm, of a
+            .png. Default: None, unknown.
     """
     suffix = Path(path).suffix
     quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if suffix == '.jpg' else []
-    write_whole(path, cv2.imencode(suffix, pixels, quality)[1].tobytes())
+    content = cv2.imencode(suffix, pixels, quality)[1].tobytes()
+    write_whole(path, _with_spacing(content, spacing))
+
+
+def _with_spacing(png: bytes, spacing: Optional[Tuple[float, float]]) -> bytes:
+    """The content of a PNG with the text :data:`SPACING`, where that is known."""
+    if spacing is None:
+        return png
+    row, column = map(float, spacing)
+    chunk = f'tEXt{SPACING}\0{row!r} {column!r}'.encode('latin-1')
+    after = 33  # bytes: the signature of PNG, and its header, which comes first
+    length, check = (struct.pack('>I', n) for n in (len(chunk) - 4, zlib.crc32(chunk)))
+    return png[:after] + length + chunk + check + png[after:]
+
+
+def write_labels(
+    path: Union[str, Path],
+    labels: np.ndarray,
+    palette: Sequence[Sequence[int]],
+    spacing: Optional[Tuple[float, float]] = None,
+) -> None:
+    """Writes labels as numbers of a palette, which viewers show in its colours.
+
+    Args:
+        path (str | Path): a .png; see :func:`write_whole`.
+        labels (np.ndarray): (H, W) uint8.
+        palette (Sequence[Sequence[int]]): RGB colour of labels 0, 1, 2...; others are
+            black.
+        spacing (tuple[float, float], optional): see :func:`write_picture`.
+    """
+    # All entries: of fewer, Pillow would write as many bits for each label as they need.
+    entries = np.zeros((256, 3), np.uint8)
+    entries[: len(palette)] = palette
+    picture = Image.fromarray(labels)
+    picture.putpalette(entries.ravel().tolist())
+    content = io.BytesIO()
+    picture.save(content, 'PNG')
+    write_whole(path, _with_spacing(content.getvalue(), spacing))

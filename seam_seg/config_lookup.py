@@ -4,13 +4,17 @@ import contextlib
 import difflib
 import sys
 from pathlib import Path
-from typing import Iterator, Sequence, Tuple, Type
+from typing import Any, Iterator, Sequence, Tuple, Type
 
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 
 from .errors import InputError
 
 PACKAGE = Path(__file__).resolve().parent
+# By this entry in mmengine's table of packages `_base_ = 'seam_seg::FOLDER/FILE.py'` is
+# found. (In a clone, seam_seg/.mim links to the configs; a wheel has them there.)
+MODULE2PACKAGE.setdefault(PACKAGE.name, PACKAGE.name)
 # Of a run. A RuntimeError is as likely that of a GPU, or of a network.
 FAULTS = (AssertionError, AttributeError, ImportError, KeyError, TypeError, ValueError)
 
@@ -118,6 +122,8 @@ def import_package(cfg: Config) -> None:
     """Has a config import seam_seg, where its own ``custom_imports`` replaced ours.
 
     What is written of it, as into the work dir, then works under mmseg's own tools too.
+    The ``_scope_`` that mmengine notes in what comes from ``seam_seg::`` is dropped:
+    everything of the package is registered in mmseg's.
 
     Args:
         cfg (Config): changed in place.
@@ -127,6 +133,19 @@ def import_package(cfg: Config) -> None:
     names = [names] if isinstance(names, str) else list(names)
     if PACKAGE.name not in names:
         cfg['custom_imports'] = dict(imports, imports=[PACKAGE.name, *names])
+    _drop_scope(cfg)
+
+
+def _drop_scope(settings: Any) -> None:
+    """Takes the package's own ``_scope_`` out of settings, at any depth."""
+    if isinstance(settings, (dict, Config)):
+        if settings.get('_scope_') == PACKAGE.name:
+            del settings['_scope_']
+        for value in settings.values():
+            _drop_scope(value)
+    elif isinstance(settings, (list, tuple)):
+        for value in settings:
+            _drop_scope(value)
 
 
 def _check_imports(cfg: Config, path: Path) -> None:

@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
 
 from seam_seg import atomic
+from seam_seg.datasets.readers import read_mask, read_spacing
 
 
 def test_folders_are_made_and_contents_kept(tmp_path):
@@ -48,3 +51,28 @@ def test_figures_are_the_same_each_time(tmp_path):
             contents.append(path.read_bytes())
         assert contents[0] == contents[1] and contents[0].startswith(begin)
         assert b'CreationDate' not in contents[0] and b'<dc:date>' not in contents[0]
+
+
+def test_labels_are_colours_to_viewers_and_numbers_to_programs(tmp_path):
+    palette = [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    labels = np.random.default_rng(0).integers(0, 4, (37, 23), dtype=np.uint8)
+    path = tmp_path / 'new/x.png'
+    atomic.write_labels(path, labels, palette)
+    with Image.open(path) as picture:
+        assert picture.mode == 'P'
+        assert np.array_equal(np.array(picture), labels)
+        assert np.array_equal(np.array(picture.convert('RGB')), np.array(palette)[labels])
+    loaded = LoadAnnotations()(
+        dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False)
+    )
+    assert np.array_equal(loaded['gt_seg_map'], labels)
+    assert np.array_equal(read_mask(path, 4), labels)
+    assert read_spacing(path) is None
+    atomic.write_labels(path, labels, palette, spacing=(0.1, 1 / 3))
+    assert read_spacing(path) == (0.1, 1 / 3)
+    assert np.array_equal(read_mask(path, 4), labels)
+    # OpenCV has no palettes: the colours, blue first, whatever flag it is given
+    bgr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(bgr[..., ::-1], np.array(palette)[labels])
+    atomic.write_labels(path, labels + 9, palette)  # also beyond the palette
+    assert np.array_equal(np.array(Image.open(path)), labels + 9)

@@ -305,15 +305,15 @@ CASES = {
     'image transparent': (pixels(np.stack([GOOD] * 4, 2)), 'scan.png: .*transparent'),
     'image of NaN': (
         pixels(np.full((64, 32), np.nan, np.float32), 'scan.tif'),
-        'scan.tif: .*float32',
+        'scan.tif: .*NaN',
     ),
     'image of inf': (
         pixels(np.full((64, 32), np.inf, np.float64), 'scan.tif'),
         'scan.tif: .*float64',
     ),
-    'image of 32-bit integers': (
-        pixels(np.ones((64, 32), np.int32), 'scan.tif'),
-        'scan.tif: .*int32',
+    'image of negative levels': (
+        pixels(-np.ones((64, 32), np.int32), 'scan.tif'),
+        'scan.tif: grey levels from -1',
     ),
     'image unreadable': (predict('/proc/self/mem'), '/proc/self/mem'),
     'image a folder without images': (predict(lambda b: str(b.path)), 'holds no image'),

@@ -22,6 +22,7 @@ from mmengine.registry import HOOKS
 
 from seam_seg.config_lookup import config_path, project_root
 from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.readers import read_mask
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 
 pytestmark = pytest.mark.slow
@@ -329,8 +330,7 @@ def test_predict_writes_labels_under_the_original_names(
     for kind in ('overlay', 'confidence'):
         assert sorted(p.name for p in (tmp_path / 'out' / kind).glob('*.png')) == names
     for name in names:
-        mask = cv2.imread(str(tmp_path / 'out' / name), cv2.IMREAD_UNCHANGED)
-        assert mask.dtype == np.uint8
+        mask = read_mask(tmp_path / 'out' / name, 4)
         assert mask.shape == cv2.imread(str(folder / name), -1).shape
         assert (mask == cv2.imread(str(tested / 'labels' / name), -1)).all()
         confidence = cv2.imread(str(tmp_path / 'out/confidence' / name), -1)

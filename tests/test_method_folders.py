@@ -10,6 +10,7 @@ import yaml
 from seam_seg import get_config
 from seam_seg.config_lookup import project_root
 from seam_seg.evaluation.rows import mean_scores, read_rows
+from seam_seg.weights import READY_URL
 
 ROOT = project_root()
 FOLDERS = sorted(
@@ -53,7 +54,7 @@ def test_metafile(folder):
         if in_table:
             metrics = model['Results'][0]['Metrics']
             assert metrics == MEANS.loc[cfg.method_name].round(2).to_dict()
-        assert (ROOT / model.get('Weights', model['Config'])).exists()
+        assert model.get('Weights', READY_URL) == READY_URL
 
 
 @pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)

@@ -7,6 +7,7 @@ import pytest
 from mmseg.registry import MODELS
 
 from seam_seg.config_lookup import config_path, project_root
+from seam_seg_cli import COMMANDS
 
 ROOT = project_root()
 SKIPPED = {'.venv', 'work_dirs', 'build', 'dist', 'node_modules'}
@@ -45,6 +46,8 @@ def test_links_configs_and_commands(page):
     if page.name != 'CHANGELOG.md':  # which names what has gone
         for tool in re.findall(r'\btools/\w+\.py', text):
             assert (ROOT / tool).is_file(), tool
+        for command in re.findall(r'\bseam-seg ([a-z]+)', text):
+            assert command in COMMANDS, command
     for module in re.findall(r'-m (studies[\w.]*)', text):
         assert (ROOT / module.replace('.', '/')).with_suffix('.py').is_file(), module
 

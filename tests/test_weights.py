@@ -12,6 +12,7 @@ from vpi_files import READY_CONFIG, write_contract
 from seam_seg.apis import init_model, predict_mask
 from seam_seg.apis.runs import load_config, set_resume
 from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.readers import read_mask
 from seam_seg.errors import InputError
 from seam_seg.evaluation import confusion_counts, dice_jaccard
 from seam_seg.weights import READY_URL, READY_WEIGHTS, load_ready
@@ -55,7 +56,7 @@ def test_predict_uses_them(tool, phantom, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image = sorted((phantom / 'dataset/test').glob('*.png'))[0]
     assert tool('predict')([str(image), '--device', 'cpu']) == 0
-    written = cv2.imread(str(tmp_path / 'predictions' / image.name), -1)
+    written = read_mask(tmp_path / 'predictions' / image.name, 4)
     assert np.array_equal(written, predict_mask(init_model(device='cpu'), image))
     with pytest.raises(SystemExit):  # not under a config that is not theirs
         tool('predict')([str(image), '--config', READY_CONFIG])

@@ -1,4 +1,4 @@
-"""How threads wait for each other; every tool imports this before anything else does.
+"""How threads wait for each other; every tool settles it before it loads torch.
 
 Between two steps of a computation torch's threads wait by spinning, as GNU's OpenMP has
 it, for milliseconds. On a machine of one's own nothing is faster. Where another job holds
@@ -8,7 +8,8 @@ its threads go to sleep almost at once (``studies/shared_machine``). Unlike anot
 of threads, this changes no bit of a result.
 
 OpenMP reads this once, when torch is loaded, and ``import seam_seg`` loads torch: hence a
-module beside the tools. Whoever has said how threads shall wait is left alone.
+module beside the tools, for ``_start.py``. Whoever has said how threads shall wait is
+left alone.
 """
 
 import os
@@ -55,6 +56,3 @@ def settle(environ: MutableMapping[str, str]) -> None:
         return
     if busy_cores() > SHARED:
         environ['GOMP_SPINCOUNT'] = SPINS
-
-
-settle(os.environ)

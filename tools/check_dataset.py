@@ -10,11 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_subjects, progress, report_errors
-from seam_seg.atomic import write_json
-from seam_seg.datasets.check import CLASSES, check_dataset, describe, save_contact_sheet
+from _options import add_subjects
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -27,9 +24,10 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--classes',
         nargs='+',
-        default=list(CLASSES),
+        default=['background', 'rib', 'thoracic', 'lumbar'],
         metavar='NAME',
-        help=f'meaning of labels 0, 1, 2... in the masks (default: {" ".join(CLASSES)})',
+        help='meaning of labels 0, 1, 2... in the masks (default: background rib '
+        'thoracic lumbar)',
     )
     add_subjects(parser)
     parser.add_argument(
@@ -42,9 +40,11 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.atomic import write_json
+    from seam_seg.datasets.check import check_dataset, describe, save_contact_sheet
+
     report = check_dataset(
         args.data_root,
         args.img_suffix,
@@ -68,6 +68,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         save_contact_sheet(report, args.out / 'contact_sheet.png')
         print(f'contact sheet: {args.out / "contact_sheet.png"}')
     return 1 if report.errors else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

@@ -7,21 +7,14 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_trust, report_errors
-from seam_seg.apis.export import OUTPUTS, compare, export_onnx
-from seam_seg.apis.inference import init_model
-from seam_seg.datasets.phantom import make_case
-from seam_seg.engine.other_work import busy_warning
-from seam_seg.errors import InputError
+from _options import add_trust
+from _start import start
 
 MOST_DIFFERENCE = 1e-4  # of a logit
 MOST_DIFFERING = 1e-5  # share of the pixels
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, metavar='FILE.onnx')
     parser.add_argument(
@@ -32,7 +25,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument(
         '--output',
-        choices=OUTPUTS,
+        choices=['logits', 'mask'],
         default='logits',
         help='logits (default), from which tools/predict.py --onnx predicts, or labels',
     )
@@ -45,6 +38,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error('--config: give the --checkpoint of that config, too')
     if args.phantoms < 1:
         parser.error('--phantoms: at least 1')
+    return args
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.export import compare, export_onnx
+    from seam_seg.apis.inference import init_model
+    from seam_seg.datasets.phantom import make_case
+    from seam_seg.engine.other_work import busy_warning
+    from seam_seg.errors import InputError
+
     args.out.parent.mkdir(parents=True, exist_ok=True)
     model = init_model(args.config, args.checkpoint, 'cpu', args.trust_checkpoint)
     unchecked = args.out.with_suffix('.unchecked')
@@ -75,6 +78,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if warning is not None:
         print(f'warning: {warning}', file=sys.stderr)
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

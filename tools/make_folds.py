@@ -6,14 +6,11 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_subjects, report_errors
-from seam_seg.datasets.folds import write_folds
+from _options import add_subjects
+from _start import start
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'data_root', type=Path, help='data set with train.txt and test.txt'
@@ -21,7 +18,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--folds', type=int, default=5, help='how many (default: 5)')
     parser.add_argument('--seed', type=int, default=0, help='of the draw (default: 0)')
     add_subjects(parser)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.datasets.folds import write_folds
+
     print(
         write_folds(
             args.data_root,
@@ -32,6 +34,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         )
     )
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

@@ -6,10 +6,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import progress, report_errors
-from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, write_phantom
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -22,8 +19,9 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         nargs='+',
         default=['standard'],
         metavar='NAME',
-        help=f'{", ".join(PRESETS)}; or, held out from training, {", ".join(HELD_OUT)} '
-        '(default: standard); of several, the cases take turns',
+        help='easy, standard, hard, realistic, noise, texture, curve, lumbar; or, held '
+        'out from training, scanner, handheld, smoothed (default: standard); of several, '
+        'the cases take turns',
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of the data set')
     parser.add_argument(
@@ -37,9 +35,10 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.datasets.phantom import find_params, write_phantom
+
     write_phantom(
         args.root,
         args.num_train,
@@ -55,6 +54,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         f'{args.seed}, preset {" and ".join(args.preset)}, to {args.root}'
     )
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

@@ -12,15 +12,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import progress, report_errors
-from seam_seg.apis.measure_files import Folders, check_folders, measure_file
-from seam_seg.apis.predict_files import find_images
-from seam_seg.apis.report_files import Results
-from seam_seg.errors import InputError
-from seam_seg.measurement import Settings
-from seam_seg.measurement.result import SIDES
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -32,7 +24,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         nargs='+',
         metavar='MASK',
         help='masks of labels (0 background, 1 rib, 2 thoracic, 3 lumbar), folders of '
-        'masks, or .txt files with one path a line',
+        'masks (and of folders of them), or .txt files with one path a line',
     )
     parser.add_argument(
         '--out',
@@ -45,7 +37,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--images',
         type=Path,
         metavar='DIR',
-        help='folder of the images, NAME.png for the mask NAME.png or NAME_bone_3.png',
+        help='folder of the images, NAME.png for the mask NAME.png or NAME_bone_3.png, '
+        'in the same folders below it',
     )
     for kind, what in (
         (
@@ -58,22 +51,21 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
             f'--{kind}',
             type=Path,
             metavar='DIR',
-            help=f'folder of {what} (default: the folder {kind} beside the mask, where '
-            'tools/predict.py writes it, if there is one)',
+            help=f'folder of {what} (default: the folder {kind} where tools/predict.py '
+            'writes it, if there is one)',
         )
     parser.add_argument(
         '--spacing',
         type=float,
         nargs=2,
-        default=(1.0, 1.0),
         metavar=('ROW', 'COL'),
         help='height and width of a pixel, in one unit; only their ratio counts '
-        '(default: 1 1, square pixels)',
+        '(default: what the image or the mask says, or else 1 1, square pixels)',
     )
     parser.add_argument(
         '--image-left',
-        choices=SIDES,
-        default=SIDES[0],
+        choices=['unknown', 'patient_left', 'patient_right'],
+        default='unknown',
         help='which side of the patient the left of the image is; unknown names sides '
         'of the image (default: %(default)s)',
     )
@@ -81,7 +73,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--severity',
         type=float,
         nargs=3,
-        default=Settings.severity,
+        default=(10.0, 25.0, 40.0),
         metavar=('MILD', 'MODERATE', 'SEVERE'),
         help='degrees from which on a curve is called so (default: 10 25 40, which are '
         'cutoffs of Cobb angles)',
@@ -97,28 +89,40 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
-    row, column = args.spacing
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.apis.measure_files import Folders, check_folders, measure_file
+    from seam_seg.apis.predict_files import KINDS, find_images
+    from seam_seg.apis.report_files import Results
+    from seam_seg.errors import InputError
+    from seam_seg.measurement import Settings
+
+    row, column = args.spacing or Settings.spacing
     mild, moderate, severe = args.severity
     settings = Settings(
         (row, column), args.image_left, (mild, moderate, severe), args.level_shift
     )
     folders = Folders(args.images, args.instances, args.confidence)
     check_folders(folders)
-    masks = find_images(args.masks, 'mask')
-    results = Results(args.out, [path.stem for path in masks])
+    # What tools/predict.py writes below its labels are no masks.
+    pictures = [kind for kind in KINDS if kind != 'bones']
+    masks = find_images(args.masks, 'mask', without=pictures)
+    results = Results(args.out, list(masks.values()))
     failures = []
-    for path in progress(masks):
+    for path, name in progress(list(masks.items())):
         try:
-            results.add(measure_file(path, folders, settings))
+            ask = args.spacing is None
+            results.add(measure_file(path, folders, settings, name=name, ask_spacing=ask))
         except InputError as error:
             failures.append(str(error))
     print(f'\n{results.finish(failures)}')
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

@@ -7,17 +7,10 @@ With --report also what tools/measure.py writes: the curves as JSON, CSV and HTM
 import argparse
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_trust, progress, report_errors
-from seam_seg.apis.export import OnnxModel
-from seam_seg.apis.inference import Model, init_model
-from seam_seg.apis.predict_files import KINDS, find_images, predict_file, prepare_out
-from seam_seg.apis.report_files import Results, describe_weights, measure_prediction
-from seam_seg.errors import InputError
-from seam_seg.weights import READY_WEIGHTS
+from _options import add_trust
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -28,13 +21,25 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'images',
         nargs='+',
         metavar='IMAGE',
-        help='images, folders of images, or .txt files with one path a line',
+        help='images, folders of images (and of folders of them), or .txt files with one '
+        'path a line',
     )
     parser.add_argument(
         '--out',
         type=Path,
         default=Path('predictions'),
         help='folder for the results (default: predictions)',
+    )
+    parser.add_argument(
+        '--mask-suffix',
+        metavar='SUFFIX',
+        help='files in the folders whose names end so, such as _mask.png, are no images '
+        'but masks, and left out',
+    )
+    parser.add_argument(
+        '--skip-existing',
+        action='store_true',
+        help='leave out images whose labels are in the folder of the results already',
     )
     parser.add_argument(
         '--config',
@@ -68,35 +73,66 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return args
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = parse_args(argv)
-    images = find_images(args.images)
+def load_model(args: argparse.Namespace) -> Any:
+    """The model that the options name."""
     if args.onnx is not None:
-        model: Model = OnnxModel(args.onnx)
-    else:
-        model = init_model(
-            args.config, args.checkpoint, args.device, args.trust_checkpoint
-        )
+        from seam_seg.apis.export import OnnxModel
+
+        return OnnxModel(args.onnx)
+    from seam_seg.apis.inference import init_model
+
+    return init_model(args.config, args.checkpoint, args.device, args.trust_checkpoint)
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.apis.predict_files import (
+        KINDS,
+        find_images,
+        label_path,
+        predict_file,
+        prepare_out,
+    )
+    from seam_seg.errors import InputError
+
+    images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)
+    new = {
+        path: name
+        for path, name in images.items()
+        if not (args.skip_existing and label_path(args.out, name).is_file())
+    }
+    model = load_model(args) if new else None
     prepare_out(args.out, images)
     results = None
     if args.report:
-        results = Results(args.out, [image.stem for image in images])
+        from seam_seg.apis.report_files import (
+            Results,
+            describe_weights,
+            measure_prediction,
+        )
+        from seam_seg.weights import READY_WEIGHTS
+
+        results = Results(args.out, list(images.values()))
         files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
-        weights = describe_weights([Path(file) for file in files])
+        weights = describe_weights([Path(file) for file in files]) if new else None
     failures, segmented = [], 0
-    for image in progress(images):
-        message = predict_file(model, image, args.out)
-        segmented += message is None
+    # The pages are of all images, also of those that were segmented before.
+    for path, name in progress(list((images if args.report else new).items())):
+        message = None
+        if path in new:
+            message = predict_file(model, path, args.out, name)
+            segmented += message is None
         if message is None and results is not None:
             try:
-                results.add(measure_prediction(image, args.out, weights))
+                by = weights if path in new else None
+                results.add(measure_prediction(path, args.out, name, by))
             except InputError as error:
                 message = str(error)
         if message is not None:
             failures.append(message)
+    skipped = f', {len(images) - len(new)} skipped' if args.skip_existing else ''
     print(
-        f'\n{segmented} of {len(images)} images segmented; labels '
+        f'\n{segmented} of {len(images)} images segmented{skipped}; labels '
         f'in {args.out}, with the folders {", ".join(KINDS)}'
     )
     if results is not None:
@@ -104,6 +140,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

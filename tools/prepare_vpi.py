@@ -4,48 +4,44 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import add_subjects, progress, report_errors
-from seam_seg.datasets.annotations import CLASSES, parse_colour_map
-from seam_seg.datasets.prepare import prepare
-from seam_seg.datasets.readers import COLOURS
-from seam_seg.datasets.split import Changes
+from _options import add_subjects
+from _start import start
 
 
 def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('images', type=Path, help='folder of grey images')
+    parser.add_argument(
+        'images', type=Path, help='folder of grey images, or of folders of them'
+    )
     parser.add_argument(
         'masks',
         type=Path,
-        help='folder of masks: class indices, a page for each class, or colours: red '
-        '(rib), green (thoracic) and blue (lumbar)',
+        help='folder of masks, or that of the images: class indices, a page for each '
+        'class, or colours: red (rib), green (thoracic) and blue (lumbar)',
     )
     parser.add_argument('out', type=Path, help='folder to write the data set to')
     parser.add_argument(
         '--mask-suffix',
         metavar='SUFFIX',
         help="what follows the image's name in the mask's, such as _mask.png "
-        '(default: the same name)',
+        '(default: the same name; needed where both are in one folder)',
     )
     parser.add_argument(
         '--mask-classes',
         nargs='+',
         metavar='NAME',
         help='meaning of labels 0, 1, 2..., or of the pages, in the masks (default: '
-        f'{" ".join(CLASSES)})',
+        'background rib thoracic lumbar)',
     )
     parser.add_argument(
         '--colour-map',
         nargs='+',
         metavar='NAME=R,G,B',
         help='other colours of the classes, and of "ignore", in the masks; several may '
-        'name one class (default: '
-        + ' '.join(f'{n}={",".join(map(str, c))}' for n, c in COLOURS.items())
-        + ')',
+        'name one class (default: background=0,0,0 rib=255,0,0 thoracic=0,255,0 '
+        'lumbar=0,0,255)',
     )
     parser.add_argument(
         '--window',
@@ -87,7 +83,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def describe(changes: Changes) -> str:
+def describe(changes: Any) -> str:
     """Says who moved, loudly where it spoils a comparison; several lines."""
     lines = []
     for (before, now), subjects in changes.moved.items():
@@ -104,12 +100,14 @@ def describe(changes: Changes) -> str:
     )
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    args = vars(parse_args(argv))
-    if args['colour_map'] is not None:
-        args['colour_map'] = parse_colour_map(args['colour_map'])
-    prepared = prepare(**args, progress=progress)
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import progress
+    from seam_seg.datasets.annotations import parse_colour_map
+    from seam_seg.datasets.prepare import prepare
+
+    if args.colour_map is not None:
+        args.colour_map = parse_colour_map(args.colour_map)
+    prepared = prepare(**vars(args), progress=progress)
     for split in ('train', 'val', 'test'):
         print(
             f'{split + ".txt":10}{len(getattr(prepared, split)):4d} cases of '
@@ -118,8 +116,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         )
     if prepared.changes is not None:
         print(describe(prepared.changes))
-    print(f'written to {args["out"]}; look at it with tools/check_dataset.py')
+    print(f'written to {args.out}; look at it with tools/check_dataset.py')
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

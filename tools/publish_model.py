@@ -5,15 +5,10 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import report_errors
-from seam_seg.apis.publish import publish
-from seam_seg.config_lookup import get_config
+from _start import start
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'config',
@@ -23,11 +18,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('out', help='file to write')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.publish import publish
+    from seam_seg.config_lookup import get_config
+
     config = None if args.config is None else get_config(args.config)
     size = publish(config, args.checkpoint, args.out)
     print(f'Wrote {args.out}, {size / 1e6:.1f} MB')
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

@@ -1,17 +1,15 @@
 #!/usr/bin/env python
 """Tests a checkpoint: the Dice/Jaccard table, its files, and pictures."""
 
+import argparse
 import sys
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import report_errors, run_parser
-from seam_seg.apis.runs import launched, load_config, load_own_config, test
+from _options import run_parser
+from _start import start
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = run_parser(__doc__, config_needed=False)
     parser.add_argument('checkpoint', help='file written by tools/train.py')
     parser.add_argument('--out', help='folder for the predicted label PNGs')
@@ -21,8 +19,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         '--tta', action='store_true', help='average with the mirrored image'
     )
-    args = parser.parse_intermixed_args(argv)
-    changes = (args.cfg_options, args.data_root, args.work_dir)
+    return parser.parse_intermixed_args(argv)
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import read_overrides
+    from seam_seg.apis.runs import launched, load_config, load_own_config, test
+
+    changes = (read_overrides(args.cfg_options), args.data_root, args.work_dir)
     if args.config is None:
         cfg = load_own_config(args.checkpoint, *changes, args.trust_checkpoint)
     else:
@@ -32,6 +36,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             cfg, args.checkpoint, args.out, args.show_dir, args.tta, args.trust_checkpoint
         )
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

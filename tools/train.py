@@ -1,24 +1,15 @@
 #!/usr/bin/env python
 """Trains a model from a config."""
 
+import argparse
 import sys
 from typing import Optional, Sequence
 
-import _threads  # noqa: F401  before torch is loaded
-
-from seam_seg.apis.command_line import report_errors, run_parser
-from seam_seg.apis.runs import (
-    launched,
-    load_config,
-    set_amp,
-    set_resume,
-    set_tensorboard,
-    train,
-)
+from _options import run_parser
+from _start import start
 
 
-@report_errors
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = run_parser(__doc__)
     parser.add_argument(
         '--resume',
@@ -31,8 +22,22 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         '--tensorboard', action='store_true', help='log to TensorBoard as well'
     )
-    args = parser.parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options, args.data_root, args.work_dir)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> int:
+    from seam_seg.apis.command_line import read_overrides
+    from seam_seg.apis.runs import (
+        launched,
+        load_config,
+        set_amp,
+        set_resume,
+        set_tensorboard,
+        train,
+    )
+
+    changes = read_overrides(args.cfg_options)
+    cfg = load_config(args.config, changes, args.data_root, args.work_dir)
     if args.resume:
         set_resume(cfg)
     if args.amp:
@@ -42,6 +47,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     with launched(cfg, args.launcher):
         train(cfg, args.trust_checkpoint)
     return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    return start(parse_args, run, argv)
 
 
 if __name__ == '__main__':

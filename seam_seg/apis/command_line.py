@@ -1,4 +1,4 @@
-"""What the tools share: their options, and how they answer bad input."""
+"""What the tools share once they have started: how they answer bad input."""
 
 import _thread
 import argparse
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, Iterator, Optional, Protocol, Sequence
+from typing import Any, Dict, Iterable, Iterator, Optional, Protocol, Sequence
 
 from mmengine.config import DictAction
 from mmengine.dist import get_world_size
@@ -49,109 +49,44 @@ class _PlainDicts(ast.NodeTransformer):
         return ast.Dict(keys=[ast.Constant(key) for key in keys], values=values)
 
 
-class ConfigOptions(DictAction):
-    """mmengine's ``KEY=VALUE``, where a value may be a dict or a list of dicts, too.
+def read_overrides(items: Iterable[str]) -> Dict[str, Any]:
+    """Reads ``KEY=VALUE`` as mmengine does, where a value may be or hold dicts, too.
 
     Those are written as in a config: ``key=[dict(type='A'), dict(type='B')]``. mmengine
     takes them for strings, or calls itself until Python stops it. Nothing is evaluated.
     Text keeps its blanks.
-    """
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: Optional[str] = None,
-    ) -> None:
-        """Adds options to those that the namespace has.
-
-        Raises:
-            InputError: one cannot be read.
-        """
-        for item in values:
-            key, _, value = item.partition('=')
-            value = value.strip()
-            opens = value.startswith(('[', '(', '{', 'dict('))
-            try:
-                if opens and ('{' in value or 'dict(' in value):
-                    tree = _PlainDicts().visit(ast.parse(value, mode='eval'))
-                    options = dict(getattr(namespace, self.dest) or {})
-                    options[key] = ast.literal_eval(tree)
-                    setattr(namespace, self.dest, options)
-                elif ' ' in value and not opens and ',' not in value:
-                    options = dict(getattr(namespace, self.dest) or {})
-                    options[key] = value  # mmengine would take the blanks away
-                    setattr(namespace, self.dest, options)
-                else:
-                    super().__call__(parser, namespace, [item], option_string)
-            except UNREADABLE as error:
-                raise InputError(
-                    f'{option_string} {item}: cannot be read. Write KEY=VALUE, between '
-                    'quotes where it holds brackets, and dicts as in a config: '
-                    f'"{key}=[dict(type=\'...\')]"'
-                ) from error
-
-
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Adds the switch for checkpoints that hold more than weights."""
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='read a checkpoint even if that runs code which came with it',
-    )
-
-
-def add_subjects(parser: argparse.ArgumentParser) -> None:
-    """Adds the two ways to say whose the cases of a data set are."""
-    parser.add_argument(
-        '--subject-pattern',
-        metavar='REGEX',
-        help='its first group, searched in the name of a case, is the subject, whose '
-        'cases stay together (default: each case is a subject, or of the one that '
-        'prepared.csv names; names that look otherwise are pointed out)',
-    )
-    parser.add_argument(
-        '--one-scan-per-subject',
-        action='store_true',
-        help='each case is a subject, whatever its name looks like',
-    )
-
-
-def run_parser(description: str, config_needed: bool = True) -> argparse.ArgumentParser:
-    """The options that training and testing have in common.
 
     Args:
-        description (str): of the tool.
-        config_needed (bool): whether the config may not be left out. Default: True.
+        items (Iterable[str]): what follows ``--cfg-options``.
 
     Returns:
-        ArgumentParser: with the config as its first argument.
+        dict[str, Any]: dotted keys and values.
+
+    Raises:
+        InputError: one cannot be read.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        'config',
-        nargs=None if config_needed else '?',
-        help='path or name of a config'
-        + ('' if config_needed else ' (default: the one that the checkpoint carries)'),
-    )
-    parser.add_argument('--data-root', help="data set, instead of the config's")
-    parser.add_argument('--work-dir', help='folder for logs and results')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='overrides of the config, for example randomness.seed=1',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='pytorch with torchrun; also without a GPU',
-    )
-    add_trust(parser)
-    return parser
+    found: Dict[str, Any] = {}
+    parser = argparse.ArgumentParser()
+    parser.add_argument('items', nargs='+', action=DictAction)
+    for item in items:
+        key, _, value = item.partition('=')
+        value = value.strip()
+        opens = value.startswith(('[', '(', '{', 'dict('))
+        try:
+            if opens and ('{' in value or 'dict(' in value):
+                tree = _PlainDicts().visit(ast.parse(value, mode='eval'))
+                found[key] = ast.literal_eval(tree)
+            elif ' ' in value and not opens and ',' not in value:
+                found[key] = value  # mmengine would take the blanks away
+            else:
+                found.update(parser.parse_args(['--', item]).items)
+        except UNREADABLE as error:
+            raise InputError(
+                f'--cfg-options {item}: cannot be read. Write KEY=VALUE, between '
+                'quotes where it holds brackets, and dicts as in a config: '
+                f'"{key}=[dict(type=\'...\')]"'
+            ) from error
+    return found
 
 
 def error_text(error: Exception) -> str:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ..atomic import write_whole
 from ..config_lookup import network_size
+from ..datasets.transforms import own_steps
 from ..engine import config_name
 from ..engine.other_work import OtherWork
 from ..errors import InputError
@@ -149,7 +150,7 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
         raise InputError('ONNX: give one checkpoint; several are not exported.')
     steps = [
         step
-        for step in model.cfg.test_dataloader.dataset.pipeline
+        for step in own_steps(model.cfg.test_dataloader.dataset.pipeline)
         if step['type'] != 'LoadVPIAnnotations'
     ]
     check_steps(steps, f"ONNX: the config's test pipeline {model.cfg.filename}")

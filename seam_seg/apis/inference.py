@@ -18,6 +18,7 @@ from torch import nn
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.readers import read_image, to_uint8
+from ..datasets.transforms import own_steps
 from ..engine import (
     carried_config,
     check_weights,
@@ -244,7 +245,7 @@ def init_model(
     with building(cfg, 'test_dataloader.dataset.pipeline'):
         model.pipeline = [
             TRANSFORMS.build(step)
-            for step in cfg.test_dataloader.dataset.pipeline
+            for step in own_steps(cfg.test_dataloader.dataset.pipeline)
             if step['type'] != 'LoadVPIAnnotations'
         ]
     model.dataset_meta = dataset_meta

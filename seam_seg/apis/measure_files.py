@@ -2,8 +2,9 @@
 
 import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -11,7 +12,14 @@ import scipy
 
 from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
-from ..datasets.readers import IMAGE_SUFFIXES, decode, read_image, read_mask
+from ..datasets.readers import (
+    IMAGE_SUFFIXES,
+    decode,
+    read_image,
+    read_mask,
+    read_spacing,
+    split_name,
+)
 from ..errors import InputError
 from ..measurement import Bone, Curve, Measurement, Settings, measure_mask
 from ..version import __version__
@@ -43,10 +51,12 @@ class Folders(NamedTuple):
     """Where to look for what goes with a mask; None: beside it, or nowhere.
 
     Attributes:
-        images (Path, optional): grey images, for the picture only. Default: nowhere.
-        instances (Path, optional): maps of bones. Default: ``instances`` beside the mask.
+        images (Path, optional): grey images, for the picture and for the size of a
+            pixel. Default: nowhere.
+        instances (Path, optional): maps of bones. Default: the folder ``instances``
+            beside the mask, or beside a folder that holds it.
         confidence (Path, optional): probabilities as tools/predict.py writes them.
-            Default: ``confidence`` beside the mask.
+            Default: the folder ``confidence``, likewise.
     """
 
     images: Optional[Path] = None
@@ -58,7 +68,8 @@ class Case(NamedTuple):
     """A mask and what was measured in it.
 
     Attributes:
-        name (str): file name of the mask without its ending.
+        name (str): file name of the mask without its ending, after its folders below
+            the one that was named.
         measurement (Measurement): of it.
         mask (np.ndarray): (H, W) uint8.
         image (np.ndarray | None): (H, W) uint8.
@@ -87,28 +98,52 @@ class Case(NamedTuple):
         return dict(content, name=self.name, files=self.files, software=software)
 
 
-def find_companion(folder: Optional[Path], mask: Path) -> Optional[Path]:
+def find_companion(
+    folder: Optional[Path], mask: Path, name: Optional[str] = None
+) -> Optional[Path]:
     """The file in a folder that belongs to a mask, of whatever format.
 
     Args:
         folder (Path, optional): where to look.
-        mask (Path): ``NAME.png``, or ``NAME_bone_3.png`` of a data set.
+        mask (Path): which is not its own companion.
+        name (str, optional): to look for, after folders below ``folder``: ``NAME``, or
+            ``NAME_bone_3`` for ``NAME``, too, as in a data set. Default: that of the mask
+            without its ending.
 
     Returns:
         Path | None: None where there is none.
     """
     if folder is None:
         return None
-    stems = [mask.stem]
-    if mask.stem.endswith(MASK_SUFFIX):
-        stems.append(mask.stem[: -len(MASK_SUFFIX)])
-    for stem in stems:
+    name = split_name(mask)[0] if name is None else name
+    names = [name]
+    if name.endswith(MASK_SUFFIX):
+        names.append(name[: -len(MASK_SUFFIX)])
+    for stem in names:
         for suffix in IMAGE_SUFFIXES:
             for ending in (suffix, suffix.upper()):
                 path = folder / f'{stem}{ending}'
                 if path.is_file() and path.resolve() != mask.resolve():
                     return path
     return None
+
+
+def _home(kind: str, mask: Path) -> Tuple[Optional[Path], str]:
+    """Where tools/predict.py writes what is of a kind, if the mask is one of its labels.
+
+    Args:
+        kind (str): such as ``'instances'``.
+        mask (Path): such as ``results/p01/scan.png``.
+
+    Returns:
+        tuple[Path | None, str]: ``results/instances`` and the name there, ``'p01/scan'``.
+    """
+    place = mask.absolute()
+    place = place.with_name(split_name(place)[0])
+    for folder in place.parents:
+        if (folder / kind).is_dir():
+            return folder / kind, place.relative_to(folder).as_posix()
+    return None, place.name
 
 
 def check_folders(folders: Folders) -> None:
@@ -127,6 +162,8 @@ def measure_file(
     folders: Folders = Folders(),
     settings: Settings = Settings(),
     image_file: Optional[Path] = None,
+    name: Optional[str] = None,
+    ask_spacing: bool = True,
 ) -> Case:
     """Measures a mask file.
 
@@ -135,6 +172,10 @@ def measure_file(
         folders (Folders): of what goes with it.
         settings (Settings): of the measurement.
         image_file (Path, optional): the image. Default: looked for in its folder.
+        name (str, optional): of the case, from :func:`.predict_files.find_images`.
+            Default: the name of the file without its ending.
+        ask_spacing (bool): whether the size of a pixel that the image, or else the mask,
+            states takes the place of that in the settings. Default: True.
 
     Returns:
         Case: also where the measurement was refused; then it has a reason.
@@ -144,12 +185,17 @@ def measure_file(
     """
     classes = VPIDataset.METAINFO['classes']
     mask = read_mask(path, len(classes), classes=classes)
-    places = dict(
-        image=image_file or find_companion(folders.images, path),
-        instances=find_companion(folders.instances or path.parent / 'instances', path),
-        confidence=find_companion(folders.confidence or path.parent / 'confidence', path),
-    )
+    name = split_name(path)[0] if name is None else name
+    places = dict(image=image_file or find_companion(folders.images, path, name))
+    homes: Dict[str, Tuple[Optional[Path], str]] = {}
+    for kind in ('instances', 'confidence'):
+        named = getattr(folders, kind)
+        homes[kind] = _home(kind, path) if named is None else (named, name)
+    for kind, (folder, own_name) in homes.items():
+        places[kind] = find_companion(folder, path, own_name)
     found = {kind: place for kind, place in places.items() if place is not None}
+    if ask_spacing:
+        settings = _with_spacing(settings, [*filter(None, [places['image'], path])])
     image = read_image(found['image']) if 'image' in found else None
     maps: Dict[str, np.ndarray] = {
         kind: _read_map(found[kind], kind)
@@ -171,14 +217,27 @@ def measure_file(
         settings,
     )
     doubts = None
-    if 'instances' in found:
-        folder = found['instances'].parent.with_name('bones')
-        table = folder / f'{found["instances"].stem}.csv'
+    folder = homes['instances'][0]
+    if folder is not None and 'instances' in found:
+        below = found['instances'].relative_to(folder).with_suffix('.csv')
+        table = folder.with_name('bones') / below
         if table.is_file():
             doubts = read_doubts(table, measurement.bones)
             found['bones'] = table
     files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
-    return Case(path.stem, measurement, mask, image, files, doubts)
+    return Case(name, measurement, mask, image, files, doubts)
+
+
+def _with_spacing(settings: Settings, files: Sequence[Path]) -> Settings:
+    """Settings with the size of a pixel that the first file states which states one."""
+    for path in files:
+        spacing = read_spacing(path)
+        if spacing is not None:
+            try:
+                return replace(settings, spacing=(spacing.row, spacing.column))
+            except InputError as error:
+                raise InputError(f'{path}: {error}') from None
+    return settings
 
 
 def digest(path: Path) -> Dict[str, str]:

@@ -1,8 +1,9 @@
 """What several measurements leave: JSON and page of each, a table and an index of all."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .measure_files import (
     write_case,
     write_curves,
 )
+from .predict_files import label_path
 
 INDEX = 'index'
 
@@ -56,8 +58,7 @@ class Results:
         nothing = np.zeros((0, 0), np.int32)
         self._cases.append((case.name, replace(case.measurement, bone_map=nothing)))
         if case.measurement.reason is not None:
-            mask = case.files['mask']['file']
-            self._refused.append(f'{mask}: not measured: {case.measurement.reason}')
+            self._refused.append(f'{case.name}: not measured: {case.measurement.reason}')
 
     def finish(self, failures: Sequence[str]) -> str:
         """Writes ``curves.csv`` and, for several cases, ``index.html``.
@@ -84,20 +85,34 @@ class Results:
 
 
 def measure_prediction(
-    image: Path, out: Path, weights: Dict[str, Dict[str, str]]
+    image: Path, out: Path, name: str, weights: Optional[Dict[str, Dict[str, str]]]
 ) -> Case:
     """Measures what :func:`.predict_files.predict_file` has written.
 
     Args:
         image (Path): that was segmented.
         out (Path): folder of the results.
-        weights (dict[str, dict]): of :func:`describe_weights`, for the record.
+        name (str): of the results.
+        weights (dict[str, dict], optional): of :func:`describe_weights`, for the record.
+            None: the labels were there; what an earlier record of them says is kept.
 
     Returns:
         Case: with its image, the map of its bones, probabilities and doubts.
     """
-    case = measure_file(out / f'{image.stem}.png', image_file=image)
+    case = measure_file(label_path(out, name), image_file=image, name=name)
+    if weights is None:
+        weights = _recorded_weights(out / f'{name}.json', case.files['mask'])
     return case._replace(files=dict(case.files, **weights))
+
+
+def _recorded_weights(path: Path, mask: Dict[str, str]) -> Dict[str, Dict[str, str]]:
+    """By what an earlier ``NAME.json`` says that this mask was made; else nothing."""
+    try:
+        files = json.loads(path.read_text(encoding='utf-8'))['files']
+        same = files['mask'] == mask
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return {key: files[key] for key in files if same and key.startswith('weights')}
 
 
 def describe_weights(files: Sequence[Path]) -> Dict[str, Dict[str, str]]:

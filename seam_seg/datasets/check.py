@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from ..atomic import write_figure
 from ..errors import InputError
 from .annotations import CLASSES, IGNORE_INDEX
-from .history import CASES, recorded_subjects
+from .history import CASES, bits_of, recorded_subjects
 from .readers import decode, read_image, read_mask
 from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
@@ -42,7 +42,7 @@ class CaseReport:
         mask (str): path of the mask.
         shape (tuple[int, int]): (height, width) in pixels.
         pixel_type (str): such as ``'8-bit grey'``.
-        top_level (int): the highest grey level as stored.
+        top_level (int | float): the highest grey level as stored.
         label_areas (list[int]): pixels of labels 0, 1, 2...
         grey_sum (int): sum of the grey levels in 8-bit scale.
         grey_square_sum (int): sum of their squares.
@@ -55,7 +55,7 @@ class CaseReport:
     mask: str
     shape: Tuple[int, int]
     pixel_type: str
-    top_level: int
+    top_level: float
     label_areas: List[int]
     grey_sum: int
     grey_square_sum: int
@@ -306,9 +306,9 @@ def _check_case(
         image=str(image_path),
         mask=str(mask_path),
         shape=image.shape,
-        pixel_type=f'{8 * stored.dtype.itemsize}-bit grey'
+        pixel_type=f'{bits_of(stored)} grey'
         + (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
-        top_level=int(stored[..., :3].max() if stored.ndim == 3 else stored.max()),
+        top_level=(stored[..., :3] if stored.ndim == 3 else stored).max().item(),
         label_areas=np.bincount(mask.ravel(), minlength=256)[: len(classes)].tolist(),
         grey_sum=int(grey.sum()),
         grey_square_sum=int((grey**2).sum()),
@@ -403,7 +403,7 @@ def describe(report: DatasetReport) -> str:
     )
     for kind, count in Counter(case.pixel_type for case in report.cases).items():
         top = max(c.top_level for c in report.cases if c.pixel_type == kind)
-        lines.append(f'pixels: {kind}, levels up to {top} ({count} images)')
+        lines.append(f'pixels: {kind}, levels up to {top:g} ({count} images)')
     if report.mean is not None:
         three = [','.join([f'{value:.2f}'] * 3) for value in (report.mean, report.std)]
         lines += [

@@ -32,6 +32,12 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def bits_of(stored: np.ndarray) -> str:
+    """The type of pixels in words, such as ``'16-bit'`` or ``'32-bit float'``."""
+    kinds = dict(u='', i=' signed', f=' float')
+    return f'{8 * stored.dtype.itemsize}-bit{kinds.get(stored.dtype.kind, "")}'
+
+
 def image_read_as(
     stored: np.ndarray, window: Optional[Tuple[float, float]] = None
 ) -> str:
@@ -44,7 +50,7 @@ def image_read_as(
     Returns:
         str: such as ``'16-bit, window 0 to 4095'``.
     """
-    bits = f'{8 * stored.dtype.itemsize}-bit'
+    bits = bits_of(stored)
     if window is not None:
         return f'{bits}, window {window[0]:g} to {window[1]:g}'
     if stored.dtype == np.uint8:

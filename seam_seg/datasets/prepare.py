@@ -5,6 +5,7 @@ their place only when all of them exist: a refusal leaves nothing behind. On whi
 side of the split a subject stands depends on its name, the shares and the seed only.
 """
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -17,7 +18,14 @@ from ..atomic import write_picture, write_whole
 from ..errors import InputError
 from .annotations import Annotation, ColourMap, read_annotation
 from .history import CASES, SETTINGS, file_digest, image_read_as, write_history
-from .readers import IMAGE_SUFFIXES, decode, read_image
+from .readers import (
+    IMAGE_SUFFIXES,
+    decode_levels,
+    list_images,
+    read_image,
+    read_spacing,
+    split_name,
+)
 from .split import (
     Changes,
     check_redraw,
@@ -33,11 +41,20 @@ ENTRIES = (
     *('dataset', 'groundtruth', CASES, SETTINGS),
     *('test.txt', 'val.txt', 'train.txt'),
 )
+# In the name of a case, between a folder and what lies in it.
+BETWEEN = '__'
 
 
 @dataclass(frozen=True)
 class Source:
-    """A case as it is found: its files."""
+    """A case as it is found: its files.
+
+    Attributes:
+        name (str): of its files without suffix and ending; after those of the folders
+            that they lie in, with :data:`BETWEEN` in between.
+        image (Path): its image.
+        mask (Path): its mask.
+    """
 
     name: str
     image: Path
@@ -88,11 +105,13 @@ def prepare(
     in ``out`` say where each case came from and how it was prepared.
 
     Args:
-        images (Path): folder of grey images, 8 or 16 bits.
-        masks (Path): folder of masks, each of class indices or colours.
+        images (Path): folder of grey images; those in folders below it are taken, too.
+        masks (Path): folder of masks, each of class indices or colours, in the same
+            folders below it as their images. It may be that of the images, or lie in it.
         out (Path): folder to write to.
         mask_suffix (str, optional): a mask is called like its image's stem with this
-            behind it. Default: None: the same stem, and any suffix.
+            behind it. Default: None: the same stem, and any suffix. To be given where
+            images and masks are in one folder.
         mask_classes (Sequence[str], optional): the meaning of labels 0, 1, 2... in
             the masks; a class unknown to the data set becomes ignored (255). Default:
             None: background, rib, thoracic, lumbar.
@@ -138,7 +157,7 @@ def prepare(
     )
     _check_options(window, test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
-    sources = find_sources(images, masks, mask_suffix)
+    sources = find_sources(images, masks, mask_suffix, out)
     subjects = subjects_of(
         [source.name for source in sources], subject_pattern, one_scan_per_subject
     )
@@ -178,13 +197,17 @@ def prepare(
             subject = subjects[source.name]
             folder = 'test' if sides[subject] == 'test' else 'train'
             image, annotation = convert(source)
-            _write_case(stage, folder, source.name, image, annotation.labels)
-            image_as = image_read_as(decode(source.image, 'image'), window)
+            spacing = read_spacing(source.image)
+            _write_case(stage, folder, source.name, image, annotation.labels, spacing)
+            levels = decode_levels(source.image, 'image')
+            image_as = image_read_as(levels.pixels, window or levels.window)
             rows.append(
                 [
                     *(source.name, subject, sides[subject]),
-                    *(source.image.name, file_digest(source.image), image_as),
-                    *(source.mask.name, file_digest(source.mask), annotation.read_as),
+                    _relative(source.image, images),
+                    *(file_digest(source.image), image_as),
+                    _relative(source.mask, masks),
+                    *(file_digest(source.mask), annotation.read_as),
                 ]
             )
         write_history(stage, rows, settings)
@@ -198,9 +221,14 @@ def prepare(
 
 
 def find_sources(
-    images: Path, masks: Path, mask_suffix: Optional[str] = None
+    images: Path,
+    masks: Path,
+    mask_suffix: Optional[str] = None,
+    out: Optional[Path] = None,
 ) -> List[Source]:
     """Pairs the images with their masks; arguments as in :func:`prepare`.
+
+    What lies in ``out`` is left out.
 
     Returns:
         list[Source]: in the order of their names.
@@ -209,8 +237,26 @@ def find_sources(
         InputError: no images, an image without mask or the reverse, or a name that is
             taken twice.
     """
-    image_paths = _by_name(images, '')
-    mask_paths = _by_name(masks, mask_suffix or '')
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise InputError(f'{folder}: no such folder.')
+    if images.resolve() == masks.resolve():
+        if not mask_suffix:
+            raise InputError(
+                f'{images}: images and masks in one folder. Say by which suffix masks '
+                'are told, such as --mask-suffix _mask.png.'
+            )
+        masks = images
+    # Either folder may lie in the other.
+    own_images, own_masks = (
+        _below(folder, [inner for inner in (other, out) if inner is not None])
+        for folder, other in ((images, masks), (masks, images))
+    )
+    own_masks = [path for path in own_masks if path.name.endswith(mask_suffix or '')]
+    if masks == images:
+        own_images = [path for path in own_images if path not in own_masks]
+    image_paths = _by_name(images, own_images, '')
+    mask_paths = _by_name(masks, own_masks, mask_suffix or '')
     if not image_paths:
         raise InputError(
             f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
@@ -231,19 +277,23 @@ def find_sources(
     ]
 
 
-def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
-    """The image files of a folder that end with a suffix, by what is before it."""
-    if not folder.is_dir():
-        raise InputError(f'{folder}: no such folder.')
+def _below(folder: Path, without: Sequence[Path]) -> List[Path]:
+    """The images of a folder, but for those in some of the folders below it."""
+    places = {other.resolve() for other in without}
+    inner = {place for place in places if folder.resolve() in place.parents}
+    return [
+        path
+        for path in list_images(folder)
+        if not inner.intersection((path.parent.resolve() / path.name).parents)
+    ]
+
+
+def _by_name(folder: Path, paths: Sequence[Path], suffix: str) -> Dict[str, Path]:
+    """Files below a folder by their names, without what they all end with."""
     found: Dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if (
-            path.suffix.lower() not in IMAGE_SUFFIXES
-            or path.name.startswith('.')
-            or not path.name.endswith(suffix)
-        ):
-            continue
-        name = path.name[: -len(suffix)] if suffix else path.stem
+    for path in paths:
+        own = path.name[: -len(suffix)] if suffix else split_name(path)[0]
+        name = BETWEEN.join([*path.relative_to(folder).parts[:-1], own])
         if name in found:
             raise InputError(
                 f'{path}: {found[name].name} has the same name before the '
@@ -251,6 +301,11 @@ def _by_name(folder: Path, suffix: str) -> Dict[str, Path]:
             )
         found[name] = path
     return found
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The path of a file from a folder, however that was written."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _check_options(
@@ -300,14 +355,19 @@ def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
 
 
 def _write_case(
-    root: Path, folder: str, name: str, image: np.ndarray, mask: np.ndarray
+    root: Path,
+    folder: str,
+    name: str,
+    image: np.ndarray,
+    mask: np.ndarray,
+    spacing: Optional[Tuple[float, float]],
 ) -> None:
     """Writes the two files of a case."""
     for path, pixels in (
         (root / 'dataset' / folder / f'{name}.png', image),
         (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask),
     ):
-        write_picture(path, pixels)
+        write_picture(path, pixels, spacing)
 
 
 def _write_splits(

@@ -4,7 +4,8 @@ mmseg's loaders squeeze 16-bit images to 8 bits without a window and take RGB ma
 and unknown labels without a word; here each of these is an error that names the file.
 OpenCV reads the pixels, since Pillow has no 16-bit colours; Pillow knows what OpenCV does
 not say: how many images a file holds, the numbers behind a palette, and whether a JPEG is
-whole.
+whole. The name decides what a file is; :mod:`seam_seg.datasets.medical` reads DICOM,
+NIfTI and NRRD.
 """
 
 import io
@@ -16,12 +17,25 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ..atomic import SPACING
 from ..errors import InputError
+from .medical import (
+    MEDICAL_SUFFIXES,
+    Levels,
+    Spacing,
+    is_medical,
+    read_levels,
+    sensible_spacing,
+)
+from .medical import read_spacing as read_medical_spacing
 
 PathLike = Union[str, Path]
 
 # Files with these endings are looked for in folders.
-IMAGE_SUFFIXES = ('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm')
+IMAGE_SUFFIXES = (
+    *('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm'),
+    *MEDICAL_SUFFIXES,
+)
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
@@ -60,20 +74,66 @@ class StoredMask(NamedTuple):
     lossy: bool = False
 
 
+def split_name(path: PathLike) -> Tuple[str, str]:
+    """The name of a file before its ending, and the ending.
+
+    Args:
+        path (str | Path): such as ``'scans/a.nii.gz'``.
+
+    Returns:
+        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written.
+    """
+    path = Path(path)
+    twice = ''.join(path.suffixes[-2:])
+    suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
+    return path.name[: len(path.name) - len(suffix)], suffix
+
+
+def is_image_name(path: PathLike) -> bool:
+    """Whether a file in a folder is looked at: by its ending, and not if it is hidden."""
+    name, suffix = split_name(path)
+    return suffix.lower() in IMAGE_SUFFIXES and not name.startswith('.')
+
+
+def list_images(folder: Path) -> List[Path]:
+    """The files of :func:`is_image_name` in a folder and in the folders below it.
+
+    Args:
+        folder (Path): it may be hidden itself; hidden folders below it are left out.
+
+    Returns:
+        list[Path]: in the order of their names.
+    """
+    return sorted(
+        path
+        for path in folder.rglob('*')
+        if is_image_name(path)
+        and path.is_file()
+        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
+    )
+
+
 def decode(path: PathLike, kind: str) -> np.ndarray:
+    """The pixels of :func:`decode_levels`."""
+    return decode_levels(path, kind).pixels
+
+
+def decode_levels(path: PathLike, kind: str) -> Levels:
     """Reads the pixels of a file as they are stored.
 
     Args:
-        path (str | Path): any format that OpenCV reads.
-        kind (str): ``'image'`` or ``'mask'``, for the messages.
+        path (str | Path): any format that OpenCV reads, DICOM, NIfTI or NRRD.
+        kind (str): ``'image'``, ``'mask'`` or another word for the messages.
 
     Returns:
-        np.ndarray: (H, W) or (H, W, channels) in OpenCV's order (BGR), of any type.
+        Levels: of any type, and the window that the file asks for.
 
     Raises:
         InputError: no such file, damaged or truncated, or of several images.
     """
     data = _read_bytes(path, kind)
+    if data.size and is_medical(Path(path), data):
+        return read_levels(Path(path), kind, data)
     array = _decode_first(path, kind, data)
     _, count = _inspect(path, kind, data, array)
     if count > 1:
@@ -81,14 +141,14 @@ def decode(path: PathLike, kind: str) -> np.ndarray:
             f'{path}: the file holds {count} images (pages), and all but the first would '
             'be lost. Save each in a file of its own.'
         )
-    return array
+    return Levels(array)
 
 
 def decode_mask(path: PathLike, num_classes: int) -> StoredMask:
     """Reads a mask as it is stored, with its palette and its pages.
 
     Args:
-        path (str | Path): any format that OpenCV reads.
+        path (str | Path): as of :func:`decode_levels`.
         num_classes (int): with the background. A TIFF may have a page for each class,
             with or without the background.
 
@@ -99,6 +159,8 @@ def decode_mask(path: PathLike, num_classes: int) -> StoredMask:
         InputError: no such file, damaged or truncated, or of another number of images.
     """
     data = _read_bytes(path, 'mask')
+    if data.size and is_medical(Path(path), data):
+        return StoredMask([read_levels(Path(path), 'mask', data).pixels])
     first = _decode_first(path, 'mask', data)
     picture, count = _inspect(path, 'mask', data, first)
     lossy = picture.format in ('JPEG', 'MPO')
@@ -225,9 +287,9 @@ def to_uint8(
     """Maps grey levels to 8 bits.
 
     Args:
-        image (np.ndarray): (H, W), uint8 or uint16.
+        image (np.ndarray): (H, W), of numbers; without a window, none is negative.
         window (tuple[float, float], optional): the grey levels that become 0 and 255.
-            Default: None: 8-bit images stay as they are; of 16-bit images, 0 becomes 0
+            Default: None: 8-bit images stay as they are; of others, 0 becomes 0
             (the exterior of a VPI image is black) and the 99.9th percentile becomes
             255, because 12 significant bits are common and nothing in a PNG says how
             many there are.
@@ -238,7 +300,8 @@ def to_uint8(
     if window is None:
         if image.dtype == np.uint8:
             return image
-        window = (0, max(np.percentile(image, 99.9), 1))
+        high = float(np.percentile(image, 99.9))
+        window = (0, max(high, 1) if image.dtype.kind in 'iu' else high or 1)
     low, high = window
     scaled = (image.astype(np.float32) - low) * (255 / (high - low))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
@@ -247,20 +310,41 @@ def to_uint8(
 def read_image(
     path: PathLike, window: Optional[Tuple[float, float]] = None
 ) -> np.ndarray:
-    """Reads a grey VPI image of 8 or 16 bits.
+    """Reads a grey VPI image.
 
     Args:
-        path (str | Path): any format that OpenCV reads.
+        path (str | Path): as of :func:`decode_levels`; of 8 or 16 bits, or of any numbers
+            that are not negative.
+        window (tuple[float, float], optional): see :func:`to_uint8`. Default: None: the
+            one that the file asks for (DICOM), if there is one.
+
+    Returns:
+        np.ndarray: (H, W) uint8.
+
+    Raises:
+        InputError: no such file, not an image, or one that :func:`to_grey` refuses.
+    """
+    image, own_window = decode_levels(path, 'image')
+    return to_grey(image, path, own_window if window is None else window)
+
+
+def to_grey(
+    image: np.ndarray, path: PathLike, window: Optional[Tuple[float, float]] = None
+) -> np.ndarray:
+    """Makes a grey image of 8 bits of decoded pixels.
+
+    Args:
+        image (np.ndarray): (H, W), or (H, W, 3 or 4) whose channels of colour are equal.
+        path (str | Path): where they are from, for the messages.
         window (tuple[float, float], optional): see :func:`to_uint8`.
 
     Returns:
         np.ndarray: (H, W) uint8.
 
     Raises:
-        InputError: no such file, not an image, a colour image, another depth, or too
-            small or large.
+        InputError: a colour image, levels that are negative or no numbers, or too small
+            or large.
     """
-    image = decode(path, 'image')
     height, width = image.shape[:2]
     if not SMALLEST_SIDE <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise InputError(
@@ -268,10 +352,10 @@ def read_image(
             f'VPI image lie between {SMALLEST_SIDE} and {LARGEST_SIDE}. Is it the whole '
             'scan, and one scan only?'
         )
-    if image.dtype not in (np.uint8, np.uint16):
+    if image.dtype.kind not in 'iuf':
         raise InputError(
-            f'{path}: pixels of type {image.dtype}, but 8-bit or 16-bit '
-            'grey is expected. Convert the image first.'
+            f'{path}: pixels of type {image.dtype}, but grey levels are expected. '
+            'Convert the image first.'
         )
     if image.ndim == 3:
         colour, alpha = image[..., :3], image[..., 3:]
@@ -280,13 +364,54 @@ def read_image(
                 f'{path}: a colour image, but VPI images are grey. Is it '
                 'an annotation or a screenshot?'
             )
-        if (alpha != np.iinfo(image.dtype).max).any():
+        opaque = np.iinfo(image.dtype).max if image.dtype.kind in 'iu' else 1
+        if (alpha != opaque).any():
             raise InputError(
                 f'{path}: the image has transparent pixels. Save it '
                 'without an alpha channel.'
             )
         image = colour[..., 0]
+    if image.dtype.kind == 'f' and not np.isfinite(image).all():
+        raise InputError(
+            f'{path}: some of its grey levels are no numbers (NaN or infinite). Correct '
+            'the image.'
+        )
+    if window is None and image.min() < 0:
+        raise InputError(
+            f'{path}: grey levels from {image.min():g} to {image.max():g}, and which of '
+            'them is black is not said. Name a window (--window of tools/prepare_vpi.py, '
+            'window of LoadVPIImage in a config), or export the image as PNG.'
+        )
     return to_uint8(np.ascontiguousarray(image), window)
+
+
+def read_spacing(path: PathLike) -> Optional[Spacing]:
+    """How far the pixels of an image are apart, in mm.
+
+    PNG, BMP, JPEG and TIFF say it for printers, and are not asked; but a PNG that was
+    written by this package from a file that says it has it in a text.
+
+    Args:
+        path (str | Path): the file, as of :func:`read_image` or :func:`read_mask`.
+
+    Returns:
+        Spacing | None: height and width of a pixel, of rows and columns as they are read;
+        None where the file does not say.
+
+    Raises:
+        InputError: no such file, or a damaged one.
+    """
+    data = _read_bytes(path, 'image')
+    if data.size and is_medical(Path(path), data):
+        return read_medical_spacing(Path(path), data)
+    if data[1:4].tobytes() != b'PNG':
+        return None
+    try:
+        text = Image.open(io.BytesIO(data.tobytes())).info[SPACING]
+        row, column = map(float, text.split())
+    except Exception:  # Pillow raises many kinds; and texts are edited
+        return None
+    return sensible_spacing(row, column)
 
 
 def read_mask(

@@ -1,7 +1,7 @@
 """Pipeline steps of VPI images, in mmcv's form."""
 
 import importlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,25 @@ from mmseg.registry import TRANSFORMS
 from skimage import measure
 
 from ..errors import InputError
-from .readers import read_image, read_instances, read_mask
+from .readers import read_image, read_instances, read_mask, to_grey
+
+# The test pipelines begin with this step of mmcv, which mmseg's MMSegInferencer looks
+# for and inference_model changes. LoadVPIImage reads the file itself.
+FOR_MMSEG = dict(type='LoadImageFromFile', color_type='unchanged')
+
+
+def own_steps(pipeline: Optional[Sequence[Any]]) -> List[Any]:
+    """The steps of a pipeline without :data:`FOR_MMSEG` before ``LoadVPIImage``.
+
+    Args:
+        pipeline (Sequence, optional): settings of steps, or steps; None is none.
+
+    Returns:
+        list: all others.
+    """
+    steps = list(pipeline or [])
+    kinds = [step.get('type') if isinstance(step, dict) else None for step in steps[:2]]
+    return steps[1:] if kinds == [FOR_MMSEG['type'], 'LoadVPIImage'] else steps
 
 
 @TRANSFORMS.register_module()
@@ -22,8 +40,10 @@ class LoadVPIImage(BaseTransform):
     """Loads a grey image of 8 or 16 bits.
 
     Adds ``img`` (uint8, (H, W)), ``img_shape`` and ``ori_shape``. Requires
-    ``img_path``. A backbone with three input channels gets three equal ones from the
-    model's data preprocessor, whose three means spread the one channel.
+    ``img_path``, or, where that is None or absent, pixels in ``img`` as OpenCV decodes
+    them, which mmseg's functions of inference are given. A backbone with three input
+    channels gets three equal ones from the model's data preprocessor, whose three means
+    spread the one channel.
 
     Args:
         window (tuple[float, float], optional): grey levels that become 0 and 255, see
@@ -37,7 +57,12 @@ class LoadVPIImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Reads ``results['img_path']``; raises InputError naming the file."""
-        results['img'] = read_image(results['img_path'], self.window)
+        path = results.get('img_path')
+        results['img'] = (
+            to_grey(results['img'], 'the array', self.window)
+            if path is None
+            else read_image(path, self.window)
+        )
         results['ori_shape'] = results['img_shape'] = results['img'].shape
         return results
 
@@ -46,14 +71,17 @@ class LoadVPIImage(BaseTransform):
 class LoadVPIAnnotations(BaseTransform):
     """Loads the mask of an image, and refuses what mmseg's loader takes silently.
 
-    Adds ``gt_seg_map`` (uint8, (H, W)) to ``seg_fields``. Requires ``seg_map_path``,
-    ``ori_shape`` (load the image first), ``num_labels``, ``ignore_index``,
-    ``label_map`` and, for masks of several pages or with a palette, ``mask_classes``,
-    which :class:`VPIDataset` sets.
+    An image alone, without a ``seg_map_path``, passes as it is: mmseg's functions of
+    inference run this step, too. Otherwise it adds ``gt_seg_map`` (uint8, (H, W)) to
+    ``seg_fields``. Requires ``ori_shape`` (load the image first), ``num_labels``,
+    ``ignore_index``, ``label_map`` and, for masks of several pages or with a palette,
+    ``mask_classes``, which :class:`VPIDataset` sets.
     """
 
     def transform(self, results: dict) -> dict:
         """Reads ``results['seg_map_path']``; raises InputError naming the file."""
+        if 'seg_map_path' not in results:
+            return results
         mask = read_mask(
             results['seg_map_path'],
             results['num_labels'],
@@ -226,10 +254,22 @@ class MonaiTransforms(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackVPIInputs(PackSegInputs):
-    """mmseg's ``PackSegInputs``, which also packs ``gt_instances``, (1, H, W) int64."""
+    """mmseg's ``PackSegInputs``, which also packs ``gt_instances``, (1, H, W) int64.
+
+    Args:
+        channels (int): that the one channel of the image is repeated to; mmseg's
+            browse_dataset.py draws three. Default: 1.
+        **kwargs: of ``PackSegInputs``.
+    """
+
+    def __init__(self, channels: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.channels = channels
 
     def transform(self, results: dict) -> dict:
         """Packs a sample."""
+        if self.channels > 1:
+            results['img'] = np.repeat(results['img'][..., None], self.channels, axis=2)
         packed = super().transform(results)
         if 'gt_instances' in results:
             instances = torch.from_numpy(results['gt_instances'][None].astype(np.int64))

@@ -12,6 +12,7 @@ from ..errors import InputError
 from .history import recorded_subjects
 from .seeding import Sample, seeded
 from .subjects import draw, first_seed
+from .transforms import own_steps
 
 SPLITS = ('train', 'val', 'trainval', 'test')
 # The loaders whose data sets have to draw the same validation cases.
@@ -197,6 +198,8 @@ class VPIDataset(BaseSegDataset):
         mask_classes (Sequence[str], optional): the class names of labels 0, 1, 2... in
             the mask files, where they differ from ``metainfo['classes']``; a class that
             is not among the latter is ignored. Default: None.
+        pipeline (Sequence): of mmseg's ``BaseSegDataset``, but for
+            :data:`~seam_seg.datasets.transforms.FOR_MMSEG`, which is left out.
         **kwargs: of mmseg's ``BaseSegDataset``; ``metainfo=dict(classes=...,
             palette=...)`` sets other classes. The first class is the background.
             ``ann_file`` is not used: ``split_files`` takes its place.
@@ -231,6 +234,7 @@ class VPIDataset(BaseSegDataset):
         seg_map_suffix: str = '_bone_3.png',
         mask_classes: Optional[Sequence[str]] = None,
         metainfo: Optional[dict] = None,
+        pipeline: Sequence[Any] = (),
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -261,6 +265,7 @@ class VPIDataset(BaseSegDataset):
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
             metainfo=self._with_palette(metainfo),
+            pipeline=own_steps(pipeline),
             lazy_init=True,
             **kwargs,
         )

@@ -5,6 +5,7 @@ from typing import Any, Iterator, List, NamedTuple
 
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
+from ..datasets.transforms import FOR_MMSEG, own_steps
 from .carried_config import (
     for_prediction,
     model_settings,
@@ -63,7 +64,9 @@ def _result_settings(config: Any) -> dict:
         model=model,
         test_dataloader=dict(
             dataset=dict(
-                pipeline=_steps(dataset.get('pipeline')), metainfo=dict(classes=classes)
+                # With the numbers that the steps have in the configs of the package.
+                pipeline=[FOR_MMSEG, *_steps(own_steps(dataset.get('pipeline')))],
+                metainfo=dict(classes=classes),
             )
         ),
         tta_pipeline=_steps(plain_data(config.get('tta_pipeline'))),

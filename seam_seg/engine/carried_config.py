@@ -15,6 +15,7 @@ from mmengine.registry import Registry
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 
+from ..datasets.transforms import own_steps
 from ..errors import InputError
 from ..version import __version__
 from .reading import TRUST
@@ -175,6 +176,9 @@ def carry(cfg: Config) -> dict:
         config['test_evaluator'] = _without(plain_data(cfg['test_evaluator']), PATHS)
     if cfg.get('test_dataloader') is not None:
         loader = plain_data(cfg['test_dataloader'])
+        dataset = loader.get('dataset')
+        if isinstance(dataset, dict) and 'pipeline' in dataset:
+            dataset['pipeline'] = own_steps(dataset['pipeline'])
         config['test_dataloader'] = {
             key: loader[key] for key in (*LOADER, 'dataset') if key in loader
         }

@@ -81,13 +81,16 @@ def tool_command(name: str, *words: str) -> str:
     """A line for the shell that starts a tool.
 
     Args:
-        name (str): of the tool, such as ``'test'``.
+        name (str): of a tool that is also the name of its command: ``'test'``.
         *words (str): its arguments, not quoted.
 
     Returns:
         str: for a POSIX shell, from the current folder.
     """
-    tool = shown(project_root() / 'tools' / f'{name}.py')
+    root = project_root()
+    if PACKAGE in root.parents:  # in a wheel nobody looks for the tools
+        return shlex.join(['seam-seg', name, *words])
+    tool = shown(root / 'tools' / f'{name}.py')
     return shlex.join(['python', tool, *words])
 
 

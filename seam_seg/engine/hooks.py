@@ -88,11 +88,26 @@ class OverlayHook(Hook):
         val_images (int): images drawn at each validation. Default: 3.
         show_dir (str, optional): folder for the pictures of a test. Default: None, no
             pictures.
+        draw (bool): gives the pictures of a test to the visualizer. mmseg's
+            tools/test.py sets it, and the next two, of ``default_hooks.visualization``
+            with ``--show-dir`` and ``--show``. Default: False.
+        show (bool): shows the pictures of a test in a window. Default: False.
+        wait_time (float): seconds that each is shown; 0 waits for a key. Default: 0.
     """
 
-    def __init__(self, val_images: int = 3, show_dir: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        val_images: int = 3,
+        show_dir: Optional[str] = None,
+        draw: bool = False,
+        show: bool = False,
+        wait_time: float = 0.0,
+    ) -> None:
         self.val_images = val_images
         self.show_dir = show_dir
+        self.draw_test = draw
+        self.show = show
+        self.wait_time = wait_time
 
     @staticmethod
     def draw(sample: SegDataSample, dataset: BaseSegDataset) -> np.ndarray:
@@ -149,12 +164,17 @@ class OverlayHook(Hook):
         outputs: Sequence[SegDataSample],
     ) -> None:
         """Draws the images of a test."""
-        if self.show_dir is None:
+        if self.show_dir is None and not (self.draw_test or self.show):
             return
         for sample in outputs:
             name = Path(sample.img_path).stem
             picture = self.draw(sample, runner.test_dataloader.dataset)
-            write_rgb(Path(self.show_dir) / f'{name}.png', picture)
+            if self.show_dir is not None:
+                write_rgb(Path(self.show_dir) / f'{name}.png', picture)
+            if self.draw_test:
+                runner.visualizer.add_image(f'test_{name}', picture)
+            if self.show:
+                runner.visualizer.show(picture, name, wait_time=self.wait_time)
 
 
 @HOOKS.register_module()

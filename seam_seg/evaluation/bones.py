@@ -128,3 +128,30 @@ def list_bones(
         levels[bone.bone, bone.side] += 1
         ordered.append(bone._replace(level=levels[bone.bone, bone.side]))
     return sorted(ordered, key=lambda bone: -bone.doubt), instances
+
+
+def bone_table(
+    bones: Sequence[Bone], spacing: Optional[Tuple[float, float]] = None
+) -> List[List]:
+    """The table of bones, as it is written.
+
+    Args:
+        bones (Sequence[Bone]): of :func:`list_bones`.
+        spacing (tuple[float, float], optional): height and width of a pixel in mm.
+            Default: None, unknown: then the table has no columns in mm.
+
+    Returns:
+        list[list]: the names of the columns, and a row for each bone. ``x_mm`` and
+        ``y_mm`` are distances of the center of mass from that of the first pixel,
+        ``area_mm2`` is the area.
+    """
+    rows: List[List] = [list(Bone._fields), *(list(bone) for bone in bones)]
+    if spacing is not None:
+        height, width = spacing
+        rows[0] += ['x_mm', 'y_mm', 'area_mm2']
+        for row, bone in zip(rows[1:], bones):
+            row += [bone.x * width, bone.y * height, bone.area * height * width]
+    return [
+        [f'{value:.4f}' if isinstance(value, float) else value for value in row]
+        for row in rows
+    ]

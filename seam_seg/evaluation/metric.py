@@ -51,6 +51,8 @@ class DiceJaccardMetric(BaseMetric):
             ``dice_jaccard.csv`` (a row for each image). Default: None, no files.
         output_dir (str, optional): folder for the predicted label PNGs, under the names
             of the images. Default: None.
+        keep_results (bool): mmseg's tools/test.py sets it with ``--out``; the PNGs are
+            kept in any case. Default: True.
         format_only (bool): only write the PNGs. Default: False.
         collect_device (str): of mmengine's metrics. Default: ``'gpu'``, which gathers
             over the process group, gloo included; ``'cpu'`` writes into a folder.
@@ -65,6 +67,7 @@ class DiceJaccardMetric(BaseMetric):
         surface: bool = False,
         summary_dir: Optional[str] = None,
         output_dir: Optional[str] = None,
+        keep_results: bool = True,
         format_only: bool = False,
         collect_device: str = 'gpu',
         prefix: Optional[str] = None,

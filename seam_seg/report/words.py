@@ -113,7 +113,7 @@ def assumptions(measurement: Measurement) -> Sequence[Sequence[str]]:
     settings: Settings = measurement.settings
     row, column = settings.spacing
     pixels = f'{row:g} high, {column:g} wide'
-    if row == column:
+    if settings.spacing == Settings.spacing:  # nobody has said anything
         pixels = 'square, which is an assumption'
     left = settings.image_left.replace('patient_', "the patient's ")
     anchor = ANCHORS.get(measurement.anchor or '', 'none were counted')

@@ -121,7 +121,7 @@ def test_tools(exported, image, tool, tmp_path, capsys, monkeypatch):
     case = str(tmp_path / 'case.png')
     out = tmp_path / 'out'
     assert tool('predict')([case, '--out', str(out), '--onnx', str(path)]) == 0
-    assert cv2.imread(str(out / 'case.png'), -1).shape == image.shape
+    assert cv2.imread(str(out / 'confidence/case.png'), -1).shape == image.shape
     assert (out / 'bones/case.csv').exists()
     labels = tmp_path / 'labels.onnx'
     monkeypatch.setattr(OtherWork, 'cores', lambda self: 100.0)

@@ -7,10 +7,14 @@ import json
 import cv2
 import numpy as np
 import pytest
+from dicom_files import write_dicom
 from spine_drawing import draw_spine, tilts_of
 
 from seam_seg.apis.measure_files import COLUMNS, Folders, find_companion, measure_file
-from seam_seg.measurement import interval
+from seam_seg.atomic import write_labels
+from seam_seg.datasets import VPIDataset
+from seam_seg.errors import InputError
+from seam_seg.measurement import Settings, interval
 
 KINDS = ('json', 'html')
 
@@ -42,7 +46,7 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
     assert tool('measure')([str(masks), '--out', str(out)]) == 1
     said = capsys.readouterr()
     assert '2 of 4 masks measured' in said.out
-    assert 'c.png: not measured: the mask has no bone' in said.out
+    assert 'c: not measured: the mask has no bone' in said.out
     assert said.err.count('error: ') == 1 and 'd.png' in said.err
     assert {path.name for path in out.iterdir()} == {
         *(f'{name}.{kind}' for name in ('a_bone_3', 'b', 'c') for kind in KINDS),
@@ -98,3 +102,64 @@ def test_what_goes_with_a_mask_is_found(tmp_path):
     write(tmp_path / 'images/a_bone_3.png', 50 * mask)
     assert find_companion(tmp_path / 'images', path).name == 'a_bone_3.png'
     assert find_companion(tmp_path, path) is None  # not the mask itself
+
+
+@pytest.mark.slow
+def test_results_of_folders_of_patients(tmp_path, tool):
+    """Masks keep their folders, and what belongs to each is found in the same ones."""
+    out = tmp_path / 'results'
+    mask, known = draw_spine(tilts_of('single', 20), joined=[12], instances=True)
+    for place in ('p01/scan', 'p02/left/scan'):
+        write(out / f'{place}.png', mask)
+        write(out / f'instances/{place}.png', known)
+        write(out / f'confidence/{place}.png', np.full(mask.shape, 200, np.uint8))
+        write(out / f'overlay/{place}.png', np.dstack([mask] * 3))
+    write(tmp_path / 'images/p02/left/scan.tif', 60 * mask)
+    found = tmp_path / 'found'
+    words = [str(out), '--images', str(tmp_path / 'images'), '--out', str(found)]
+    assert tool('measure')(words) == 0
+    kinds = {'mask', 'instances', 'confidence'}
+    for place, used in (('p01/scan', kinds), ('p02/left/scan', {*kinds, 'image'})):
+        content = json.loads((found / f'{place}.json').read_text())
+        assert content['name'] == place and set(content['files']) == used
+        assert f'href="{place}.html"' in (found / 'index.html').read_text()
+        assert (found / f'{place}.html').is_file()
+    rows = list(csv.DictReader((found / 'curves.csv').open()))
+    assert {row['name'] for row in rows} == {'p01/scan', 'p02/left/scan'}
+    # named alone, a mask still has what lies beside the folder that holds it
+    alone = measure_file(out / 'p02/left/scan.png')
+    assert set(alone.files) == kinds and alone.name == 'scan'
+
+
+@pytest.mark.slow
+def test_size_of_a_pixel(tmp_path, tool):
+    """Of the image before that of the mask, and what a person says before both."""
+    mask = draw_spine(tilts_of('double', 30))
+    path = tmp_path / 'masks/a.png'
+    path.parent.mkdir()
+    palette = VPIDataset.METAINFO['palette']
+    write_labels(path, mask, palette, spacing=(0.2, 0.25))
+    (tmp_path / 'images').mkdir()
+    write_dicom(tmp_path / 'images/a.dcm', 60 * mask, PixelSpacing=[0.5, 0.4])
+    folders = Folders(images=tmp_path / 'images')
+    cases = [measure_file(path), measure_file(path, folders)]
+    assert [case.measurement.settings.spacing for case in cases] == [
+        (0.2, 0.25),
+        (0.5, 0.4),
+    ]
+    for case in cases:
+        settings = case.measurement.settings
+        said = measure_file(path, settings=settings, ask_spacing=False).measurement
+        angle = case.measurement.largest_curve_angle_deg
+        assert angle == said.largest_curve_angle_deg
+    low, high = (case.measurement.largest_curve_angle_deg for case in cases)
+    assert low < 28 and high > 32  # of 30 degrees in square pixels
+    out = tmp_path / 'out'
+    assert tool('measure')([str(path), '--out', str(out), '--spacing', '1', '1']) == 0
+    content = json.loads((out / 'a.json').read_text())
+    assert content['settings']['spacing'] == [1, 1]
+    assert content['largest_curve_angle_deg'] == pytest.approx(30, abs=2)
+    write_labels(path, mask, palette, spacing=(0.01, 3))
+    with pytest.raises(InputError, match='a.png: spacing .* as high as wide'):
+        measure_file(path)
+    assert measure_file(path, ask_spacing=False).measurement.settings == Settings()

@@ -1,9 +1,18 @@
 """Which files tools/predict.py takes, and which it refuses."""
 
-import pytest
+import csv
+import json
+import shutil
 
-from seam_seg.apis.predict_files import find_images, prepare_out
+import numpy as np
+import pytest
+from dicom_files import PATIENT, write_dicom
+from vpi_files import draw_case, write_image
+
+from seam_seg.apis.predict_files import KINDS, find_images, prepare_out
+from seam_seg.datasets.readers import read_mask
 from seam_seg.errors import InputError
+from seam_seg.weights import READY_WEIGHTS
 
 
 @pytest.fixture
@@ -18,12 +27,12 @@ def test_finds_images(folder):
     names = [path.name for path in find_images([str(folder), 'single.jpg'])]
     assert names == ['a.TIF', 'b.png', 'single.jpg']
     listed = find_images([str(folder / 'list.txt')])
-    assert listed == [folder / 'b.png', folder / 'elsewhere/c.png']
+    assert listed == {folder / 'b.png': 'b', folder / 'elsewhere/c.png': 'elsewhere/c'}
 
 
 def test_refuses_what_would_be_lost(folder, tmp_path):
     with pytest.raises(InputError, match='two images are named b'):
-        find_images([str(folder / 'b.png'), str(folder / 'list.txt')])
+        find_images([str(folder / 'x/b.png'), str(folder / 'list.txt')])
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty.txt').touch()
     for name, match in (
@@ -34,6 +43,115 @@ def test_refuses_what_would_be_lost(folder, tmp_path):
         with pytest.raises(InputError, match=match):
             find_images([str(tmp_path / name)])
     with pytest.raises(InputError, match='could overwrite images'):
-        prepare_out(folder, [folder / 'b.png'])
+        prepare_out(folder, {folder / 'b.png': 'b'})
     with pytest.raises(InputError, match='could overwrite images'):
-        prepare_out(folder, [folder / 'overlay/c.png'])
+        prepare_out(folder, {folder / 'overlay/c.png': 'c'})
+    with pytest.raises(InputError, match='could overwrite images'):
+        prepare_out(folder, {folder / 'p1/c.png': 'p1/c'})
+    with pytest.raises(InputError, match='lies in a folder named bones'):
+        prepare_out(tmp_path / 'out', {folder / 'bones/c.png': 'bones/c'})
+
+
+@pytest.fixture
+def patients(tmp_path):
+    """A folder for each of two patients, with masks and earlier results among them."""
+    scans = tmp_path / 'scans'
+    for name in (
+        'p1/scan.png',
+        'p2/deep/scan.tif',
+        'p1/scan_mask.png',
+        'out/p1/scan.png',
+    ):
+        write_image(scans / name, draw_case(len(name), (128, 64))[0])
+    return scans
+
+
+def test_folders_below_folders_keep_their_names(patients, tmp_path):
+    found = find_images([str(patients)], mask_suffix='_mask.png', out=patients / 'out')
+    assert found == {
+        patients / 'p1/scan.png': 'p1/scan',
+        patients / 'p2/deep/scan.tif': 'p2/deep/scan',
+    }
+    with pytest.raises(InputError, match='two masks are named scan '):
+        find_images([str(patients / 'p1/scan.png'), str(patients / 'out/p1')], 'mask')
+    # the same file twice is one; and results of other folders are images here
+    twice = [str(patients / 'p1'), str(patients / 'p1/scan.png')]
+    assert list(find_images(twice).values()) == ['scan', 'scan_mask']
+    assert 'out/p1/scan' in find_images([str(patients)], out=tmp_path).values()
+
+
+@pytest.mark.slow
+def test_a_tree_of_files_of_patients(patients, tool, capsys):
+    """Every file that can be is done, where it was, once, and tells nothing of whom."""
+    image = draw_case(0, (128, 64))[0]
+    write_dicom(patients / 'p2/a.dcm', image, PixelSpacing=[0.5, 0.25])
+    (patients / 'p1/bad.nii.gz').write_bytes(b'no')
+    out = patients / 'out'
+    shutil.rmtree(out)
+    argv = [str(patients), '--out', str(out), '--mask-suffix', '_mask.png']
+    assert tool('predict')([*argv, '--device', 'cpu']) == 1
+    output = capsys.readouterr()
+    assert '3 of 4 images' in output.out and 'bad.nii.gz: the image is dam' in output.err
+    names = ['p1/scan', 'p2/a', 'p2/deep/scan']
+    for kind in ('', *KINDS):
+        suffix = 'csv' if kind == 'bones' else 'png'
+        found = [
+            path.relative_to(out / kind).with_suffix('').as_posix()
+            for path in (out / kind).rglob(f'*.{suffix}')
+        ]
+        if kind:
+            assert sorted(found) == names
+        else:
+            assert {*names} <= {*found}
+    for name in names:
+        mask = read_mask(out / f'{name}.png', 4, image_shape=image.shape)
+        with (out / f'bones/{name}.csv').open(newline='') as file:
+            rows = list(csv.DictReader(file))
+        assert sum(int(row['area']) for row in rows) == np.count_nonzero(mask)
+        for row in rows:
+            assert ('area_mm2' in row) == (name == 'p2/a')
+            if name == 'p2/a':
+                assert float(row['area_mm2']) == int(row['area']) / 8
+                assert float(row['y_mm']) == pytest.approx(float(row['y']) / 2, abs=1e-4)
+    header = (out / 'bones/p2/a.csv').read_text().splitlines()[0]
+    assert header.endswith(',x_mm,y_mm,area_mm2')
+    written = b''.join(path.read_bytes() for path in out.rglob('*') if path.is_file())
+    written += (output.out + output.err).encode()
+    for value in PATIENT.values():
+        for text in (value, value.replace('^', ' '), value.split('^')[0]):
+            assert text.encode() not in written
+
+    # the angles know how large a pixel is, with the image and with the labels alone
+    found = patients / 'found'
+    assert tool('predict')([*argv, '--skip-existing', '--report']) == 1
+    assert tool('measure')([str(out), '--out', str(found)]) == 0
+    for name in names:
+        for folder in (out, found):
+            content = json.loads((folder / f'{name}.json').read_text())
+            spacing = [0.5, 0.25] if name == 'p2/a' else [1, 1]
+            assert content['settings']['spacing'] == spacing
+            assert content['name'] == name and (folder / f'{name}.html').is_file()
+            assert 'weights' not in content['files']  # nobody knows
+    assert {path.name for path in found.iterdir()} == {
+        *('p1', 'p2', 'curves.csv', 'index.html')
+    }
+    shutil.rmtree(found)
+    capsys.readouterr()
+
+    # once more: what is there is left as it is, and no model is needed for it
+    (patients / 'p1/bad.nii.gz').unlink()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
+    assert tool('predict')([*argv, '--skip-existing', '--checkpoint', 'none.pth']) == 0
+    assert '0 of 3 images segmented, 3 skipped' in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob('*')}
+    (out / 'p2/a.png').unlink()
+    words = [*argv, '--skip-existing', '--device', 'cpu', '--report']
+    assert tool('predict')(words) == 0
+    assert '1 of 3 images segmented, 2 skipped' in capsys.readouterr().out
+    changed = {path for path in before if path.stat().st_mtime_ns != before[path]}
+    pictures = [path for path in changed if path.suffix in ('.png', '.csv')]
+    assert {path.stem for path in pictures} == {'a', 'curves'}
+    for _ in range(2):  # the record of by what a mask was made stays
+        content = json.loads((out / 'p2/a.json').read_text())
+        assert content['files']['weights']['file'] == READY_WEIGHTS.name
+        assert tool('predict')(words) == 0

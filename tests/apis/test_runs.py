@@ -149,9 +149,8 @@ def test_pretrained_weights_missing(error, tool, phantom, tmp_path, capsys, monk
     ],
 )
 def test_values_on_the_command_line(text, value):
-    parser = command_line.run_parser('')
-    args = parser.parse_args(['c', '--cfg-options', 'a.b=True', f'x.y={text}', 'z=3'])
-    assert args.cfg_options == {'a.b': True, 'x.y': value, 'z': 3}
+    found = command_line.read_overrides(['a.b=True', f'x.y={text}', 'z=3'])
+    assert found == {'a.b': True, 'x.y': value, 'z': 3}
 
 
 @pytest.mark.parametrize(
@@ -170,19 +169,13 @@ def test_values_on_the_command_line(text, value):
 )
 def test_values_that_cannot_be_read(text, capsys):
     with pytest.raises(InputError, match='^--cfg-options x.*KEY=VALUE') as error:
-        command_line.run_parser('').parse_args(['c', '--cfg-options', text])
+        command_line.read_overrides([text])
     assert '\n' not in str(error.value) and not capsys.readouterr().out
 
 
 def test_evaluators_on_the_command_line():
-    options = command_line.run_parser('').parse_args(
-        [
-            DEMO,
-            '--cfg-options',
-            "test_evaluator=[dict(type='DiceJaccardMetric'), dict(type='IoUMetric')]",
-        ]
-    )
-    cfg = load_config(DEMO, options.cfg_options)
+    text = "test_evaluator=[dict(type='DiceJaccardMetric'), dict(type='IoUMetric')]"
+    cfg = load_config(DEMO, command_line.read_overrides([text]))
     assert [metric.type for metric in cfg.test_evaluator] == [
         'DiceJaccardMetric',
         'IoUMetric',

@@ -4,15 +4,18 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from dicom_files import PATIENT, write_dicom
 from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
 from seam_seg.datasets.prepare import ENTRIES, _move, prepare
+from seam_seg.datasets.readers import read_spacing
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
 
@@ -370,3 +373,64 @@ def test_tool(raw, tmp_path, run_tool, snapshot):
     moved = re.findall('^warning: moved from (.*) to (.*): (.*);', text, re.MULTILINE)
     assert status == 0 and moved == [('test', 'val', 'p02'), ('train', 'test', 'p04')]
     assert 'moved from val to train: p00\n' in text  # no warning
+
+
+def test_folders_of_patients_with_masks_beside_images(raw, tmp_path, snapshot):
+    """The same data set, whether masks have a folder of their own or not."""
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    for i in range(12):
+        place = f'p{i // 2:02d}/day {i % 2}/scan'
+        image, mask = draw_case(i)
+        write_image(one / f'{place}.png', image)
+        write_image(one / f'{place}_mask.png', to_rgb(mask))
+        write_image(two / f'{place}.png', image)
+        write_image(two / f'masks/{place}.png', to_rgb(mask))
+    pattern = dict(subject_pattern='^(.+?)__')
+    prepared = prepare(one, one, one / 'vpi', '_mask.png', **pattern)
+    assert prepared.subjects == dict(train=5, val=1, test=1)
+    rows = table(one / 'vpi')
+    assert rows['p03__day 1__scan']['subject'] == 'p03'
+    assert rows['p03__day 1__scan']['image'] == 'p03/day 1/scan.png'
+    assert rows['p03__day 1__scan']['mask'] == 'p03/day 1/scan_mask.png'
+    # the data set itself, which now lies there, is no source
+    before = snapshot(one / 'vpi')
+    prepare(one, one, one / 'vpi', '_mask.png', overwrite=True, **pattern)
+    assert snapshot(one / 'vpi') == before
+    prepare(two, two / 'masks', tmp_path / 'out', **pattern)
+    for name, content in snapshot(tmp_path / 'out').items():
+        if not name.startswith('prepared'):
+            assert content == before[name]
+    shutil.rmtree(one / 'vpi')
+    with pytest.raises(InputError, match='in one folder.*--mask-suffix'):
+        prepare(one, one, tmp_path / 'none')
+    with pytest.raises(InputError, match='--subject-pattern'):  # whose they are is asked
+        prepare(one, one, tmp_path / 'none', '_mask.png')
+    write_image(one / 'p03__day 1__scan.png', draw_case(7)[0])
+    with pytest.raises(InputError, match='has the same name'):
+        prepare(one, one, tmp_path / 'none', '_mask.png', **pattern)
+    assert not (tmp_path / 'none').exists()
+
+
+def test_dicom_without_the_patient(tmp_path, snapshot):
+    for i in range(4):
+        image, mask = draw_case(i)
+        more = dict(PixelSpacing=[0.5, 0.25]) if i == 1 else {}
+        if i == 2:
+            more = dict(WindowCenter=128, WindowWidth=256)
+        (tmp_path / 'raw').mkdir(exist_ok=True)
+        write_dicom(tmp_path / f'raw/case_{i}.dcm', image, **more)
+        write_image(tmp_path / f'raw/case_{i}_mask.png', mask)
+    out, raw = tmp_path / 'out', tmp_path / 'raw'
+    prepared = prepare(raw, raw, out, '_mask.png', test_fraction=0.4, val_fraction=0)
+    written = snapshot(out)
+    for name in prepared.train:
+        image = cv2.imread(str(out / f'dataset/train/{name}.png'), -1)
+        np.testing.assert_array_equal(image, draw_case(int(name[-1]))[0])
+    for path in out.rglob('*.png'):  # images and masks
+        spacing = (0.5, 0.25) if path.name.startswith('case_1') else None
+        assert read_spacing(path) == spacing
+    rows = table(out)
+    assert rows['case_1']['image_read_as'] == '8-bit, as it is'
+    assert rows['case_2']['image_read_as'] == '8-bit, window 0 to 255'
+    for value in PATIENT.values():
+        assert value.split('^')[0].encode() not in b''.join(written.values())

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seam_seg.datasets.readers import read_image, read_mask, to_uint8
+from seam_seg.datasets.readers import (
+    list_images,
+    read_image,
+    read_mask,
+    read_spacing,
+    split_name,
+    to_uint8,
+)
 from seam_seg.errors import InputError
 
 GREY = np.arange(64 * 32, dtype=np.uint16).reshape(64, 32) % 251
@@ -172,14 +179,42 @@ def test_file_that_the_system_refuses(tmp_path, monkeypatch):
     [
         ('.png', np.dstack([GREY, GREY, GREY + 1]).astype(np.uint8), 'colour'),
         ('.png', np.dstack([GREY, GREY, GREY, GREY]).astype(np.uint8), 'transparent'),
-        ('.tif', GREY.astype(np.float32), 'float32'),
-        ('.tif', np.dstack([GREY] * 3).astype(np.float32), 'float32'),
+        ('.tif', GREY.astype(np.float32) - 1, 'grey levels from -1'),
+        ('.tif', np.full(GREY.shape, np.nan, np.float32), 'NaN'),
     ],
 )
 def test_unsuitable_image(tmp_path, suffix, pixels, message):
     path = save(tmp_path / f'case_7{suffix}', pixels)
     with pytest.raises(InputError, match=f'case_7{suffix}: .*{message}'):
         read_image(path)
+
+
+def test_float_image_spans_0_to_its_999th_permille(tmp_path):
+    levels = GREY / np.float32(500)
+    read = read_image(save(tmp_path / 'a.tif', levels))
+    white = np.percentile(levels, 99.9)
+    expected = np.clip(levels * 255 / white, 0, 255)
+    assert np.abs(read - expected).max() <= 0.501
+    assert not read_image(save(tmp_path / 'a.tif', levels * 0)).any()
+
+
+def test_names_and_endings(tmp_path):
+    assert split_name('x/case.1.nii.gz') == ('case.1', '.nii.gz')
+    assert split_name('case.v2.PNG') == ('case.v2', '.PNG')
+    assert split_name('IM_0001') == ('IM_0001', '')
+    for name in ('b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd', '._e.nrrd', '.cache/x.png', 'y.gz'):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == ['b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
+
+
+def test_what_is_meant_for_printers_is_no_spacing(tmp_path):
+    for suffix in ('png', 'tif', 'jpg'):
+        path = tmp_path / f'a.{suffix}'
+        Image.fromarray(GREY.astype(np.uint8)).save(path, dpi=(72, 72))
+        assert read_spacing(path) is None
 
 
 def test_opaque_alpha_channel_is_accepted(tmp_path):

@@ -41,8 +41,8 @@ def first(cfg, carried):
         {'model.data_preprocessor.size_divisor': 64},
         {'model.decode_head.in_channels': (64, 64, 64, 64)},
         {'model.decode_head.reduction': 4},  # the default
-        {f'{PIPELINE}.0.window': None},  # likewise
-        {f'{PIPELINE}.3.meta_keys': ('ori_shape',)},
+        {f'{PIPELINE}.1.window': None},  # likewise
+        {f'{PIPELINE}.4.meta_keys': ('ori_shape',)},
         {'test_dataloader.batch_size': 4, 'test_dataloader.num_workers': 0},
         {'test_dataloader.dataset.data_root': 'x', 'test_evaluator.surface': True},
         {'test_dataloader.dataset.split': 'val', 'train_cfg.max_iters': 1},
@@ -70,8 +70,8 @@ def test_does_not_change_masks(options, demo):
         ('model.test_cfg.resize', 'logits'),
         ('model.test_cfg.mode', 'slide'),
         ('model.backbone.style', 'caffe'),
-        (f'{PIPELINE}.0.window', (0, 4095)),
-        (f'{PIPELINE}.1.scale', (256, 1024)),
+        (f'{PIPELINE}.1.window', (0, 4095)),
+        (f'{PIPELINE}.2.scale', (256, 1024)),
         ('tta_pipeline.1.scale', (256, 1024)),
     ],
 )
@@ -94,10 +94,20 @@ def test_the_order_of_classes(demo):
 
 def test_more_and_fewer_steps(demo):
     cfg, carried = copy.deepcopy(demo[0]), demo[1]
-    cfg.test_dataloader.dataset.pipeline.insert(1, dict(type='CLAHE'))
+    cfg.test_dataloader.dataset.pipeline.insert(2, dict(type='CLAHE'))
     assert first(cfg, carried).key == PIPELINE
-    del cfg.test_dataloader.dataset.pipeline[1:3]
+    del cfg.test_dataloader.dataset.pipeline[2:4]
     assert first(cfg, carried).key == PIPELINE
+
+
+def test_the_step_that_mmseg_looks_for_changes_nothing(demo):
+    """A config without it, as of version 0.3, agrees with one that has it."""
+    cfg, carried = copy.deepcopy(demo[0]), demo[1]
+    assert carried['test_dataloader']['dataset']['pipeline'][0]['type'] == 'LoadVPIImage'
+    del cfg.test_dataloader.dataset.pipeline[0]
+    assert first(cfg, carried) is None
+    cfg.test_dataloader.dataset.pipeline[0] = dict(type='LoadImageFromFile')
+    assert first(cfg, carried).key == f'{PIPELINE}.1.type'
 
 
 def test_a_setting_that_weights_do_not_show():

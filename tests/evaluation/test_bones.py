@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seam_seg.evaluation.bones import body_middle, list_bones
+from seam_seg.evaluation.bones import Bone, body_middle, bone_table, list_bones
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -110,3 +110,18 @@ def test_bones_that_have_run_together_come_first(case):
     bones, _ = list_bones(mask, confidence, image, CLASSES)
     assert [(bone.area, bone.size) for bone in bones[:2]] == [(144, 4), (18, 0.5)]
     assert [bone.doubt for bone in bones] == pytest.approx([0.3, 0.2, *[0.1] * 4])
+
+
+def test_millimetres_only_where_they_are_known(case):
+    image, mask, confidence = case
+    bones, _ = list_bones(mask, confidence, image, CLASSES)
+    plain = bone_table(bones)
+    assert plain[0] == list(Bone._fields)
+    header, *rows = bone_table(bones, (0.3, 0.2))
+    assert [header[: len(plain[0])], *(row[: len(plain[0])] for row in rows)] == plain
+    assert header[len(plain[0]) :] == ['x_mm', 'y_mm', 'area_mm2']
+    for row, bone in zip(rows, bones):
+        values = [float(value) for value in row[-3:]]
+        assert values == pytest.approx(
+            [0.2 * bone.x, 0.3 * bone.y, 0.06 * bone.area], abs=1e-4
+        )

@@ -13,7 +13,7 @@ from seam_seg.apis.report_files import Results
 from seam_seg.measurement import Settings, interval
 from seam_seg.report import case_page
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.install]
 NAME = 'a long name of a case ' + 'x' * 120
 # Elements that stick out of the page, and writing that sticks out of the drawing.
 OVERFLOW = """() => {

@@ -1,5 +1,6 @@
 """The benchmark: what is made, kept, resumed and made anew; and the tool as a whole."""
 
+import importlib
 import os
 import re
 import sys
@@ -55,7 +56,7 @@ class Workflow:
 
 @pytest.fixture
 def workflow(tmp_path, tool_module):
-    return Workflow(tmp_path, tool_module('benchmark'))
+    return Workflow(tmp_path, tool_module('_benchmark'))
 
 
 @pytest.mark.slow
@@ -102,7 +103,7 @@ def test_each_gpu_has_one_training(workflow, monkeypatch):
 
 
 def test_what_is_compared(tool_module, capsys):
-    module = tool_module('benchmark')
+    module, engine = map(tool_module, ('benchmark', '_benchmark'))
     other, third = (
         DEMO.replace('seam-keymass_r18-fpn', name) for name in ('fpn_r18', 'fpn-conv_r18')
     )
@@ -110,7 +111,7 @@ def test_what_is_compared(tool_module, capsys):
 
     def labels(*words):
         args = module.parse_args([*names, '--data-root', 'data', *words])
-        return list(module.read_contrasts(args, names))
+        return list(engine.read_contrasts(args, names))
 
     assert labels() == ['FPN + 3x3 conv - Vanilla FPN', 'SEAM, key mass - Vanilla FPN']
     assert labels('--reference', DEMO) == [
@@ -169,7 +170,8 @@ def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
 @pytest.mark.slow
 def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     """Each of the eight cases is tested on once for each seed, in the fold it is in."""
-    module = tool_module('benchmark')
+    main = tool_module('benchmark').main
+    module = importlib.import_module('_benchmark')
     assert tool_module('make_folds').main([str(phantom), '--folds', '3']) == 0
 
     def fake(args, runs):
@@ -202,7 +204,7 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     arguments = f'--data-root {phantom} --folds {phantom}/folds3_seed0 --seeds 0 1'
     arguments += f' --out {tmp_path} --work-dir {tmp_path}/work'
     for _ in range(2):  # the second call reads what the first has written
-        assert module.main([DEMO, *arguments.split()]) == 0
+        assert main([DEMO, *arguments.split()]) == 0
     rows = read_rows(tmp_path / 'results.csv')
     dice = rows[rows['score'] == 'Dice']
     assert list(dice.groupby('image').size()) == [2] * 8

@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='CacheTransforms', transforms=load_pipeline),
     *_base_.train_pipeline[1:],
 ]
-test_pipeline = [_base_.test_pipeline[0], resize, *_base_.test_pipeline[2:]]
+test_pipeline = [*_base_.test_pipeline[:2], resize, *_base_.test_pipeline[3:]]
 tta_pipeline = [_base_.tta_pipeline[0], resize, *_base_.tta_pipeline[2:]]
 
 train_dataloader = dict(

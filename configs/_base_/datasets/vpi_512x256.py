@@ -17,6 +17,8 @@ train_pipeline = [
 ]
 # The truth stays at the original resolution, where scores are taken.
 test_pipeline = [
+    # Left out by VPIDataset: MMSegInferencer and inference_model of mmseg look for it.
+    dict(type='LoadImageFromFile', color_type='unchanged'),
     dict(type='LoadVPIImage'),
     resize,
     dict(type='LoadVPIAnnotations'),

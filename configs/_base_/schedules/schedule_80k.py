@@ -20,6 +20,8 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     iteration_seed=dict(type='IterationSeedHook'),
+    # What mmseg's tools/test.py switches on with --show-dir.
+    visualization=dict(type='OverlayHook', val_images=0),
 )
 # --cfg-options auto_scale_lr.enable=True scales the rate with the total batch, linearly.
 auto_scale_lr = dict(enable=False, base_batch_size=12)

@@ -19,4 +19,6 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     iteration_seed=dict(type='IterationSeedHook'),
+    # What mmseg's tools/test.py switches on with --show-dir.
+    visualization=dict(type='OverlayHook', val_images=0),
 )

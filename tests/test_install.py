@@ -1,0 +1,118 @@
+"""From a wheel in an environment of its own, and an empty folder: make test-install."""
+
+import json
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from wheel_building import build_wheel
+
+from seam_seg.apis import init_model, predict_mask
+from seam_seg.config_lookup import project_root
+from seam_seg.datasets.readers import read_mask
+
+pytestmark = [pytest.mark.slow, pytest.mark.install]
+FINE_TUNING = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
+
+
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory):
+    """The folder of the programs of an environment with the wheel and its stack."""
+    folder = tmp_path_factory.mktemp('environment')
+    wheel = build_wheel(folder)
+    # Versions as in requirements.txt; the packages are those that the wheel asks for.
+    versions = folder / 'versions.txt'
+    pinned = (project_root() / 'requirements.txt').read_text()
+    versions.write_text(re.sub(r'\[.*?\]', '', pinned))
+    subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'], check=True)
+    programs = folder / 'venv' / 'bin'
+    command = [programs / 'pip', 'install', '--quiet', '--constraint', versions]
+    subprocess.run([*command, f'{wheel}[onedl]'], check=True, timeout=900)
+    return programs
+
+
+@pytest.fixture
+def run(environment, tmp_path, monkeypatch):
+    """Runs a program of the environment in an empty folder; returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+    path = f'{environment}{os.pathsep}{os.environ["PATH"]}'
+    clean = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+
+    def call(*words, status=0):
+        found = subprocess.run(
+            list(map(str, words)),
+            capture_output=True,
+            text=True,
+            env=dict(clean, PATH=path, VIRTUAL_ENV=str(environment.parent)),
+            timeout=600,
+        )
+        assert found.returncode == status, found.stdout + found.stderr
+        return found.stdout + found.stderr
+
+    return call
+
+
+def test_an_image_its_mask_and_its_page(run, phantom, tmp_path):
+    """The masks are those of the clone; measure finds in them what predict has found."""
+    (image,) = sorted((phantom / 'dataset/test').glob('*.png'))[:1]
+    (tmp_path / 'image.png').write_bytes(image.read_bytes())
+    assert '1 of 1 masks measured' in run('seam-seg', 'predict', 'image.png', '--report')
+    out = tmp_path / 'predictions'
+    wanted = predict_mask(init_model(device='cpu'), image)
+    assert np.array_equal(read_mask(out / 'image.png', 4), wanted)
+    assert 'data:image/jpeg' in (out / 'image.html').read_text()
+    assert '1 of 1 masks measured' in run('seam-seg', 'measure', 'predictions')
+    measured = [
+        json.loads(path.read_text())
+        for path in (out / 'image.json', tmp_path / 'measurements' / 'image.json')
+    ]
+    for content in measured:
+        del content['files']
+    assert measured[0] == measured[1]
+    assert measured[0]['largest_curve_angle_deg'] is not None
+
+
+def test_a_training_and_its_test(run, tmp_path):
+    """On a phantom, from the ready weights; the training says how it is tested."""
+    words = ['--num-train', 4, '--num-test', 2, '--workers', 1]
+    run('seam-seg', 'phantom', 'data', *words)
+    assert 'errors: 0' in run('seam-seg', 'check', 'data')
+    options = ['train_cfg.max_iters=20', 'default_hooks.checkpoint.interval=20']
+    options += [
+        f'{split}_dataloader.{key}'
+        for split in ('train', 'val', 'test')
+        for key in ('num_workers=0', 'persistent_workers=False')
+    ]
+    options += ['train_dataloader.batch_size=2']
+    words = ['--data-root', 'data', '--cfg-options', *options]
+    said = run('seam-seg', 'train', FINE_TUNING, *words)
+    (command,) = re.findall('to test +(seam-seg test .*)', said)
+    said = run(*shlex.split(command), '--out', 'labels')
+    scores = json.loads(next(Path('work_dirs').glob('*/test/*.json')).read_text())
+    assert 50 < scores['mDice'] < 100 and str(tmp_path) not in command
+    assert len(list(Path('labels').glob('*.png'))) == 2
+
+
+def test_the_command(run):
+    """Help comes at once; the package is a command, too, and finds its own modules."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert 'usage: seam-seg train' in run('seam-seg', 'train', '--help')
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime < before.ru_utime + before.ru_stime + 0.5
+    said = run('python', '-m', 'seam_seg', 'train', 'seam_r50', status=2)
+    assert said.startswith('error: config seam_r50: ') and 'seam_r50-fpn_1xb12' in said
+
+
+def test_configs_of_the_wheel_are_bases(run, tmp_path):
+    """As mmengine resolves them for mmseg's own tools (docs/mmseg.md)."""
+    base = f"__import__('seam_seg') and 'seam_seg::seam/{FINE_TUNING}.py'"
+    (tmp_path / 'own.py').write_text(f'_base_ = {base}\nmodel = dict(neck=None)\n')
+    program = "from mmengine.config import Config; c = Config.fromfile('own.py'); "
+    program += 'print(c.model.decode_head.type, c.model.neck)'
+    assert 'SEAMHead None\n' in run('python', '-c', program)
