@@ -84,6 +84,8 @@ def test_large_model(path):
         model.styles.random_(0, 256)  # which a training would bring
     with torch.no_grad():
         results = model.test_step(data)
+        # what is exported, and what operations are counted of
+        assert model._forward(batch['inputs']).shape[:2] == (2, 4)
     assert [r.pred_sem_seg.data.shape for r in results] == [(1, 160, 80)] * 2
 
 

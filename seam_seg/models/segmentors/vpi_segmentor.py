@@ -158,6 +158,11 @@ class VPISegmentor(EncoderDecoder):
                 f'VPISegmentor: test_cfg.resize={self.resize!r} is none of {RESIZE}'
             )
 
+    def _forward(self, inputs: Tensor, data_samples: Optional[list] = None) -> Tensor:
+        """Logits of the head; of mmseg's DANet, which returns several, the first."""
+        output = super()._forward(inputs, data_samples)
+        return output[0] if isinstance(output, tuple) else output
+
     def inference(self, inputs: Tensor, batch_img_metas: List[dict]) -> Tensor:
         """mmseg's, with the mean of both sides where ``mirror`` is set.
 
