@@ -62,11 +62,7 @@ def test_every_table_is_that_of_the_rows():
 def test_study(name, tmp_path):
     """Rows of its own, small and without a machine's paths; a page; plots."""
     folder = STUDIES[name]
-<<<<<<< HEAD
     assert len(STUDIES) == 12
-=======
-    assert len(STUDIES) >= 11
->>>>>>> rows18
     report.check_rows(folder)
     rows = rows_of(folder)
     assert (folder / 'results.csv').stat().st_size < 2 * 2**20
