@@ -13,6 +13,7 @@ from seam_seg.apis.inference import build_model
 from seam_seg.apis.publish import publish
 from seam_seg.config_lookup import get_config
 from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.readers import read_mask
 from seam_seg.engine import carry
 from seam_seg.errors import InputError
 from seam_seg.evaluation.instances import group_votes
@@ -216,7 +217,7 @@ def test_tools_need_no_config(own, tool, image, tmp_path, capsys):
     argv = [str(image[0]), '--out', str(out), '--checkpoint', str(own[0])]
     assert tool('predict')(argv) == 0
     expected = predict_mask(init_model(own[1], own[0], 'cpu'), image[0])
-    written = cv2.imdecode(np.fromfile(out / image[0].name, np.uint8), -1)
+    written = read_mask(out / image[0].name, 4)
     assert (written == expected).all() and 'warning' not in capsys.readouterr().err
 
 
