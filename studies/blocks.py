@@ -1,5 +1,6 @@
 """What the tables of the studies share: their rows, and Markdown."""
 
+import functools
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
@@ -22,8 +23,15 @@ def rows_of(folder: Path, *settings: str) -> pd.DataFrame:
     Raises:
         InputError: there is no such file, or it is malformed.
     """
-    rows = read_rows(folder / 'results.csv')
-    return rows[rows['setting'].isin(settings)] if settings else rows
+    path = folder / 'results.csv'
+    rows = _read_once(path, path.stat().st_mtime_ns if path.exists() else 0)
+    return rows[rows['setting'].isin(settings)] if settings else rows.copy()
+
+
+@functools.lru_cache(maxsize=4)
+def _read_once(path: Path, changed: int) -> pd.DataFrame:
+    """The rows of a file, which each table of a page asks for."""
+    return read_rows(path)
 
 
 def value_of(

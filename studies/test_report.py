@@ -53,11 +53,6 @@ def cells_of(text):
     return {cells[0].strip(): cells[1:] for cells in lines[2:]}
 
 
-@pytest.mark.slow
-def test_every_table_is_that_of_the_rows():
-    assert list(report.report(report.ROOT, check=True)) == []
-
-
 @pytest.mark.parametrize('name', STUDIES)
 def test_study(name, tmp_path):
     """Rows of its own, small and without a machine's paths; a page; plots."""
