@@ -107,6 +107,9 @@ def test_the_command(run):
     assert after.ru_utime + after.ru_stime < before.ru_utime + before.ru_stime + 0.5
     said = run('python', '-m', 'seam_seg', 'train', 'seam_r50', status=2)
     assert said.startswith('error: config seam_r50: ') and 'seam_r50-fpn_1xb12' in said
+    program = 'import sys, seam_seg.apis.predict_files; print({*sys.modules})'
+    loaded = run('python', '-c', program)  # what few need is imported where it is
+    assert "'torch'" in loaded and "'matplotlib'" not in loaded
 
 
 def test_configs_of_the_wheel_are_bases(run, tmp_path):
