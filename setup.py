@@ -92,6 +92,7 @@ setup(
         ],
         formats=['pydicom>=3', 'nibabel', 'pynrrd'],
         tensorboard=['tensorboard'],
+        wandb=['wandb'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],
     ),

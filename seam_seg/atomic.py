@@ -8,13 +8,14 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Iterable, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Iterable, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from PIL import Image
+
+if TYPE_CHECKING:  # a quarter of a second, which most who write files do not need
+    from matplotlib.figure import Figure
 
 PARTIAL = '.partial'
 # The text of a PNG that says how high and how wide a pixel is, in mm. What PNG has for it
@@ -61,7 +62,7 @@ def write_csv(path: Union[str, Path], rows: Iterable[Sequence]) -> None:
     write_whole(path, text.getvalue())
 
 
-def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> None:
+def write_figure(path: Union[str, Path], figure: 'Figure', dpi: float = 110) -> None:
     """Writes a figure of matplotlib: the same figure gives the same bytes.
 
     Args:
@@ -70,6 +71,8 @@ def write_figure(path: Union[str, Path], figure: Figure, dpi: float = 110) -> No
         figure (Figure): what is drawn.
         dpi (float): of pixels. Default: 110.
     """
+    from matplotlib import rc_context  # as above
+
     kind = Path(path).suffix[1:]
     undated = dict(pdf={'CreationDate': None}, svg={'Date': None})
     content = io.BytesIO()

@@ -19,6 +19,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seam_seg.config_lookup import config_path, project_root
 from seam_seg.datasets import VPIDataset
@@ -181,7 +182,16 @@ def test_saves_the_best_of_the_validation_split(trained, phantom):
 
 
 def test_tensorboard_is_one_option_away(trained):
-    assert list(trained.glob('*/vis_data/events.out.tfevents.*'))
+    """The learning rate, scores and images, by iteration, of the resumed training."""
+    (folder,) = {path.parent for path in trained.glob('*/vis_data/events.out.*')}
+    found = EventAccumulator(str(folder)).Reload()
+    scalars = {
+        name: [event.step for event in found.Scalars(name)]
+        for name in found.Tags()['scalars']
+    }
+    assert {'lr', 'loss', 'bone/mDice'} <= scalars.keys()
+    assert scalars['lr'] == [3, 4] and scalars['bone/mDice'] == [2, 4]
+    assert found.Tags()['images']
 
 
 @pytest.fixture(scope='module')

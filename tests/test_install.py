@@ -20,6 +20,27 @@ from seam_seg.datasets.readers import read_mask
 pytestmark = [pytest.mark.slow, pytest.mark.install]
 FINE_TUNING = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
 
+# Prints the records of a run of Weights & Biases, which has no reader of its own.
+READ_WANDB = """
+import json, struct, sys
+from wandb.proto.wandb_internal_pb2 import Record
+
+data, at, record = open(sys.argv[1], 'rb').read(), 7, b''
+while at < len(data):
+    left = 32768 - at % 32768
+    if left < 7:
+        at += left
+        continue
+    _, length, kind = struct.unpack('<IHB', data[at : at + 7])
+    record += data[at + 7 : at + 7 + length]
+    at += 7 + length
+    if kind in (1, 4):
+        found, record = Record.FromString(record), b''
+        items = found.history.item
+        row = {'/'.join(item.nested_key): json.loads(item.value_json) for item in items}
+        print(json.dumps([found.WhichOneof('record_type'), row]))
+"""
+
 
 @pytest.fixture(scope='module')
 def environment(tmp_path_factory):
@@ -33,7 +54,7 @@ def environment(tmp_path_factory):
     subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'], check=True)
     programs = folder / 'venv' / 'bin'
     command = [programs / 'pip', 'install', '--quiet', '--constraint', versions]
-    subprocess.run([*command, f'{wheel}[onedl]'], check=True, timeout=900)
+    subprocess.run([*command, f'{wheel}[onedl,wandb]'], check=True, timeout=900)
     return programs
 
 
@@ -42,14 +63,14 @@ def run(environment, tmp_path, monkeypatch):
     """Runs a program of the environment in an empty folder; returns what it prints."""
     monkeypatch.chdir(tmp_path)
     path = f'{environment}{os.pathsep}{os.environ["PATH"]}'
-    clean = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    monkeypatch.delenv('PYTHONPATH', raising=False)
 
     def call(*words, status=0):
         found = subprocess.run(
             list(map(str, words)),
             capture_output=True,
             text=True,
-            env=dict(clean, PATH=path, VIRTUAL_ENV=str(environment.parent)),
+            env=dict(os.environ, PATH=path, VIRTUAL_ENV=str(environment.parent)),
             timeout=600,
         )
         assert found.returncode == status, found.stdout + found.stderr
@@ -78,11 +99,12 @@ def test_an_image_its_mask_and_its_page(run, phantom, tmp_path):
     assert measured[0]['largest_curve_angle_deg'] is not None
 
 
-def test_a_training_and_its_test(run, tmp_path):
+def test_a_training_and_its_test(run, tmp_path, monkeypatch):
     """On a phantom, from the ready weights; the training says how it is tested."""
     words = ['--num-train', 4, '--num-test', 2, '--workers', 1]
     run('seam-seg', 'phantom', 'data', *words)
     assert 'errors: 0' in run('seam-seg', 'check', 'data')
+    Path('data/val.txt').write_text(Path('data/train.txt').read_text().split()[0])
     options = ['train_cfg.max_iters=20', 'default_hooks.checkpoint.interval=20']
     options += [
         f'{split}_dataloader.{key}'
@@ -90,8 +112,19 @@ def test_a_training_and_its_test(run, tmp_path):
         for key in ('num_workers=0', 'persistent_workers=False')
     ]
     options += ['train_dataloader.batch_size=2']
-    words = ['--data-root', 'data', '--cfg-options', *options]
+    options += ['default_hooks.logger.interval=10']
+    words = ['--data-root', 'data', '--wandb', '--cfg-options', *options]
+    monkeypatch.setenv('WANDB_MODE', 'offline')
     said = run('seam-seg', 'train', FINE_TUNING, *words)
+    (log,) = Path('work_dirs').glob('*/*/vis_data/wandb/offline-run-*/run-*.wandb')
+    found = run('python', '-c', READ_WANDB, log).splitlines()
+    kinds, rows = zip(*map(json.loads, found))
+    assert 'config' in kinds and not {'artifact', 'output_raw'} & {*kinds}
+    first, last = filter(None, rows)
+    assert [first['_step'], last['_step']] == [10, 20]
+    assert {'lr', 'loss'} <= first.keys() and last['bone/mDice'] > 50
+    assert not list(log.parent.glob('files/media/**/*'))  # a validation image was drawn
+    assert list(Path('work_dirs').glob('*/*/vis_data/vis_image/val_*.png'))
     (command,) = re.findall('to test +(seam-seg test .*)', said)
     said = run(*shlex.split(command), '--out', 'labels')
     scores = json.loads(next(Path('work_dirs').glob('*/test/*.json')).read_text())
@@ -107,6 +140,9 @@ def test_the_command(run):
     assert after.ru_utime + after.ru_stime < before.ru_utime + before.ru_stime + 0.5
     said = run('python', '-m', 'seam_seg', 'train', 'seam_r50', status=2)
     assert said.startswith('error: config seam_r50: ') and 'seam_r50-fpn_1xb12' in said
+    program = 'import sys, seam_seg.apis.predict_files; print({*sys.modules})'
+    loaded = run('python', '-c', program)  # what few need is imported where it is
+    assert "'torch'" in loaded and "'matplotlib'" not in loaded
 
 
 def test_configs_of_the_wheel_are_bases(run, tmp_path):

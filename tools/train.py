@@ -22,6 +22,12 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument(
         '--tensorboard', action='store_true', help='log to TensorBoard as well'
     )
+    parser.add_argument(
+        '--wandb',
+        action='store_true',
+        help='log to Weights & Biases as well: losses, scores, learning rate and config, '
+        'but no image (WANDB_MODE=offline sends nothing)',
+    )
     return parser.parse_args(argv)
 
 
@@ -33,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         set_amp,
         set_resume,
         set_tensorboard,
+        set_wandb,
         train,
     )
 
@@ -44,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         set_amp(cfg)
     if args.tensorboard:
         set_tensorboard(cfg)
+    if args.wandb:
+        set_wandb(cfg)
     with launched(cfg, args.launcher):
         train(cfg, args.trust_checkpoint)
     return 0

@@ -235,9 +235,23 @@ def set_tensorboard(cfg: Config) -> None:
     Raises:
         InputError: the config has no visualizer.
     """
+    _add_backend(cfg, '--tensorboard', dict(type='TensorboardVisBackend'))
+
+
+def set_wandb(cfg: Config) -> None:
+    """Adds Weights & Biases for scalars alone, without what the console shows.
+
+    Raises:
+        InputError: the config has no visualizer.
+    """
+    run = dict(name=Path(cfg.work_dir).name, settings=dict(console='off'))
+    _add_backend(cfg, '--wandb', dict(type='WandbScores', init_kwargs=run))
+
+
+def _add_backend(cfg: Config, option: str, backend: dict) -> None:
     if not (cfg.get('visualizer') or {}).get('vis_backends'):
-        raise InputError('--tensorboard: the config has no visualizer.vis_backends.')
-    cfg.visualizer.vis_backends.append(dict(type='TensorboardVisBackend'))
+        raise InputError(f'{option}: the config has no visualizer.vis_backends.')
+    cfg.visualizer.vis_backends.append(backend)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from .console import as_screen, shown, tool_command, unlogged
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
+from .wandb_scores import WandbScores
 from .work_dir import any_checkpoint, check_unused, default_work_dir, last_checkpoint
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     'SafeCheckpointHook',
     'SafeRunner',
     'StyleImagesHook',
+    'WandbScores',
     'any_checkpoint',
     'as_screen',
     'build_runner',

@@ -65,7 +65,7 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
             _check_arguments(VISUALIZERS, cfg.visualizer, name='', save_dir='')
             for backend in cfg.visualizer.get('vis_backends') or []:
                 _check_arguments(VISBACKENDS, backend, save_dir='')
-                _check_package(cfg, _class_of(VISBACKENDS, backend['type']).__name__)
+                _check_package(cfg, _class_of(VISBACKENDS, backend['type']))
     with building(cfg, 'model'):
         settings = dict(copy.deepcopy(cfg.model))
         if cfg.get('data_preprocessor') is not None:
@@ -166,12 +166,13 @@ def _build_dataloader(settings: dict) -> None:
     Runner.build_dataloader(settings, seed=0)
 
 
-def _check_package(cfg: Config, backend: str) -> None:
+def _check_package(cfg: Config, backend: type) -> None:
     """Whether the package is installed that a backend of the visualizer writes with."""
-    package = BACKEND_PACKAGES.get(backend)
+    names = [kind.__name__ for kind in backend.__mro__]
+    package = next((BACKEND_PACKAGES[n] for n in names if n in BACKEND_PACKAGES), None)
     if package is not None and importlib.util.find_spec(package) is None:
         raise InputError(
-            f'config {cfg.filename}: {backend} of visualizer.vis_backends needs the '
+            f'config {cfg.filename}: {names[0]} of visualizer.vis_backends needs the '
             f'package {package}, which is not installed. pip install {package}'
         )
 

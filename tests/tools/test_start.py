@@ -1,11 +1,15 @@
 """Tools read their arguments first, alone and as commands of seam-seg."""
 
+import gc
+import importlib
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+import seam_seg.apis.command_line  # noqa: F401  as if a tool had run before
 import seam_seg_cli
 from seam_seg.apis.export import OUTPUTS
 from seam_seg.config_lookup import project_root
@@ -140,6 +144,26 @@ def test_a_missing_stack_is_said_in_words(tool, monkeypatch, capsys):
     monkeypatch.undo()
     with pytest.raises(ModuleNotFoundError):
         missing(ModuleNotFoundError('No module named x', name='x'))
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_what_is_imported_is_no_garbage(alone, tool_module, monkeypatch):
+    """In a process of its own it is set aside, and what comes after is collected."""
+    tool_module('measure')  # which finds what lies beside it
+    module = importlib.import_module('_start')
+    settled, found = [], []
+    monkeypatch.setattr(module, 'settle', settled.append)
+
+    def run(args):
+        found.append((args, gc.isenabled(), gc.get_freeze_count() > 0))
+        return 3
+
+    gc.unfreeze()
+    with monkeypatch.context() as patch:
+        if alone:
+            patch.delitem(sys.modules, 'torch')
+        assert module.start(lambda argv: argv[0], run, ['x']) == 3
+    assert found == [('x', True, alone)] and settled == [os.environ] * alone
 
 
 def test_one_command(monkeypatch, capsys):
