@@ -9,6 +9,7 @@ from scipy.interpolate import make_smoothing_spline
 # Strength of smoothing where levels are one unit apart; chosen with TILT_SMOOTHING.
 SMOOTHING = 0.1
 SAMPLES_PER_LEVEL = 16
+MOST_SAMPLES = 4096  # where a few specks far apart are taken for levels
 ROBUST_ROUNDS = 3
 OUTLIER = 3.0  # standard deviations, from which on a point counts less
 
@@ -115,6 +116,7 @@ def fit_line(
     at += 1e-9 * np.arange(len(y))  # two middles in a row
     spline, _ = robust_spline(at, x[order] / unit, weights[order], smoothing, 0.02)
     count = int(np.ceil((at[-1] - at[0] + 4) * SAMPLES_PER_LEVEL)) + 1
+    count = min(count, MOST_SAMPLES)
     rows = np.linspace(at[0] - 2, at[-1] + 2, count)
     inside = rows.clip(at[0], at[-1])
     slope = spline.derivative()(inside)

@@ -12,6 +12,7 @@ FLAGS = dict(
     names_uncertain='no pair or no lump to count levels from: names may be shifted',
     instances_disagree='the map of bones does not fit the mask everywhere, and was used '
     'where it does',
+    specks_dropped='more parts than a spine can have: the smallest were left out',
     # of curves
     may_be_truncated='may go on beyond the picture',
     methods_disagree='the three angles differ by over 5°',
