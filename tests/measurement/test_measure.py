@@ -151,6 +151,11 @@ def test_a_missing_level_is_a_gap_in_the_names():
     assert 'gap_above' in measured.levels[4].flags
 
 
+def test_more_than_six_lumps_are_flagged():
+    flags = [measure_mask(draw_spine([0.0] * 14, lumps=n)).flags for n in (6, 7)]
+    assert 'many_lumps' in flags[1] and 'many_lumps' not in flags[0]
+
+
 def test_merged_bones_are_told_apart():
     tilts = tilts_of('double', 30)
     mask = draw_spine(
