@@ -42,7 +42,10 @@ def robust_spline(
         spline = make_smoothing_spline(at, values, w=weights * robust, lam=smoothing)
         off = np.abs(values - spline(at))
         scale = max(1.48 * float(np.median(off)), least_scale)
+        before = robust
         robust = (OUTLIER * scale / np.maximum(off, OUTLIER * scale)) ** 2
+        if (robust == before).all():  # mostly at once, since nothing is an outlier
+            return spline, robust
     return make_smoothing_spline(at, values, w=weights * robust, lam=smoothing), robust
 
 

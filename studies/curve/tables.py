@@ -15,9 +15,9 @@ POOLED = 'all but `hard`'
 STRAIGHT = 10.0  # deg: below, a spine has no curve
 SCORES = ('smoothed', 'raw', 'center line')
 COLUMNS = [*SCORES, 'truth', 'half width', 'refused', 'curves', 'found', 'ends']
-PANELS = dict(
-    floor='perfect pairs and splits', mask='true masks', predicted='predicted masks'
-)
+# Of each method the same smoothing with perfect pairs and splits.
+MASKS = dict(mask='true masks', predicted='predicted masks')
+FLOORS = dict(mask='floor', predicted='predicted floor')
 
 
 def cases_of(rows: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -64,9 +64,9 @@ def accuracy(method: str) -> Callable[[Path], str]:
 
     def make(folder: Path) -> str:
         rows = rows_of(folder)
-        rows = rows[rows['method'].isin([method, 'floor'])]
+        rows = rows[rows['method'].isin([method, FLOORS[method]])]
         everyone = parts_of(cases_of(rows, method))
-        floors = parts_of(measured_of(rows, 'floor'))
+        floors = parts_of(measured_of(rows, FLOORS[method]))
         lines = []
         for name, cases in parts_of(measured_of(rows, method)).items():
             off = cases['off']
@@ -93,8 +93,8 @@ def straight(method: str) -> Callable[[Path], str]:
 
     def make(folder: Path) -> str:
         rows = rows_of(folder)
-        rows = rows[rows['method'].isin([method, 'floor'])]
-        floors = parts_of(measured_of(rows, 'floor'))
+        rows = rows[rows['method'].isin([method, FLOORS[method]])]
+        floors = parts_of(measured_of(rows, FLOORS[method]))
         lines = []
         for name, cases in parts_of(measured_of(rows, method)).items():
             cells = []
@@ -125,7 +125,7 @@ def methods(*compared: str) -> Callable[[Path], str]:
             errors += [error_of(parts[method][name]['off']) for method in compared[1:]]
             lines.append([name, *errors])
         others = dict(instances='smoothed, with the map of bones')
-        titles = [others.get(method, f'smoothed, {method}') for method in compared[1:]]
+        titles = [others.get(method, 'smoothed, floor') for method in compared[1:]]
         return table(['family', *SCORES, *titles], lines) + origin(rows)
 
     return make
@@ -162,8 +162,8 @@ def levels(method: str) -> Callable[[Path], str]:
 
     def make(folder: Path) -> str:
         rows = rows_of(folder)
-        rows = rows[rows['method'].isin([method, 'floor'])]
-        floors = parts_of(cases_of(rows, 'floor').dropna(subset=['curves']))
+        rows = rows[rows['method'].isin([method, FLOORS[method]])]
+        floors = parts_of(cases_of(rows, FLOORS[method]).dropna(subset=['curves']))
         lines = []
         for name, cases in parts_of(
             cases_of(rows, method).dropna(subset=['curves'])
@@ -222,36 +222,43 @@ def seconds(folder: Path) -> str:
 
 
 def plot(folder: Path, path: Path) -> None:
-    """Bland-Altman plots of the floor, of true and of predicted masks."""
+    """Bland-Altman plots of true and of predicted masks, beside their floors."""
     rows = rows_of(folder)
-    names = [name for name in PANELS if (rows['method'] == name).any()]
-    figure, axes = plt.subplots(1, len(names), figsize=(4.4 * len(names), 3.8),
+    names = [name for name in FLOORS if (rows['method'] == name).any()]
+    figure, axes = plt.subplots(len(names), 2, figsize=(10, 3.9 * len(names)),
                                 sharex=True, sharey=True, squeeze=False)  # fmt: skip
-    for axis, method in zip(axes[0], names):
-        cases = measured_of(rows, method)
-        hard = cases.index.get_level_values('setting').isin(NO_GOAL)
-        level = cases['truth'] < STRAIGHT
-        mean, off = (cases['smoothed'] + cases['truth']) / 2, cases['off']
-        for part, colour, mark, name in (
-            (hard, '#b5b5b5', 'x', 'hard'),
-            (~hard & ~level, '#1f6f8b', 'o', 'all others'),
-            (~hard & level, '#d1662b', '^', 'of these, true angle under 10'),
+    for line, method in zip(axes, names):
+        for axis, one, what in (
+            (line[0], method, f'{MASKS[method]}, measured'),
+            (line[1], FLOORS[method], f'{MASKS[method]}, perfect pairs and splits'),
         ):
-            axis.scatter(mean[part], off[part], s=9, color=colour, marker=mark,
-                         linewidths=0.6, label=name)  # fmt: skip
-        bias, spread = off[~hard].mean(), 1.96 * off[~hard].std()
-        for value, style in ((bias, '-'), (bias - spread, '--'), (bias + spread, '--')):
-            axis.axhline(value, color='black', linewidth=0.8, linestyle=style)
-        axis.set_title(
-            f'{PANELS[method]}: {bias:+.1f}, limits {bias - spread:+.1f} to '
-            f'{bias + spread:+.1f}', fontsize=9
-        )  # fmt: skip
+            _bland_altman(axis, measured_of(rows, one), what)
+        line[0].set_ylabel('measured - true, deg')
+    for axis in axes[-1]:
         axis.set_xlabel('mean of measured and true angle, deg')
-    axes[0][0].set_ylabel('measured - true, deg')
     axes[0][0].legend(fontsize=8)
     figure.tight_layout()
     write_figure(path, figure)
     plt.close(figure)
+
+
+def _bland_altman(axis: plt.Axes, cases: pd.DataFrame, what: str) -> None:
+    """Fills one of the plots; bias and limits are of all families that have a goal."""
+    hard = cases.index.get_level_values('setting').isin(NO_GOAL)
+    level = cases['truth'] < STRAIGHT
+    mean, off = (cases['smoothed'] + cases['truth']) / 2, cases['off']
+    for part, colour, mark, name in (
+        (hard, '#b5b5b5', 'x', 'hard'),
+        (~hard & ~level, '#1f6f8b', 'o', 'all others'),
+        (~hard & level, '#d1662b', '^', 'of these, true angle under 10 deg'),
+    ):
+        axis.scatter(mean[part], off[part], s=9, color=colour, marker=mark,
+                     linewidths=0.6, label=name)  # fmt: skip
+    bias, spread = off[~hard].mean(), 1.96 * off[~hard].std()
+    low, high = bias - spread, bias + spread
+    for value, style in ((bias, '-'), (low, '--'), (high, '--')):
+        axis.axhline(value, color='black', linewidth=0.8, linestyle=style)
+    axis.set_title(f'{what}\n{bias:+.1f}, limits {low:+.1f} to {high:+.1f}', fontsize=9)
 
 
 BLOCKS = {
@@ -262,7 +269,7 @@ BLOCKS = {
     'curve.levels': levels('mask'),
     'curve.predicted': accuracy('predicted'),
     'curve.predicted.straight': straight('predicted'),
-    'curve.predicted.methods': methods('predicted', 'floor'),
+    'curve.predicted.methods': methods('predicted', 'predicted floor'),
     'curve.predicted.interval': interval('predicted'),
     'curve.predicted.levels': levels('predicted'),
     'curve.predicted.card': card,
