@@ -34,7 +34,8 @@ class Repeated(NamedTuple):
 
     Attributes:
         largest (float): of the largest angle.
-        turns (np.ndarray): (C,) of the angle of each curve.
+        turns (np.ndarray): (C,) of the angle of each curve; that of the largest curve is
+            ``largest``.
         tilts (np.ndarray): (L,) of the smoothed tilt of each level.
     """
 
@@ -113,6 +114,9 @@ def repeat(
         np.hypot(factor * np.std(values, axis=0), LEAST_HALF_WIDTH)
         for values in (largest, angles, tilts)
     ]
+    if turns:
+        sizes = [abs(np.subtract(*spine.tilts.smooth[list(turn)])) for turn in turns]
+        half[1][int(np.argmax(sizes))] = half[0]
     return Repeated(float(half[0]), half[1], half[2])
 
 

@@ -20,7 +20,7 @@ def test_interval(monkeypatch):
     low, high = plain.largest_interval_deg
     assert low < plain.largest_curve_angle_deg < high
     (curve,) = plain.curves
-    assert curve.interval_deg[0] < curve.angle_deg < curve.interval_deg[1]
+    assert curve.interval_deg == plain.largest_interval_deg
     assert width(plain) >= 2 * interval.LEAST_HALF_WIDTH
     for level in plain.levels:
         one, other = level.smooth_tilt_interval_deg
@@ -42,3 +42,13 @@ def test_interval(monkeypatch):
 def test_an_interval_does_not_go_below_zero():
     low, high = measure_mask(draw_spine(tilts_of('straight', 0))).largest_interval_deg
     assert low == 0 < high
+
+
+def test_the_largest_curve_has_the_interval_of_the_largest_angle():
+    tilts = np.append(tilts_of('single', 20, 8), tilts_of('single', -30, 9)[1:] + 5)
+    measured = measure_mask(draw_spine(tilts))
+    angles = [curve.angle_deg for curve in measured.curves]
+    assert len(angles) == 2 and max(angles) == measured.largest_curve_angle_deg
+    low, high = (measured.curves[n].interval_deg for n in np.argsort(angles))
+    assert high == measured.largest_interval_deg
+    assert low[0] < min(angles) < low[1]

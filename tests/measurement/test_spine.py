@@ -4,8 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.interpolate import make_smoothing_spline
 
-from seam_seg.measurement.center_line import fit_line, robust_spline, sample_line
+from seam_seg.measurement.center_line import (
+    OUTLIER,
+    ROBUST_ROUNDS,
+    fit_line,
+    robust_spline,
+    sample_line,
+)
 from seam_seg.measurement.spine import (
     LEAST_CURVE,
     find_turns,
@@ -91,6 +98,26 @@ def test_center_line_by_hand():
     )
     vertical = sample_line(np.zeros(3), np.array([0, 1, 2.0]))
     assert (vertical.tilt == 0).all() and vertical.s[-1] == 2
+
+
+@pytest.mark.parametrize('off', [0.0, 0.3, 10.0])
+def test_robust_spline_is_that_of_all_its_rounds(off):
+    """It stops early, where nothing changes any more."""
+    at = np.arange(12.0)
+    values = np.sin(at / 3)
+    values[5] += off
+    weights = np.linspace(1, 2, 12)
+    robust = np.ones(12)
+    for _ in range(ROBUST_ROUNDS):
+        fitted = make_smoothing_spline(at, values, w=weights * robust, lam=0.1)
+        residual = np.abs(values - fitted(at))
+        limit = OUTLIER * max(1.48 * np.median(residual), 0.05)
+        robust = np.minimum(limit / residual, 1) ** 2
+    fitted = make_smoothing_spline(at, values, w=weights * robust, lam=0.1)
+    found, factors = robust_spline(at, values, weights, 0.1, 0.05)
+    assert found(at) == pytest.approx(fitted(at), abs=1e-12)
+    assert factors == pytest.approx(robust, abs=1e-12)
+    assert (factors.min() < 1) == (off > 1)
 
 
 def test_robust_spline_weighs_an_outlier_down():
