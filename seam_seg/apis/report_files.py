@@ -76,11 +76,13 @@ class Results:
             write_whole(self.out / f'{INDEX}.html', page)
         measured = len(self._cases) - len(self._refused)
         total = len(self._cases) + len(failures)
-        first = f'{INDEX}.html' if self.several else 'NAME.html'
-        line = (
-            f'{measured} of {total} masks measured; results in {self.out}: read {first}; '
-            'all curves are in curves.csv'
-        )
+        line = f'{measured} of {total} masks measured'
+        if self._cases:
+            first = INDEX if self.several else self._cases[0][0]
+            line += (
+                f'; results in {self.out}: read {first}.html; all curves are in '
+                'curves.csv'
+            )
         return '\n'.join([line, *self._refused])
 
 

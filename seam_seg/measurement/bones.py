@@ -11,7 +11,7 @@ k tan(drawn) exactly.
 """
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from scipy import ndimage, signal
 
 from .center_line import SMOOTHING, CenterLine, fit_line, sample_line
 from .levels import LUMBAR, RIB, THORACIC, Level, Pieces, find_levels, middles
+from .spine import LEAST_PAIRS
 
 ROUNDS = 3
 FEWEST_LEVELS = 5  # a smoothing spline needs five points
@@ -29,6 +30,14 @@ SPECK = 0.15  # of the usual area of its class
 TALL = 1.45  # in usual heights: more than one bone
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the probability of a pixel's class
 USUAL_DISTANCE = 1.5  # between levels, in usual heights, until it is known
+# A back has some 24 bones of a class, and 46 ellipses and wings. More parts than these
+# are specks, or no spine, and would cost memory and time that grow with their square.
+MOST_PARTS = 200
+MOST_PIECES = 100
+
+
+class NoSpine(Exception):
+    """A mask cannot be measured; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,29 @@ class Found:
         )
 
 
+def without_specks(labels: np.ndarray) -> np.ndarray:
+    """A mask in which each class has its largest parts alone.
+
+    Args:
+        labels (np.ndarray): (H, W) labels.
+
+    Returns:
+        np.ndarray: (H, W) labels; of a class of more than :data:`MOST_PARTS` connected
+        components, what is smaller than so many others is background.
+    """
+    kept = labels.copy()
+    for label in (RIB, THORACIC, LUMBAR):
+        count, parts, stats, _ = cv2.connectedComponentsWithStats(
+            (labels == label).astype(np.uint8), connectivity=8
+        )
+        if count - 1 > MOST_PARTS:
+            order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind='stable')
+            speck = np.zeros(count, bool)
+            speck[1 + order[MOST_PARTS:]] = True
+            kept[speck[parts]] = 0
+    return kept
+
+
 def agreeing_instances(mask: np.ndarray, instances: np.ndarray) -> np.ndarray:
     """Those bones of a map that are still what the mask shows.
 
@@ -79,7 +111,8 @@ def agreeing_instances(mask: np.ndarray, instances: np.ndarray) -> np.ndarray:
         instances (np.ndarray): (H, W) a number for each bone, 0 outside.
 
     Returns:
-        np.ndarray: (H, W) int32, ``instances`` where they are to be used, else 0.
+        np.ndarray: (H, W) int32, ``instances`` where they are to be used, else 0; nothing
+        of a map of more bones than three classes can have parts.
     """
     used = np.zeros(mask.shape, np.int32)
     off = instances[(mask == 0) & (instances > 0)]
@@ -87,6 +120,8 @@ def agreeing_instances(mask: np.ndarray, instances: np.ndarray) -> np.ndarray:
     seen: Dict[int, np.ndarray] = {}
     for label in (RIB, THORACIC, LUMBAR):
         seen[label] = np.unique(instances[mask == label])
+    if sum(map(len, seen.values())) > 3 * MOST_PARTS:
+        return used
     for one in seen:
         for other in seen:
             if one < other:
@@ -417,21 +452,27 @@ def edge_spread(found: Found, confidence: np.ndarray) -> np.ndarray:
     return np.sqrt(square.mean(axis=0))
 
 
-def find_bones(
-    mask: np.ndarray, instances: Optional[np.ndarray] = None
-) -> Optional[Found]:
+def too_few(levels: Sequence[Level]) -> NoSpine:
+    """What is wrong with a mask of these levels."""
+    pairs = sum(min(level.left, level.right) >= 0 for level in levels)
+    return NoSpine(
+        f'too few levels: {pairs} with a bone on both sides, and {LEAST_PAIRS} are needed'
+    )
+
+
+def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Found:
     """Finds ellipses, wings, levels and the center line of a mask.
 
     Args:
         mask (np.ndarray): (H, W) labels; what is neither thoracic nor lumbar is ignored.
         instances (np.ndarray, optional): (H, W) from :func:`agreeing_instances`.
 
-    Returns:
-        Found | None: None where there are fewer than five levels.
+    Raises:
+        NoSpine: there are fewer than five levels, or more pieces than of any spine.
     """
     rows, columns = np.nonzero((mask == THORACIC) | (mask == LUMBAR))
     if len(rows) < FEWEST_LEVELS:
-        return None
+        raise too_few([])
     label = mask[rows, columns]
     y, x = rows.astype(float), columns.astype(float)
     line = first_line(y, x)
@@ -447,13 +488,18 @@ def find_bones(
         v = np.interp(y, line.y, line.s) + (x - cx) * np.sin(tilt)
         part, origin = _components(mask, instances, rows, columns, label, u)
         if len(origin) == 1:
-            return None
+            raise too_few([])
         pieces, owner, guess = _pieces(y, x, label, v, part, origin, whole, u > 0, last)
+        if len(pieces) > MOST_PIECES:
+            raise NoSpine(
+                f'no spine: {len(pieces)} thoracic and lumbar parts of a like size, and '
+                f'a spine has no more than {MOST_PIECES}'
+            )
         s, away = line.project(pieces.x, pieces.y)
         last = unit = _distance_between(pieces, s, away, guess)
         levels = find_levels(pieces, line, unit)
         if len(levels) < FEWEST_LEVELS:
-            return None
+            raise too_few(levels)
         line = fit_line(*middles(pieces, levels, line), unit, SMOOTHING)
     lumbar = label == LUMBAR
     half = (

@@ -6,11 +6,83 @@ from typing import Any, Tuple
 import numpy as np
 from scipy.interpolate import make_smoothing_spline
 
-# Strength of smoothing where levels are one unit apart; chosen with TILT_SMOOTHING.
+# Strength of smoothing where levels are one unit apart; chosen on phantoms.
 SMOOTHING = 0.1
 SAMPLES_PER_LEVEL = 16
+MOST_SAMPLES = 4096  # where a few specks far apart are taken for levels
 ROBUST_ROUNDS = 3
 OUTLIER = 3.0  # standard deviations, from which on a point counts less
+
+
+# Of the strength that a spine's own values suggest, by a prior around the usual one:
+FREEDOM = 2.0  # standard deviation of its log
+LEAST_ERROR = 0.1  # of values that lie on a line as if they had none
+STRENGTHS = 2.0 ** np.arange(-3, 7.5, 0.5)  # that are tried, times the usual one
+LEAST_GAP = 0.05  # between two places, or rounding would be all
+
+
+def smoothing_spline(
+    at: np.ndarray, values: np.ndarray, weights: np.ndarray, smoothing: float
+) -> Any:
+    """Fits a natural cubic smoothing spline.
+
+    Args:
+        at (np.ndarray): (N,) places, strictly increasing, N at least 5.
+        values (np.ndarray): (N,) what is smoothed.
+        weights (np.ndarray): (N,) positive.
+        smoothing (float): weight of the integrated squared second derivative.
+
+    Returns:
+        scipy.interpolate.BSpline: a function of places.
+    """
+    return make_smoothing_spline(at, values, w=weights, lam=smoothing)
+
+
+def roughness(at: np.ndarray) -> np.ndarray:
+    """The matrix (N, N) of the integrated squared second derivative of the natural cubic
+    spline through values at places (N,): f^T K f (Green & Silverman 1994, ch. 2)."""
+    gap, count = np.diff(at), len(at)
+    inner = np.arange(count - 2)
+    second = np.zeros((count, count - 2))  # divided differences
+    second[inner, inner] = 1 / gap[:-1]
+    second[inner + 1, inner] = -1 / gap[:-1] - 1 / gap[1:]
+    second[inner + 2, inner] = 1 / gap[1:]
+    band = np.diag((gap[:-1] + gap[1:]) / 3)
+    band += np.diag(gap[1:-1] / 6, 1) + np.diag(gap[1:-1] / 6, -1)
+    return second @ np.linalg.solve(band, second.T)
+
+
+def likely_smoothing(
+    at: np.ndarray, values: np.ndarray, weights: np.ndarray, usual: float
+) -> float:
+    """The strength of smoothing that values suggest: restricted maximum likelihood.
+
+    The smoothing spline is the mean of a random curve given values with errors, and the
+    strength is the ratio of both variances (Wahba, Ann. Statist. 1985;13:1378). Few
+    values know little of it, hence a prior: log-normal, around ``usual``.
+
+    Args:
+        at (np.ndarray): (N,) places, increasing, N at least 5.
+        values (np.ndarray): (N,) what is smoothed.
+        weights (np.ndarray): (N,) positive, one over the variance of the errors, up to a
+            common factor.
+        usual (float): strength.
+
+    Returns:
+        float: one of ``usual`` times :data:`STRENGTHS`.
+    """
+    steps = np.maximum(np.diff(at), LEAST_GAP)
+    root = np.sqrt(weights)
+    bend = roughness(np.append(0, np.cumsum(steps))) / root[:, None] / root
+    size, shapes = np.linalg.eigh(bend)
+    power = (shapes.T @ (root * values)) ** 2
+    strength = usual * STRENGTHS
+    damped = strength[:, None] * size.clip(0)  # two of them are no bend at all
+    free = len(at) - 2
+    error = (power * damped / (1 + damped)).sum(axis=1) + free * LEAST_ERROR**2
+    unlikely = free * np.log(error) + np.log1p(damped).sum(axis=1)
+    unlikely += (np.log(STRENGTHS) / FREEDOM) ** 2 - free * np.log(strength)
+    return float(strength[unlikely.argmin()])
 
 
 def robust_spline(
@@ -38,11 +110,14 @@ def robust_spline(
     """
     robust = np.ones(len(at))
     for _ in range(ROBUST_ROUNDS):
-        spline = make_smoothing_spline(at, values, w=weights * robust, lam=smoothing)
+        spline = smoothing_spline(at, values, weights * robust, smoothing)
         off = np.abs(values - spline(at))
         scale = max(1.48 * float(np.median(off)), least_scale)
+        before = robust
         robust = (OUTLIER * scale / np.maximum(off, OUTLIER * scale)) ** 2
-    return make_smoothing_spline(at, values, w=weights * robust, lam=smoothing), robust
+        if (robust == before).all():  # mostly at once, since nothing is an outlier
+            return spline, robust
+    return smoothing_spline(at, values, weights * robust, smoothing), robust
 
 
 @dataclass(frozen=True)
@@ -115,6 +190,7 @@ def fit_line(
     at += 1e-9 * np.arange(len(y))  # two middles in a row
     spline, _ = robust_spline(at, x[order] / unit, weights[order], smoothing, 0.02)
     count = int(np.ceil((at[-1] - at[0] + 4) * SAMPLES_PER_LEVEL)) + 1
+    count = min(count, MOST_SAMPLES)
     rows = np.linspace(at[0] - 2, at[-1] + 2, count)
     inside = rows.clip(at[0], at[-1])
     slope = spline.derivative()(inside)

@@ -4,7 +4,14 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 
-from .bones import agreeing_instances, edge_spread, find_bones
+from .bones import (
+    NoSpine,
+    agreeing_instances,
+    edge_spread,
+    find_bones,
+    too_few,
+    without_specks,
+)
 from .describe import (
     CLASSES,
     Context,
@@ -19,7 +26,7 @@ from .describe import (
 from .interval import repeat
 from .naming import count_levels
 from .result import Bone, Measurement, Settings
-from .spine import LEAST_PAIRS, find_turns, follow, largest_angle
+from .spine import find_turns, follow, largest_angle
 
 
 def measure_mask(
@@ -80,26 +87,25 @@ def measure_mask(
         free = int(instances.max()) + 1
         if (known == 0)[labels > 0].any():
             flags.append('instances_disagree')
-    found = find_bones(labels, known)
+    kept = without_specks(labels)
+    if (kept != labels).any():
+        flags.append('specks_dropped')
+        labels = kept
+        known = None if known is None else np.where(labels > 0, known, 0)
     spread = None
-    spine = None
-    if found is not None:
+    try:
+        found = find_bones(labels, known)
         if confidence is not None:
             spread = edge_spread(found, confidence[frame])
         found = found.stretched(settings.ratio)
         spine = follow(found.pieces, found.line, found.unit)
-    if found is None or spine is None:
-        pairs = (
-            0 if found is None else sum(min(n.left, n.right) >= 0 for n in found.levels)
-        )
-        reason = (
-            f'too few levels: {pairs} with a bone on both sides, and {LEAST_PAIRS} are '
-            'needed'
-        )
+        if spine is None:
+            raise too_few(found.levels)
+    except NoSpine as error:
         numbers = component_bones(labels, known, list(CLASSES), free)
         bones = list_bones(numbers, labels, None, (left, top))
         whole = _unframe(numbers, mask.shape, frame)
-        return _refused(reason, basis, bones, flags, settings, whole)
+        return _refused(str(error), basis, bones, flags, settings, whole)
     turns = find_turns(spine.tilts.smooth, spine.paired)
     again = None
     if interval:

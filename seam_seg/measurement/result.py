@@ -192,7 +192,10 @@ class Measurement:
         flags (list[str]): ``'few_levels'`` (fewer than ten with a line),
             ``'gaps'``, ``'one_sided_levels'``, ``'misplaced_levels'``,
             ``'names_uncertain'`` (no pair or no lump to count from),
-            ``'instances_disagree'`` (a map of instances was given and not used for all).
+            ``'many_lumps'`` (more than six),
+            ``'instances_disagree'`` (a map of instances was given and not used for all),
+            ``'specks_dropped'`` (a class had more parts than a spine can have; the
+            smallest were left out).
         settings (Settings): what was assumed.
         bone_map (np.ndarray): (H, W) int32 the id of each pixel's bone, 0 elsewhere; not
             in the JSON.

@@ -5,14 +5,21 @@ from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .center_line import SMOOTHING, CenterLine, fit_line, robust_spline
+from .center_line import (
+    SMOOTHING,
+    CenterLine,
+    fit_line,
+    likely_smoothing,
+    robust_spline,
+    smoothing_spline,
+)
 from .levels import LUMBAR, Level, Pieces, find_levels, middles
 
-# Chosen on phantoms (studies/curve, seeds of their own): the strength of smoothing where
-# levels are one unit apart; what the normal of the center line counts beside a line
+# Chosen on phantoms (studies/curve, seeds of their own): the usual strength of smoothing
+# where levels are one unit apart; what the normal of the center line counts beside a line
 # through bones, a weak prior; and what a lump's line counts beside that of a pair, which
 # is half as noisy.
-TILT_SMOOTHING = 0.07
+TILT_SMOOTHING = 0.05
 LINE_PRIOR = 0.25
 LUMP_WEIGHT = 0.5
 LEAST_NOISE = 1.5  # deg, of a bone's line, that is never taken for an outlier
@@ -81,19 +88,21 @@ def smooth_tilts(
     line: np.ndarray,
     s: np.ndarray,
     lumbar: np.ndarray,
-    smoothing: float = TILT_SMOOTHING,
+    stiffer: float = 1.0,
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Smooths the tilts along the spine, robustly.
 
     The extremes of noisy tilts are too large: 17 straight levels with a noise of 2 deg
-    show an angle of 7 deg. So they are smoothed before extremes are looked for.
+    show an angle of 7 deg. So they are smoothed before extremes are looked for, as
+    strongly as these very tilts suggest: those of a straight spine more than those of a
+    curved one, and noisy ones more than others.
 
     Args:
         own (np.ndarray): (L,) deg, of the lines through the bones, nan without one.
         line (np.ndarray): (L,) deg, of the normals of the center line.
         s (np.ndarray): (L,) places along the spine, in distances between levels, rising.
         lumbar (np.ndarray): (L,) bool.
-        smoothing (float): strength.
+        stiffer (float): factor of that strength. Default: 1.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (L,) deg, and the trust in each level.
@@ -103,12 +112,15 @@ def smooth_tilts(
     values = weight * np.where(known, own, 0) + LINE_PRIOR * line
     weight = weight + LINE_PRIOR
     at = s + 1e-6 * np.arange(len(s))  # two one-sided levels at a place
-    spline, trust = robust_spline(at, values / weight, weight, smoothing, LEAST_NOISE)
-    return spline(at), trust
+    values /= weight
+    _, trust = robust_spline(at, values, weight, TILT_SMOOTHING, LEAST_NOISE)
+    weight *= trust
+    strength = stiffer * likely_smoothing(at, values, weight, TILT_SMOOTHING)
+    return smoothing_spline(at, values, weight, strength)(at), trust
 
 
 def follow(
-    pieces: Pieces, line: CenterLine, unit: float, smoothing: float = TILT_SMOOTHING
+    pieces: Pieces, line: CenterLine, unit: float, stiffer: float = 1.0
 ) -> Optional[Spine]:
     """Goes from bones to the tilt of every level.
 
@@ -116,12 +128,12 @@ def follow(
         pieces (Pieces): ellipses and lobes.
         line (CenterLine): that tells the sides apart.
         unit (float): distance between levels.
-        smoothing (float): of the tilts.
+        stiffer (float): see :func:`smooth_tilts`.
 
     Returns:
         Spine | None: None where fewer than :data:`LEAST_PAIRS` levels have both sides.
     """
-    return settle(pieces, find_levels(pieces, line, unit), line, unit, smoothing)
+    return settle(pieces, find_levels(pieces, line, unit), line, unit, stiffer)
 
 
 def settle(
@@ -129,7 +141,7 @@ def settle(
     levels: List[Level],
     line: CenterLine,
     unit: float,
-    smoothing: float = TILT_SMOOTHING,
+    stiffer: float = 1.0,
 ) -> Optional[Spine]:
     """Goes from levels to their tilts; see :func:`follow`."""
     own = own_tilts(pieces, levels)
@@ -143,7 +155,7 @@ def settle(
     own, s, x, y = own[order], s[order], x[order], y[order]
     normal = np.degrees(line.tilt_at(s))
     lumbar = np.array([level.label == LUMBAR for level in levels])
-    smooth, trust = smooth_tilts(own, normal, s / unit, lumbar, smoothing)
+    smooth, trust = smooth_tilts(own, normal, s / unit, lumbar, stiffer)
     return Spine(levels, line, Tilts(own, normal, smooth, trust), x, y)
 
 

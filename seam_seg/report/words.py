@@ -10,8 +10,10 @@ FLAGS = dict(
     one_sided_levels='levels with a bone on one side only have no line of their own',
     misplaced_levels='a pair lies below the first lump, or a lump above the last pair',
     names_uncertain='no pair or no lump to count levels from: names may be shifted',
+    many_lumps='more than six lumps: one may be drawn twice, or be no lump',
     instances_disagree='the map of bones does not fit the mask everywhere, and was used '
     'where it does',
+    specks_dropped='more parts than a spine can have: the smallest were left out',
     # of curves
     may_be_truncated='may go on beyond the picture',
     methods_disagree='the three angles differ by over 5°',

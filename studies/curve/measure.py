@@ -1,9 +1,10 @@
 """Measures how accurate curve angles are, on phantoms, whose angles are known.
 
 From true masks: `mask` (nothing but the mask), `instances` (with the map of bones) and
-`floor` (the same smoothing with perfect pairs and splits). With `--checkpoint`, from
-masks that a model predicts, with what it says of bones and probabilities: `predicted`, or
-the name that `--method` gives.
+`floor` (the same smoothing with perfect pairs and splits). With `--ready` or
+`--checkpoint`, from masks that a model predicts, with what it says of bones and
+probabilities: `predicted`, or the name that `--method` gives, and `predicted floor`, of
+these masks with perfect pairs and splits. Rows are written family by family.
 """
 
 import argparse
@@ -17,10 +18,17 @@ from seam_seg.apis import init_model, predict
 from seam_seg.apis.command_line import progress, report_errors
 from seam_seg.datasets.phantom import draw_geometry, find_params, make_case
 from seam_seg.datasets.phantom.rendering import draw_instances, draw_mask
+from seam_seg.evaluation.instances import split_by_truth
 from seam_seg.measurement import Measurement, measure_mask
 from seam_seg.measurement.center_line import sample_line
 from seam_seg.measurement.levels import LUMBAR, THORACIC, Level, Pieces
-from seam_seg.measurement.spine import Spine, find_turns, largest_angle, settle
+from seam_seg.measurement.spine import (
+    LEAST_PAIRS,
+    Spine,
+    find_turns,
+    largest_angle,
+    settle,
+)
 from studies.records import append_rows, make_rows
 
 # `noise` and `texture` have the very masks of `standard`.
@@ -77,11 +85,14 @@ def scores_of(measured: Measurement) -> Optional[Scores]:
 
 
 def perfect_spine(instances: np.ndarray, geometry: Any) -> Optional[Spine]:
-    """A spine of true levels, from the pixels of true bones.
+    """A spine of true levels, from the pixels that are said to be of true bones.
 
     Args:
         instances (np.ndarray): (H, W) the id of each pixel's bone.
         geometry (Geometry): of the phantom.
+
+    Returns:
+        Spine | None: None of too few levels.
     """
     rows, columns = np.nonzero(instances)
     order = np.argsort(instances[rows, columns], kind='stable')
@@ -117,6 +128,8 @@ def perfect_spine(instances: np.ndarray, geometry: Any) -> Optional[Spine]:
         if max(sides) >= 0:
             s, _ = line.project([vertebra['x']], [vertebra['y']])
             levels.append(Level(*sides, label[max(sides)], float(s[0])))
+    if len(levels) < LEAST_PAIRS:
+        return None
     unit = float(np.median(np.diff([vertebra['y'] for vertebra in geometry.vertebrae])))
     return settle(pieces, levels, line, unit)
 
@@ -197,15 +210,18 @@ def case_scores(family: str, seed: int, model: Any = None) -> Iterator[tuple]:
         model (nn.Module, optional): that predicts the mask. Default: true masks.
 
     Yields:
-        tuple[str, str, float]: method, score, value; the method of a model is ''.
+        tuple[str, str, float]: method, score, value; the methods of a model are '' and
+        ' floor', behind its name.
     """
     params = find_params(family)
     # The same geometry as the case that is rendered from this seed.
     geometry = draw_geometry(np.random.default_rng([seed]), params)
     if model is not None:
-        found = predict(model, make_case(seed, params).image)
+        case = make_case(seed, params)
+        found = predict(model, case.image)
         measured = measure_mask(found.mask, found.bones, found.confidence)
-        results = {'': scores_of(measured)}
+        split = split_by_truth(found.mask, case.mask, case.instances)
+        results = {'': scores_of(measured), ' floor': floor_scores(split, geometry)}
     else:
         instances = draw_instances(geometry)
         mask = draw_mask(geometry, instances)
@@ -258,7 +274,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         seed = args.first_seed + n
         for method, score, value in case_scores(family, seed, model):
             row = dict(image=str(seed), score=score, value=round(float(value), 2))
-            values.setdefault(family, []).append(dict(row, method=method or args.method))
+            name = method if model is None else f'{args.method}{method}'
+            values.setdefault(family, []).append(dict(row, method=name))
         if n == args.cases - 1:
             rows = make_rows(values.pop(family), 'curve', family, seed=args.first_seed)
             append_rows(args.out, rows)

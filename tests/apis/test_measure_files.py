@@ -45,7 +45,7 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
     out = tmp_path / 'out'
     assert tool('measure')([str(masks), '--out', str(out)]) == 1
     said = capsys.readouterr()
-    assert '2 of 4 masks measured' in said.out
+    assert '2 of 4 masks measured' in said.out and 'read index.html' in said.out
     assert 'c: not measured: the mask has no bone' in said.out
     assert said.err.count('error: ') == 1 and 'd.png' in said.err
     assert {path.name for path in out.iterdir()} == {
@@ -73,15 +73,23 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
     assert [rows[1]['convex_to'], rows[2]['convex_to']] == ['right', 'left']
 
 
-def test_options_reach_the_measurement(masks, tmp_path, tool):
+def test_options_reach_the_measurement(masks, tmp_path, tool, capsys):
     words = '--spacing 2 4 --image-left patient_left --level-shift -1 --severity 1 2 3'
     out = tmp_path / 'out'
     assert tool('measure')([str(masks / 'b.png'), '--out', str(out), *words.split()]) == 0
+    assert 'read b.html' in capsys.readouterr().out
     content = json.loads((out / 'b.json').read_text())
     assert content['settings'] == dict(
         spacing=[2, 4], image_left='patient_left', severity=[1, 2, 3], level_shift=-1
     )
     assert content['levels'][-1]['name'] == 'L4'
+
+
+def test_nothing_is_to_be_read_where_nothing_was_measured(masks, tmp_path, tool, capsys):
+    out = tmp_path / 'out'
+    assert tool('measure')([str(masks / 'd.png'), '--out', str(out)]) == 1
+    assert capsys.readouterr().out.strip() == '0 of 1 masks measured'
+    assert list(out.iterdir()) == []
 
 
 def test_what_goes_with_a_mask_is_found(tmp_path):

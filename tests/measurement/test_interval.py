@@ -20,8 +20,8 @@ def test_interval(monkeypatch):
     low, high = plain.largest_interval_deg
     assert low < plain.largest_curve_angle_deg < high
     (curve,) = plain.curves
-    assert curve.interval_deg[0] < curve.angle_deg < curve.interval_deg[1]
-    assert width(plain) >= 2 * interval.LEAST_HALF_WIDTH
+    assert curve.interval_deg == plain.largest_interval_deg
+    assert width(plain) >= 2 * interval.TRUE_MASK.least
     for level in plain.levels:
         one, other = level.smooth_tilt_interval_deg
         assert one < level.smooth_tilt_deg < other
@@ -46,3 +46,38 @@ def test_interval(monkeypatch):
 def test_an_interval_does_not_go_below_zero():
     low, high = measure_mask(draw_spine(tilts_of('straight', 0))).largest_interval_deg
     assert low == 0 < high
+
+
+def test_the_largest_curve_has_the_interval_of_the_largest_angle():
+    tilts = np.append(tilts_of('single', 20, 8), tilts_of('single', -30, 9)[1:] + 5)
+    measured = measure_mask(draw_spine(tilts))
+    angles = [curve.angle_deg for curve in measured.curves]
+    assert len(angles) == 2 and max(angles) == measured.largest_curve_angle_deg
+    low, high = (measured.curves[n].interval_deg for n in np.argsort(angles))
+    assert high == measured.largest_interval_deg
+    assert low[0] < min(angles) < low[1]
+
+
+def test_half_the_width_by_hand():
+    values = [[1.0, 5.0], [3.0, 5.0]]  # standard deviations 1 and 0
+    half = interval.Width(2.0, 3.0, 0.5).half(values, [0.0, -8.0])
+    assert half == pytest.approx([np.sqrt(4 + 9), np.sqrt(9 + 16)])
+
+
+def test_a_prediction_is_doubted_where_bones_and_center_line_disagree():
+    """The lines are tilted to and fro around a straight center line."""
+    tilts = np.where(np.arange(16) % 8 < 4, 9.0, -9.0)
+    mask = draw_spine(0 * tilts)
+    askew = np.zeros_like(mask)
+    for n, tilt in enumerate(tilts):
+        y = 70 + 60 * n
+        part = draw_spine([0.0] * n + [tilt] + [0.0] * (15 - n))
+        askew[y - 30 : y + 30] = part[y - 30 : y + 30]
+    sure = np.ones(mask.shape, np.float32)
+    measured = measure_mask(askew, confidence=sure)
+    assert len(measured.curves) > 1
+    for curve in measured.curves:
+        apart = curve.angle_deg - curve.center_line_angle_deg
+        assert apart > 5
+        assert curve.interval_deg[1] - curve.angle_deg > apart
+    assert width(measure_mask(mask, confidence=sure)) < 8

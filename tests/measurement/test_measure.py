@@ -1,6 +1,8 @@
 """Curves of masks whose lines are known."""
 
 import json
+import time
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from spine_drawing import LUMBAR, THORACIC, draw_spine, tilts_of
 
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings, interval, measure_mask
+from seam_seg.measurement.bones import MOST_PARTS
 
 SHAPES = ('straight', 'single', 'double')
 
@@ -148,6 +151,11 @@ def test_a_missing_level_is_a_gap_in_the_names():
     assert 'gap_above' in measured.levels[4].flags
 
 
+def test_more_than_six_lumps_are_flagged():
+    flags = [measure_mask(draw_spine([0.0] * 14, lumps=n)).flags for n in (6, 7)]
+    assert 'many_lumps' in flags[1] and 'many_lumps' not in flags[0]
+
+
 def test_merged_bones_are_told_apart():
     tilts = tilts_of('double', 30)
     mask = draw_spine(
@@ -224,6 +232,47 @@ def test_refusals_have_a_reason():
     one_side = [(n, 'left') for n in range(12)]
     lone = measure_mask(draw_spine([0.0] * 16, missing=one_side, lumps=4))
     assert lone.reason is not None and '4 with a bone on both sides' in lone.reason
+
+
+def test_four_levels_are_too_few_and_are_counted():
+    few = measure_mask(draw_spine([0.0] * 4, lumps=1))
+    assert '4 with a bone on both sides' in few.reason
+
+
+@pytest.mark.parametrize('numbered', [False, True])
+def test_tens_of_thousands_of_specks_are_no_spine(numbered):
+    """Pairs of so many would need gigabytes, and minutes."""
+    mask = np.zeros((2574, 640), np.uint8)
+    specks = mask[2:2570:5, 2:640:6]
+    specks[:] = THORACIC
+    known = np.cumsum(mask > 0).reshape(mask.shape) * (mask > 0) if numbered else None
+    assert specks.size > 50_000
+    tracemalloc.start()
+    start = time.process_time()
+    measured = measure_mask(mask, known, np.full(mask.shape, 0.9, np.float32))
+    seconds = time.process_time() - start
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 3 and peak < 300e6
+    assert 'no spine' in measured.reason and 'specks_dropped' in measured.flags
+    assert len(measured.bones) == MOST_PARTS
+    comb = mask.copy()
+    comb[:, 310:330] = comb[::2] = LUMBAR  # one component, and 2,000 of them at its sides
+    assert 'no spine' in measure_mask(comb).reason
+
+
+def test_a_spine_among_specks_is_measured():
+    mask = draw_spine(tilts_of('double', 30))
+    clean = measure_mask(mask)
+    near = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
+    for label in (1, THORACIC, LUMBAR):
+        specks = mask.copy()
+        specks[::4, ::4][~near[::4, ::4]] = label
+        measured = measure_mask(specks)
+        assert measured.flags == [*clean.flags, 'specks_dropped']
+        assert angles(measured) == pytest.approx(angles(clean), abs=0.1)
+        assert len(measured.levels) == 16
+    assert (specks == LUMBAR).sum() > 1.5 * (mask == LUMBAR).sum()
 
 
 def test_json_holds_all_and_is_finite():

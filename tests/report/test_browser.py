@@ -179,6 +179,14 @@ def test_mouse_and_keyboard_tell_of_a_bone(visit):
     assert page.evaluate(focused).startswith(f'Bone {link.inner_text()}:')
 
 
+def test_curves_of_a_case_are_one_below_the_other(visit):
+    for width in (1280, 390):
+        curves = visit('index.html', width).locator('#cases .curve')
+        boxes = [curves.nth(n).bounding_box() for n in range(curves.count())]
+        assert len(boxes) == 2 and boxes[0]['x'] == boxes[1]['x']
+        assert boxes[1]['y'] >= boxes[0]['y'] + boxes[0]['height'] - 1
+
+
 def test_the_index_leads_to_the_pages(visit):
     page = visit('index.html')
     links = page.locator('#cases a')
