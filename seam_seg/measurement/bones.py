@@ -467,6 +467,9 @@ def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Foun
         mask (np.ndarray): (H, W) labels; what is neither thoracic nor lumbar is ignored.
         instances (np.ndarray, optional): (H, W) from :func:`agreeing_instances`.
 
+    Returns:
+        Found: what the mask shows.
+
     Raises:
         NoSpine: there are fewer than five levels, or more pieces than of any spine.
     """
