@@ -86,13 +86,8 @@ def load_model(args: argparse.Namespace) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
-    from seam_seg.apis.predict_files import (
-        KINDS,
-        find_images,
-        label_path,
-        predict_file,
-        prepare_out,
-    )
+    from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
+    from seam_seg.apis.prediction import KINDS, label_path
     from seam_seg.errors import InputError
 
     images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)

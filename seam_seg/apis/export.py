@@ -9,7 +9,7 @@ import statistics
 import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import List, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -31,7 +31,8 @@ from ..errors import InputError
 from ..models.segmentors.vpi_segmentor import way_back
 from ..version import __version__
 from .costs import take_turns
-from .inference import Model
+from .inference import Model, predict
+from .prediction import Prediction
 
 OUTPUTS = ('logits', 'mask')
 KEY = 'seam_seg'  # of the metadata in the file
@@ -200,7 +201,7 @@ def export_onnx(model: Model, path: Union[str, Path], output: str = 'logits') ->
 
 
 class OnnxModel:
-    """A model from an ONNX file: what :func:`seam_seg.apis.predict` asks of a segmentor.
+    """A model from an ONNX file, as :class:`.Segmenter` and what it asks of a segmentor.
 
     Args:
         path (str | Path): from :func:`export_onnx`, with logits.
@@ -235,6 +236,7 @@ class OnnxModel:
         init_default_scope('mmseg')
         self.pipeline = [TRANSFORMS.build(step) for step in meta['pipeline']]
         self.dataset_meta = dict(classes=tuple(meta['classes']), palette=meta['palette'])
+        self.classes = self.dataset_meta['classes']
         self.resize = meta.get('resize', 'mask')  # older files do not say
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -242,6 +244,15 @@ class OnnxModel:
         return self.session.run(None, dict(image=image.astype(np.float32)[None, None]))[
             0
         ][0]
+
+    def predict(
+        self,
+        image: Any,
+        window: Optional[Tuple[float, float]] = None,
+        spacing: Optional[Tuple[float, float]] = None,
+    ) -> Prediction:
+        """Segments one image; see :func:`seam_seg.apis.predict`."""
+        return predict(self, image, window, spacing)
 
     def test_step(self, data: dict) -> List[SegDataSample]:
         """Segments a batch, as a segmentor's ``test_step``."""

@@ -3,7 +3,7 @@
 import copy
 import logging
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from torch import nn
 
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
-from ..datasets.readers import read_image, to_uint8
+from ..datasets.arrays import grey_of
+from ..datasets.readers import read_image, read_spacing, split_name
 from ..datasets.transforms import own_steps
 from ..engine import (
     carried_config,
@@ -32,6 +33,7 @@ from ..errors import InputError
 from ..evaluation.instances import fit_to_mask, group_votes
 from ..models.segmentors.vpi_segmentor import largest, mean_result
 from ..weights import READY_WEIGHTS
+from .prediction import Prediction
 
 # A segmentor from init_model, or what has its test_step, pipeline and dataset_meta, as an
 # ONNX file. torch types whatever else a module has as a tensor or a module.
@@ -254,55 +256,58 @@ def init_model(
     return model.to(target).eval()
 
 
-class Prediction(NamedTuple):
-    """What a model says of an image, at the image's size.
-
-    Attributes:
-        mask (np.ndarray): (H, W) uint8 labels.
-        confidence (np.ndarray): (H, W) float32, the largest class probability, of
-            probabilities that are resized bilinearly.
-        image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
-        bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside: grouped by
-            their votes where the model votes for centers, else the connected components.
-    """
-
-    mask: np.ndarray
-    confidence: np.ndarray
-    image: np.ndarray
-    bones: np.ndarray
-
-
-def predict(model: Model, image: Union[str, Path, np.ndarray]) -> Prediction:
+def predict(
+    model: Model,
+    image: Any,
+    window: Optional[Tuple[float, float]] = None,
+    spacing: Optional[Tuple[float, float]] = None,
+) -> Prediction:
     """Segments one image.
 
     Args:
         model (nn.Module): from :func:`init_model`.
-        image (str | Path | np.ndarray): a file, or a (H, W) grey image of 8 or 16 bits.
+        image (str | Path | np.ndarray | Tensor | PIL.Image.Image): a file, or what a
+            library has read of one, see :func:`seam_seg.datasets.arrays.grey_of`.
+        window (tuple[float, float], optional): grey levels that become black and white.
+            Default: those of the config, or else of the file.
+        spacing (tuple[float, float], optional): height and width of a pixel in mm.
+            Default: what the image says.
 
     Returns:
         Prediction: at the original size.
 
     Raises:
-        InputError: the file is no grey image; the message names it.
-        ValueError: the array is not a (H, W) grey image.
+        InputError: it is no grey image; the message names the file, or says what is wrong
+            with the array.
     """
     load, *steps = model.pipeline
-    if isinstance(image, np.ndarray):
-        if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-            raise ValueError(
-                'predict: the image must be (H, W) of uint8 or uint16, got '
-                f'{image.shape} of {image.dtype}'
-            )
-        grey = to_uint8(image, load.window)
+    window = load.window if window is None else window
+    if isinstance(image, (str, Path)):
+        name = split_name(image)[0]
+        grey, said = read_image(image, window), read_spacing(image)
     else:
-        grey = read_image(image, load.window)
+        name = 'image'
+        grey, said = grey_of(image, window)
+    if spacing is None and said is not None:
+        spacing = (said.row, said.column)
     sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape)
     with torch.no_grad():
         result = model.test_step(pseudo_collate([Compose(steps)(sample)]))[0]
-    probabilities = result.seg_logits.data.float().softmax(dim=0)
+    scores = result.seg_logits.data.float().softmax(dim=0)
     mask = result.pred_sem_seg.data.squeeze(0).byte().cpu().numpy()
-    _, confidence = largest(probabilities, grey.shape)
-    return Prediction(mask, confidence, grey, _bones_of(result, mask))
+    _, confidence = largest(scores, grey.shape)
+    meta = model.dataset_meta
+    return Prediction(
+        mask,
+        confidence,
+        grey,
+        _bones_of(result, mask),
+        tuple(meta['classes']),
+        tuple(tuple(colour) for colour in meta['palette']),
+        scores.cpu().numpy(),
+        spacing,
+        name,
+    )
 
 
 def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
@@ -314,6 +319,45 @@ def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
     return fit_to_mask(group_votes(labels, votes), labels, mask)
 
 
-def predict_mask(model: Model, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+def predict_mask(model: Model, image: Any) -> np.ndarray:
     """The mask of :func:`predict`, (H, W) uint8 labels at the original size."""
     return predict(model, image).mask
+
+
+class Segmenter:
+    """A trained model, for images of files or arrays.
+
+    Args:
+        checkpoint (str | Path | Sequence, optional): file written by a training; of
+            several, the probabilities are averaged. Default: the ready weights.
+        config (str | Path | Config, optional): see :func:`init_model`. Default: the one
+            that the checkpoint carries.
+        device (str, optional): Default: ``'cuda'`` where there is one, else ``'cpu'``.
+        trust (bool): see :func:`load_weights`. Default: False.
+
+    Attributes:
+        model (nn.Module): of :func:`init_model`.
+        classes (tuple[str, ...]): the meaning of labels 0, 1, 2...
+
+    Raises:
+        InputError: as of :func:`init_model`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Union[File, Sequence[File], None] = None,
+        config: Union[str, Path, Config, None] = None,
+        device: Optional[str] = None,
+        trust: bool = False,
+    ) -> None:
+        self.model = init_model(config, checkpoint, device, trust)
+        self.classes = tuple(self.model.dataset_meta['classes'])
+
+    def predict(
+        self,
+        image: Any,
+        window: Optional[Tuple[float, float]] = None,
+        spacing: Optional[Tuple[float, float]] = None,
+    ) -> Prediction:
+        """Segments one image; see :func:`predict`."""
+        return predict(self.model, image, window, spacing)

@@ -1,20 +1,14 @@
 """Prediction of files: finds the images, writes labels and overlays."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-import numpy as np
 from torch import nn
 
-from ..atomic import write_csv, write_labels, write_picture
-from ..datasets.readers import IMAGE_SUFFIXES, list_images, read_spacing, split_name
+from ..datasets.readers import IMAGE_SUFFIXES, list_images, split_name
 from ..errors import InputError
-from ..evaluation.bones import bone_table, list_bones
-from ..visualization import panel, write_rgb
 from .inference import predict
-
-# Beside the labels, a folder for each.
-KINDS = ('overlay', 'confidence', 'bones', 'instances')
+from .prediction import KINDS
 
 
 def find_images(
@@ -143,22 +137,10 @@ def prepare_out(out: Path, images: Mapping[Path, str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
 
 
-def label_path(out: Path, name: str) -> Path:
-    """Where the labels of an image are written, and last: then it is finished."""
-    return out / f'{name}.png'
-
-
 def predict_file(
     model: nn.Module, path: Path, out: Path, name: Optional[str] = None
 ) -> Optional[str]:
-    """Segments an image and writes what an expert needs to correct the result.
-
-    ``out/NAME.png``: labels, in the colours of the model's palette;
-    ``overlay/NAME.png``: image and outlines;
-    ``confidence/NAME.png``: the largest class probability times 255;
-    ``bones/NAME.csv``: a row for each bone, the most doubtful first, with columns in mm
-    where the image says how large its pixels are;
-    ``instances/NAME.png``: the number of each bone in that table, 16 bits.
+    """Segments an image and writes the result, see :meth:`.Prediction.save`.
 
     Args:
         model (nn.Module): from :func:`seam_seg.apis.init_model`.
@@ -171,22 +153,8 @@ def predict_file(
         str | None: what is wrong with the file; then nothing is written for it.
     """
     try:
-        mask, confidence, image, instances = predict(model, path)
-        spacing = read_spacing(path)
+        found = predict(model, path)
     except InputError as error:
         return str(error)
-    meta: Any = model.dataset_meta
-    bones, _ = list_bones(mask, confidence, image, meta['classes'], instances)
-    name = split_name(path)[0] if name is None else name
-    write_csv(out / 'bones' / f'{name}.csv', bone_table(bones, spacing))
-    picture = f'{name}.png'
-    write_picture(
-        out / 'confidence' / picture, np.rint(255 * confidence).astype(np.uint8)
-    )
-    write_rgb(
-        out / 'overlay' / picture,
-        panel(image, [('prediction', mask)], meta['classes'], meta['palette']),
-    )
-    write_picture(out / 'instances' / picture, instances.astype(np.uint16))
-    write_labels(label_path(out, name), mask, meta['palette'], spacing)
+    found.save(out, name)
     return None

@@ -19,7 +19,7 @@ from .measure_files import (
     write_case,
     write_curves,
 )
-from .predict_files import label_path
+from .prediction import label_path
 
 INDEX = 'index'
 

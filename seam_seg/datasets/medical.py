@@ -11,7 +11,7 @@ import itertools
 import logging
 import warnings
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -142,21 +142,23 @@ def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:
             array = volume.load()
     except Exception:  # the libraries raise many kinds, and zlib some more
         raise _damaged(path, kind) from None
-    others = [
-        axis
-        for axis in range(array.ndim)
-        if axis not in (plane.row_axis, plane.column_axis)
-    ]
-    array = array.transpose(plane.row_axis, plane.column_axis, *others)
-    array = array.reshape(array.shape[:2])
     if array.dtype.fields:
         raise InputError(
             f'{path}: a colour {kind}, but one grey level for each pixel is expected. '
             'Export it again in grey.'
         )
-    array = array[:: -1 if plane.flip_rows else 1, :: -1 if plane.flip_columns else 1]
+    array = as_picture(array, plane)
     array = array.astype(array.dtype.newbyteorder('='))
     return Levels(np.ascontiguousarray(array))
+
+
+def as_picture(array: np.ndarray, plane: Plane) -> np.ndarray:
+    """(H, W) of an array whose other axes are of length 1."""
+    sides = (plane.row_axis, plane.column_axis)
+    others = [axis for axis in range(array.ndim) if axis not in sides]
+    array = array.transpose(*sides, *others)
+    array = array.reshape(array.shape[:2])
+    return array[:: -1 if plane.flip_rows else 1, :: -1 if plane.flip_columns else 1]
 
 
 def read_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
@@ -188,7 +190,9 @@ def read_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
     return sensible_spacing(row, column)
 
 
-def plane_of(path: Path, shape: Sequence[int], directions: Optional[np.ndarray]) -> Plane:
+def plane_of(
+    path: Union[str, Path], shape: Sequence[int], directions: Optional[np.ndarray]
+) -> Plane:
     """Finds the picture in an array: columns to the patient's left, rows down.
 
     Without directions, the first axis of the picture becomes its columns and the second
@@ -199,7 +203,7 @@ def plane_of(path: Path, shape: Sequence[int], directions: Optional[np.ndarray])
     store (axes to the left and to the back) come back as they were.
 
     Args:
-        path (Path): for the messages.
+        path (str | Path): for the messages.
         shape (Sequence[int]): of the array; two axes are longer than 1.
         directions (np.ndarray, optional): see :class:`Volume`.
 

@@ -23,7 +23,6 @@ from seam_seg.apis import init_model, predict, predict_mask
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.inference import Prediction
 from seam_seg.datasets.phantom import PhantomCase
-from seam_seg.evaluation.bones import list_bones
 from seam_seg.evaluation.instances import count_overlaps, match_bones, split_by_truth
 from studies.blocks import number, value_of
 from studies.ready_weights.cases import (
@@ -127,8 +126,7 @@ def list_scored_bones(
     prediction: Prediction, case: PhantomCase, classes: Sequence[str]
 ) -> List[dict]:
     """The table of bones of a prediction, with the ``dice`` of each bone."""
-    mask, confidence, image, numbers = prediction
-    found, instances = list_bones(mask, confidence, image, classes, numbers)
+    found, instances = prediction.table(), prediction.bones
     dice = {
         name: bone_dice(instances, np.where(case.mask == label, case.instances, 0))
         for label, name in list(enumerate(classes))[1:]

@@ -91,6 +91,10 @@ def test_predicts_as_the_model(exported, image):
     assert len(np.unique(ours.mask)) > 1
     assert ((theirs.bones > 0) == (theirs.mask > 0)).all()
     assert (ours.bones != theirs.bones).mean() < 1e-3
+    assert np.abs(ours.probabilities - theirs.probabilities).max() < 1e-3
+    again = OnnxModel(path).predict(image, spacing=(0.5, 0.25))  # as a Segmenter
+    assert (again.mask == theirs.mask).all() and again.spacing == (0.5, 0.25)
+    assert (again.classes, again.palette) == (ours.classes, ours.palette)
 
 
 def test_says_what_it_was_made_from(exported):

@@ -9,7 +9,8 @@ import pytest
 from dicom_files import PATIENT, write_dicom
 from vpi_files import draw_case, write_image
 
-from seam_seg.apis.predict_files import KINDS, find_images, prepare_out
+from seam_seg.apis.predict_files import find_images, prepare_out
+from seam_seg.apis.prediction import KINDS
 from seam_seg.datasets.readers import read_mask
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_WEIGHTS

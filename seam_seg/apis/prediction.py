@@ -1,0 +1,166 @@
+"""What a model says of an image, and what can be asked of it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+from ..atomic import write_csv, write_labels, write_picture
+from ..datasets import VPIDataset
+from ..errors import InputError
+from ..evaluation.bones import Bone, bone_table, list_bones
+from ..visualization import overlay, panel, write_rgb
+
+if TYPE_CHECKING:  # a quarter of a second each, for who measures or plots
+    from matplotlib.axes import Axes
+
+    from ..measurement import Measurement, Settings
+
+CLASSES = VPIDataset.METAINFO['classes']
+PALETTE = tuple(tuple(colour) for colour in VPIDataset.METAINFO['palette'])
+# Beside the labels, a folder for each.
+KINDS = ('overlay', 'confidence', 'bones', 'instances')
+
+
+def label_path(out: Path, name: str) -> Path:
+    """Where the labels of an image are written, and last: then it is finished."""
+    return out / f'{name}.png'
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of an image, at the image's size.
+
+    Attributes:
+        mask (np.ndarray): (H, W) uint8 labels.
+        confidence (np.ndarray): (H, W) float32, the largest class probability, of
+            probabilities that are resized bilinearly.
+        image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
+        bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside: grouped by
+            their votes where the model votes for centers, else the connected components.
+        classes (tuple[str, ...]): the meaning of labels 0, 1, 2...
+        palette (Sequence[tuple[int, ...]]): their RGB colours.
+        scores (np.ndarray, optional): (N, h, w) float32, the probability of each class
+            at the network's resolution.
+        spacing (tuple[float, float], optional): height and width of a pixel in mm. None:
+            unknown.
+        name (str): of the file without its ending, or ``'image'``.
+    """
+
+    mask: np.ndarray
+    confidence: np.ndarray
+    image: np.ndarray
+    bones: np.ndarray
+    classes: Tuple[str, ...] = CLASSES
+    palette: Sequence[Tuple[int, ...]] = PALETTE
+    scores: Optional[np.ndarray] = None
+    spacing: Optional[Tuple[float, float]] = None
+    name: str = 'image'
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(N, H, W) float32: of each class, at the image's size; resized when asked for.
+
+        Raises:
+            ValueError: a prediction that was made by hand has none.
+        """
+        if self.scores is None:
+            raise ValueError('a prediction without scores has no probabilities')
+        size = self.mask.shape[::-1]
+        return np.stack(
+            [cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in self.scores]
+        )
+
+    def table(self) -> List[Bone]:
+        """The bones with side, level, place, area and doubt, the most doubtful first."""
+        return list_bones(
+            self.mask, self.confidence, self.image, self.classes, self.bones
+        )[0]
+
+    def measure(self, settings: Optional['Settings'] = None) -> 'Measurement':
+        """Measures the curves: as ``tools/predict.py --report`` does, number for number.
+
+        Args:
+            settings (Settings, optional): of :mod:`seam_seg.measurement`; its spacing is
+                taken where the image does not say one. Default: its defaults.
+
+        Returns:
+            Measurement: research use; with a reason, and without angles, where there are
+            too few levels.
+
+        Raises:
+            InputError: of classes that are not rib, thoracic and lumbar.
+        """
+        from ..measurement import Settings, measure_mask
+
+        if self.classes != CLASSES:
+            raise InputError(
+                f'classes {", ".join(self.classes)}: only masks of {", ".join(CLASSES)} '
+                'are measured.'
+            )
+        settings = Settings() if settings is None else settings
+        if self.spacing is not None:
+            settings = replace(settings, spacing=self.spacing)
+        # In 8 bits, as it is in a file.
+        confidence = self._confidence_levels().astype(np.float32) / 255
+        return measure_mask(self.mask, self.bones, confidence, settings)
+
+    def plot(self, axes: Optional['Axes'] = None) -> 'Axes':
+        """Draws the bones over the image.
+
+        Args:
+            axes (Axes, optional): of matplotlib. Default: those of a new figure.
+
+        Returns:
+            Axes: with the classes as its legend.
+        """
+        from matplotlib import pyplot as plt
+        from matplotlib.patches import Patch
+
+        if axes is None:
+            height, width = self.mask.shape
+            _, axes = plt.subplots(figsize=(8 * width / height + 2, 8))
+        axes.imshow(overlay(self.image, self.mask, self.palette))
+        axes.set_axis_off()
+        axes.set_title(self.name)
+        axes.legend(
+            [Patch(color=f'#{bytes(colour).hex()}') for colour in self.palette[1:]],
+            self.classes[1:],
+            loc='center left',
+            bbox_to_anchor=(1, 0.5),
+        )
+        return axes
+
+    def save(self, out: Union[str, Path], name: Optional[str] = None) -> Path:
+        """Writes what an expert needs to correct the result.
+
+        ``out/NAME.png``: labels, in the colours of the palette; ``overlay/NAME.png``:
+        image and outlines; ``confidence/NAME.png``: the largest class probability times
+        255; ``bones/NAME.csv``: a row for each bone, the most doubtful first, with
+        columns in mm where the size of a pixel is known; ``instances/NAME.png``: the
+        number of each bone in that table, 16 bits.
+
+        Args:
+            out (str | Path): folder, made where it is not there.
+            name (str, optional): of the files, with folders if need be. Default: that of
+                the image.
+
+        Returns:
+            Path: the labels, which are written last.
+        """
+        out, name = Path(out), self.name if name is None else name
+        picture = f'{name}.png'
+        write_csv(out / 'bones' / f'{name}.csv', bone_table(self.table(), self.spacing))
+        write_picture(out / 'confidence' / picture, self._confidence_levels())
+        write_rgb(
+            out / 'overlay' / picture,
+            panel(self.image, [('prediction', self.mask)], self.classes, self.palette),
+        )
+        write_picture(out / 'instances' / picture, self.bones.astype(np.uint16))
+        write_labels(label_path(out, name), self.mask, self.palette, self.spacing)
+        return label_path(out, name)
+
+    def _confidence_levels(self) -> np.ndarray:
+        return np.rint(255 * self.confidence).astype(np.uint8)
