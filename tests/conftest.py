@@ -8,6 +8,7 @@ import torch
 from hypothesis import settings
 from mmengine.registry import init_default_scope
 from tool_loading import load_tool
+from yapf.yapflib import yapf_api
 
 import seam_seg  # noqa: F401  registers everything
 from seam_seg.datasets.phantom import write_phantom
@@ -28,6 +29,22 @@ settings.register_profile(
 )
 settings.register_profile('long', max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile('suite')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def configs_formatted_once():
+    """mmengine formats a config, for a second, whenever a checkpoint is written."""
+    formatted, known = yapf_api.FormatCode, {}
+
+    def once(text, **options):
+        key = (text, repr(options))
+        if key not in known:
+            known[key] = formatted(text, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,11 @@ PALETTE = VPIDataset.METAINFO['palette']
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def few_repetitions(monkeypatch):
+    monkeypatch.setattr(interval, 'REPETITIONS', 3)
+
+
 @pytest.fixture(scope='module')
 def model():
     return Segmenter(device='cpu')
@@ -92,9 +97,8 @@ def test_the_page(image, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn():
     """A prediction of a drawn spine, as sure as can be."""
-    monkeypatch.setattr(interval, 'REPETITIONS', 3)
     mask, bones = draw_spine(tilts_of('single', 20), instances=True)
     sure = np.ones(mask.shape, np.float32)
     return Prediction(mask, sure, 60 * mask, bones.astype(np.int32))
