@@ -455,7 +455,7 @@ def test_stages_wait_for_what_they_depend_on(monkeypatch):
 
     assert list(run.planned(rows)) == ['iterations']
     rows = add(run.planned(rows)['iterations'])
-    assert list(run.planned(rows)) == ['iterations', 'rates']
+    assert list(run.planned(rows)) == ['iterations', 'rates', 'other rates']
     assert {one.iterations for one in run.planned(rows)['rates']} == {600}
     without = run.planned(rows, ['nonlocal'])['rates']
     assert 'nonlocal' not in {one.config for one in without}

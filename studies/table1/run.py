@@ -270,7 +270,7 @@ def planned(rows: pd.DataFrame, without: Sequence[str] = ()) -> Dict[str, List[R
         return dict(iterations=found['iterations'])
     found = listed(plan.chosen_iterations(rows), plan.chosen_rates(rows))
     if pending(found['rates'], rows):
-        return {name: found[name] for name in ('iterations', 'rates')}
+        return {name: found[name] for name in ('iterations', 'rates', 'other rates')}
     if pending(found['other rates'], rows):
         del found['rows']
     return found
