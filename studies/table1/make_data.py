@@ -172,8 +172,11 @@ def write_root(root: Path, cases: Phantom, tests: Path) -> None:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for split, phantom in (('train', cases.root), ('test', tests)):
             link = root / kind / split
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.path.relpath(phantom / kind / split, link.parent))
+            target = os.path.relpath(phantom / kind / split, link.parent)
+            # Left where it is right: a training may be reading through it.
+            if not (link.is_symlink() and os.readlink(link) == target):
+                link.unlink(missing_ok=True)
+                link.symlink_to(target)
     names = (cases.root / 'train.txt').read_text(encoding='utf-8').split()
     labelled = names[:-VALIDATION]
     parts: Dict[str, List[str]] = {
