@@ -15,8 +15,9 @@ from studies.records import append_rows, make_rows
 CONFIGS = project_root() / 'studies/paper_size/configs'
 
 
-def train_line(step, loss, time):
+def train_line(step, loss, time, **values):
     return {
+        **values,
         'loss': loss,
         'time': time,
         'data_time': time / 10,
@@ -71,6 +72,15 @@ def test_log_of_a_run_that_was_cut_off(tmp_path):
     assert times == dict(seconds=3.5, waiting=0.35)  # of 7.0, 3.0 and 3.5
     with pytest.raises(InputError, match='Train first'):
         measure.read_log(tmp_path / 'c')
+
+
+def test_memory_is_that_of_training_not_of_the_search_for_algorithms():
+    lines = [
+        train_line(10 * n, 1.0, 1.0, memory=mib)
+        for n, mib in enumerate((10, 20, 20, 900, 20))
+    ]
+    values = {v['score']: v['value'] for v in measure.course(lines)}
+    assert values['peak_bytes'] == 20 * 2**20
 
 
 def test_tables_of_two_seeds(tmp_path):

@@ -24,6 +24,7 @@ from seam_seg.datasets.phantom import (
 )
 from seam_seg.datasets.readers import read_image
 from seam_seg.datasets.seeding import Sample
+from seam_seg.datasets.transforms import own_steps
 from seam_seg.evaluation.rows import COLUMNS, read_rows
 from seam_seg.measurement import measure_mask
 from studies.table1 import make_data, plan, run
@@ -374,6 +375,13 @@ def test_the_control_is_told_the_levels_and_nothing_else(pictures):
     found = np.array(ndimage.center_of_mass(peaks > 0, peaks, range(1, count + 1)))
     expected = np.array([[v['y'], v['x']] for v in vertebrae])
     np.testing.assert_allclose(found, expected, atol=1.5)
+    cfg = get_config(str(CONFIGS / 'fpn-conv-levels.py'))
+    for steps in (
+        own_steps(cfg.val_dataloader.dataset.pipeline),
+        own_steps(cfg.test_dataloader.dataset.pipeline),
+        cfg.train_dataloader.dataset.pipeline[0].transforms,
+    ):
+        assert [step['type'] for step in steps[:2]] == ['LoadVPIImage', 'TellLevels']
 
 
 # --- the plan
@@ -514,6 +522,9 @@ def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
     monkeypatch.setattr(run, 'make_start', lambda *_: None)
     file = tmp_path / 'rows.csv'
     words = ['--work-dir', str(tmp_path / 'work'), '--rows', str(file)]
+    # of a later stage, nothing is run
+    assert run.main([*words, '--stages', 'contrasts']) == 2
+    assert not started and 'iterations settles how' in capsys.readouterr().err
     with pytest.raises(KeyboardInterrupt):
         run.main.__wrapped__(words)
     first = read_rows(file)

@@ -321,8 +321,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         rows = read_known(args.rows)
         found = planned(rows, args.without)
         for name in args.stages or ():
-            if name not in plan.stages(plan.CANDIDATES[0], {}):
-                raise InputError(f'{name}: no stage. There are {", ".join(found)}.')
+            if name not in (known := plan.stages(plan.CANDIDATES[0], {})):
+                raise InputError(f'{name}: no stage. There are {", ".join(known)}.')
         todo = {
             name: pending(runs, rows)
             for name, runs in found.items()
@@ -331,7 +331,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         for name, runs in todo.items():
             hours = plan.core_hours(runs)
             print(f'{name}: {len(runs)} runs, {hours:.1f} core-hours', flush=True)
-        if args.list or not any(todo.values()):
+        if args.list:
+            return 0
+        if not any(todo.values()):
+            later = [name for name in args.stages or () if name not in found]
+            if later:
+                waits = [name for name, runs in found.items() if pending(runs, rows)]
+                raise InputError(
+                    f'{", ".join(later)}: not run, since {", ".join(waits)} settles how. '
+                    'Run that before, or --without what cannot be run.'
+                )
             return 0
         name = next(name for name, runs in todo.items() if runs)
         run_stage(todo[name], args)

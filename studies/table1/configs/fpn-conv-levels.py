@@ -11,9 +11,9 @@ train_pipeline = [
     *_base_.train_pipeline[1:],
 ]
 test_pipeline = [
-    _base_.test_pipeline[0],
+    *_base_.test_pipeline[:2],  # mmseg's loader, which VPIDataset leaves out, and ours
     dict(type='TellLevels'),
-    *_base_.test_pipeline[1:],
+    *_base_.test_pipeline[2:],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
