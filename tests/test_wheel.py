@@ -46,6 +46,10 @@ def test_wheel(tmp_path, monkeypatch):
     for module in (seam_seg.config_lookup, console):
         monkeypatch.setattr(module, 'PACKAGE', installed)
     assert console.tool_command('test', 'a b') == "seam-seg test 'a b'"
+    text = 'my/tools/train.py: see tools/prepare_vpi.py (or tools/predict.py).'
+    assert console.with_commands(text) == (
+        'my/tools/train.py: see seam-seg prepare (or seam-seg predict).'
+    )
     cfg = seam_seg.get_config('seam_r50-fpn_1xb12-80k_vpi-512x256')
     assert cfg.filename.startswith(str(installed / '.mim'))
     assert cfg.model.decode_head.type == 'SEAMHead'

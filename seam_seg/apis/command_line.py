@@ -15,7 +15,7 @@ from mmengine.config import DictAction
 from mmengine.dist import get_world_size
 from mmengine.utils import track_iter_progress
 
-from ..engine import shown, tool_command
+from ..engine import shown, tool_command, with_commands
 from ..errors import InputError, Interrupted
 
 
@@ -172,7 +172,7 @@ def report_errors(main: Main) -> Main:
                 sys.unraisablehook = lambda dropped: None
             print(f'interrupted{way_on(stop, argv)}', file=sys.stderr)
             return 130
-        print(f'error: {message}', file=sys.stderr)
+        print(f'error: {with_commands(message)}', file=sys.stderr)
         return 2
 
     return wrapper

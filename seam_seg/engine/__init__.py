@@ -4,7 +4,7 @@ from .agreement import differences
 from .carried_config import carried_config, carry, config_name, own_config
 from .checkpoint import IterationSeedHook, SafeCheckpointHook, check_weights, unwrapped
 from .config_check import build_runner, check_config
-from .console import as_screen, shown, tool_command, unlogged
+from .console import as_screen, shown, tool_command, unlogged, with_commands
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
@@ -37,4 +37,5 @@ __all__ = [
     'tool_command',
     'unlogged',
     'unwrapped',
+    'with_commands',
 ]

@@ -23,7 +23,8 @@ from .reading import TRUST
 KEY = 'seam_seg'  # in the meta of a checkpoint
 GIVE_CONFIG = (
     'Give the config that it was trained with, too (--config of tools/predict.py and '
-    'export_onnx.py; before the checkpoint to tools/test.py and publish_model.py)'
+    'tools/export_onnx.py; before the checkpoint to tools/test.py and '
+    'tools/publish_model.py)'
 )
 SCOPE = 'mmseg'
 # Settings of a model that only a training needs, and those whose names begin so.

@@ -87,11 +87,33 @@ def tool_command(name: str, *words: str) -> str:
     Returns:
         str: for a POSIX shell, from the current folder.
     """
-    root = project_root()
-    if PACKAGE in root.parents:  # in a wheel nobody looks for the tools
+    if in_wheel():
         return shlex.join(['seam-seg', name, *words])
-    tool = shown(root / 'tools' / f'{name}.py')
+    tool = shown(project_root() / 'tools' / f'{name}.py')
     return shlex.join(['python', tool, *words])
+
+
+def in_wheel() -> bool:
+    """Whether the tools lie inside the package, where nobody looks for them."""
+    return PACKAGE in project_root().parents
+
+
+def with_commands(text: str) -> str:
+    """A message with the commands of a wheel in the place of the files in tools/.
+
+    Args:
+        text (str): that names tools as ``tools/train.py``.
+
+    Returns:
+        str: of a clone, the same.
+    """
+    if not in_wheel():
+        return text
+    from seam_seg_cli import COMMANDS  # beside the package, and in every wheel
+
+    names = {file: f'seam-seg {name}' for name, (file, _) in COMMANDS.items()}
+    pattern = rf'(?<![\w./])tools/({"|".join(names)})\.py\b'
+    return re.sub(pattern, lambda found: names[found[1]], text)
 
 
 def command_to_test(runner: Runner, checkpoint: str) -> str:

@@ -23,8 +23,9 @@ from ..errors import InputError
 GUARD = 'seam_seg.guarded://'
 READY = 'seam_seg://'  # the package's own weights, see seam_seg.weights
 TRUST = (
-    'If you trust where it is from, add --trust-checkpoint (of tools/train.py, test.py, '
-    "predict.py and export_onnx.py), or trust_checkpoint=True to mmseg's --cfg-options."
+    'If you trust where it is from, add --trust-checkpoint (of tools/train.py, '
+    'tools/test.py, tools/predict.py and tools/export_onnx.py), or '
+    "trust_checkpoint=True to mmseg's --cfg-options."
 )
 # What a file of torch.serialization's old format begins with, and how many pickles
 # follow upon each other there.
