@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
     from seam_seg.apis.measure_files import Folders, check_folders, measure_file
     from seam_seg.apis.predict_files import find_images
-    from seam_seg.apis.prediction import KINDS
+    from seam_seg.apis.prediction import KINDS, POLYGONS
     from seam_seg.apis.report_files import Results
     from seam_seg.errors import InputError
     from seam_seg.measurement import Settings
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     folders = Folders(args.images, args.instances, args.confidence)
     check_folders(folders)
     # What tools/predict.py writes below its labels are no masks.
-    pictures = [kind for kind in KINDS if kind != 'bones']
+    pictures = [kind for kind in (*KINDS, POLYGONS) if kind != 'bones']
     masks = find_images(args.masks, 'mask', without=pictures)
     results = Results(args.out, list(masks.values()))
     failures = []
