@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .polygon_files import Drawing
-from .polygons import fill
+from .polygons import fill, window_of
 from .readers import (
     COLOUR_TOLERANCE,
     COLOURS,
@@ -198,13 +198,18 @@ def annotation_of(
                 f'{", ".join(names)} and ignore. Rename it; with --mask-classes, names '
                 'that are no class of the data set are ignored.'
             )
-        inside = fill(bone.pieces, drawing.shape)
-        if bone.label not in CLASSES:
-            ignored |= inside
+        # In its surroundings alone, which takes a tenth of the time.
+        window = window_of(bone.pieces, drawing.shape)
+        corner = window[1].start, window[0].start
+        inside = fill([piece - corner for piece in bone.pieces], owners[window].shape)
+        if not inside.any():  # beyond the picture, or less than a pixel
             continue
-        places = np.argwhere(fills_area(inside & (owners > 0)))
+        if bone.label not in CLASSES:
+            ignored[window] |= inside
+            continue
+        places = np.argwhere(fills_area(inside & (owners[window] > 0)))
         if len(places):
-            row, column = places[0]
+            column, row = corner + places[0][::-1]
             other = drawing.bones[owners[row, column] - 1]
             raise InputError(
                 f'{path}: {other.where} ({other.label}) and {bone.where} ({bone.label}) '
@@ -212,7 +217,8 @@ def annotation_of(
                 'bone: move their points, or delete one; pieces of one bone are a group '
                 '(group_id).'
             )
-        labels[inside], owners[inside] = CLASSES.index(bone.label), number
+        labels[window][inside] = CLASSES.index(bone.label)
+        owners[window][inside] = number
     labels[ignored], owners[ignored] = IGNORE_INDEX, 0
     check_shares(path, labels, range(1, len(CLASSES)))
     return Annotation(labels, f'{drawing.format} polygons', owners)

@@ -70,6 +70,24 @@ def fill(pieces: Sequence[np.ndarray], shape: Tuple[int, int]) -> np.ndarray:
     return filled
 
 
+def window_of(
+    pieces: Sequence[np.ndarray], shape: Tuple[int, int]
+) -> Tuple[slice, slice]:
+    """The rows and the columns of a picture that polygons reach.
+
+    Args:
+        pieces (Sequence[np.ndarray]): each (N, 2), x and y.
+        shape (tuple[int, int]): (H, W); what is beyond is left out.
+
+    Returns:
+        tuple[slice, slice]: empty where all of it is beyond.
+    """
+    corners = np.concatenate(pieces)[:, ::-1]
+    low = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int).tolist()
+    high = np.clip(np.ceil(corners.max(axis=0)), 0, shape).astype(int).tolist()
+    return slice(low[0], high[0]), slice(low[1], high[1])
+
+
 def area_of(pieces: Sequence[np.ndarray]) -> float:
     """What polygons enclose, in square pixels."""
     return float(sum(abs(_area(piece)) for piece in pieces))

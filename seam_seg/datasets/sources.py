@@ -113,7 +113,8 @@ def find_sources(
     if not sources:
         raise InputError(
             f'{masks}: no label of an image in {images}. Polygons that were predicted '
-            'are none before somebody has checked them (the flag checked in LabelMe).'
+            'are none before somebody has checked them: in LabelMe, tick the flag '
+            'checked; of COCO, name the file that the annotation tool has exported.'
         )
     return sources
 
