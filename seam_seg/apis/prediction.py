@@ -80,8 +80,8 @@ def check_uncorrected(path: Path) -> None:
     """
     if path.exists():
         raise InputError(
-            f'{path}: is there, and may hold corrections. Predict into another folder, '
-            'keep it with --skip-existing, or remove it.'
+            f'{path}: is there, and may hold corrections. Name another folder for the '
+            'results, or remove it.'
         )
 
 

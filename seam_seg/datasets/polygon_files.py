@@ -91,8 +91,8 @@ def labelme_content(drawing: Drawing, picture: str) -> Dict[str, Any]:
 
     Args:
         drawing (Drawing): of an image. Of the notes, ``id``, ``side``, ``level``,
-            ``doubt`` and ``confidence`` become the description that LabelMe shows, and
-            ``doubtful`` a flag.
+            ``doubt``, ``confidence`` and ``flags`` become the description that LabelMe
+            shows, and ``doubtful`` a flag.
         picture (str): path of the image from the file.
 
     Returns:
@@ -128,13 +128,13 @@ def labelme_content(drawing: Drawing, picture: str) -> Dict[str, Any]:
 def _described(notes: Mapping[str, Any]) -> str:
     """``'bone 12, left, level 3, doubt 0.31, confidence 0.82'``."""
     names = dict(id='bone ', side='', level='level ', doubt='doubt ')
-    names['confidence'] = 'confidence '
+    names.update(confidence='confidence ', flags='')
     parts = [
         f'{before}{notes[name]:.2f}'
         if isinstance(notes[name], float)
         else f'{before}{notes[name]}'
         for name, before in names.items()
-        if notes.get(name) is not None
+        if notes.get(name) not in (None, '')
     ]
     return ', '.join(parts)
 

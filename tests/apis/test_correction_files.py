@@ -17,6 +17,7 @@ from seam_seg.datasets.annotations import annotation_of
 from seam_seg.datasets.polygon_files import read_coco, read_labelme
 from seam_seg.datasets.readers import read_spacing
 from seam_seg.errors import InputError
+from seam_seg.measurement import interval
 
 
 @pytest.fixture(scope='module')
@@ -177,9 +178,59 @@ def test_the_most_doubtful_case_is_the_first(found, out):
     assert single.finish([]) == '' and not (out / 'one').exists()
 
 
+@pytest.mark.slow
+def test_polygons_of_measured_masks(out, tmp_path, tool, capsys, monkeypatch):
+    """Of any origin, with the names of the levels, on their images."""
+    monkeypatch.setattr(interval, 'REPETITIONS', 3)
+    mask = draw_spine(tilts_of('double', 30), missing=[(3, 'left')])
+    for name in ('masks/a_bone_3', 'masks/b', 'images/a'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'{name}.png'), mask)
+    words = [str(tmp_path / 'masks'), '--out', str(out), '--polygons', 'labelme', 'coco']
+    with pytest.raises(SystemExit):
+        tool('measure')(words)
+    words += ['--images', str(tmp_path / 'images')]
+    assert tool('measure')(words) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith(
+        'error: b: polygons are drawn on an image, and there is none '
+        'of this name. Correct --images, or leave out --polygons.\n'
+    )
+    assert '1 of 2 masks measured' in said.out and 'COCO in' in said.out
+    measured = json.loads((out / 'a_bone_3.json').read_text())['bones']
+    entries = json.loads((out / 'coco.json').read_text())['annotations']
+    found = {entry['attributes']['id']: entry['attributes'] for entry in entries}
+    assert len(found) == len(measured) > 20
+    for bone in measured:
+        assert found[bone['id']]['level'] == bone['level']
+        assert found[bone['id']]['flags'].split() == bone['flags']
+    drawing = read_labelme(out / 'polygons/a_bone_3.json')
+    drawn = annotation_of(drawing, 'a.json')
+    assert dice(drawn.labels > 0, mask > 0) > 0.99
+    first = json.loads((out / 'polygons/a_bone_3.json').read_text())['shapes'][0]
+    assert 'no_partner' in first['description'] and first['flags'] == {'doubtful': True}
+    # once more would overwrite them; the tool that measures takes no pictures for masks
+    assert tool('measure')(words) == 2
+    assert tool('measure')([str(out), '--out', str(tmp_path / 'new')]) == 2
+    assert 'holds no mask' in capsys.readouterr().err
+
+
+def test_a_file_of_coco_with_corrections_is_not_overwritten(found, out):
+    save(found, out, ['a', 'b'], formats=['coco'])
+    save(found, out, ['a', 'b'], formats=['coco'])  # nobody has looked at it
+    path = out / 'coco.json'
+    content = json.loads(path.read_text())
+    content['images'][1]['checked'] = True
+    for text in (json.dumps(content), 'of another kind'):
+        path.write_text(text)
+        with pytest.raises(InputError, match='coco.json: is there, and may hold corr'):
+            save(found, out, ['a', 'b'], new=[], formats=['coco'])
+        assert path.read_text() == text
+
+
 def test_names_that_are_taken(out):
     for name in ('coco', 'overview'):
-        with pytest.raises(InputError, match=f'an image is named {name}'):
+        with pytest.raises(InputError, match=f'a case is named {name}'):
             Corrections(out, [name, 'a'], [], pages=True)
         Corrections(out, [name, 'a'], [])
 
