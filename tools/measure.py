@@ -104,8 +104,9 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
     from seam_seg.apis.correction_files import COCO, PolygonFiles, check_names
     from seam_seg.apis.measure_files import Folders, check_folders, measure_file
+    from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images
-    from seam_seg.apis.prediction import KINDS, POLYGONS
+    from seam_seg.apis.prediction import KINDS
     from seam_seg.apis.report_files import Results
     from seam_seg.errors import InputError
     from seam_seg.measurement import Settings

@@ -97,8 +97,9 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
     from seam_seg.apis.correction_files import Corrections
     from seam_seg.apis.inference import predict
+    from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images, prepare_out
-    from seam_seg.apis.prediction import KINDS, POLYGONS, label_path
+    from seam_seg.apis.prediction import KINDS, label_path
     from seam_seg.errors import InputError
 
     images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)

@@ -11,16 +11,15 @@ from ..datasets.polygon_files import Drawing, coco_content, read_coco, trace_bon
 from ..datasets.readers import decode, read_image, read_spacing
 from ..errors import InputError
 from ..evaluation.bones import DOUBTFUL, Bone, read_bone_table
-from .prediction import (
-    CLASSES,
+from .polygon_results import (
     POLYGONS,
-    Prediction,
     check_uncorrected,
     polygon_path,
     trace,
     write_labelme,
     write_polygon_picture,
 )
+from .prediction import CLASSES, Prediction
 
 if TYPE_CHECKING:  # a quarter of a second, for who measures
     from .measure_files import Case
@@ -36,14 +35,15 @@ class PolygonFiles:
     Args:
         out (Path): folder of the results.
         formats (Sequence[str]): of :data:`FORMATS`.
-        new (Sequence[str]): names of the cases whose polygons are not to be there yet.
+        new (Sequence[str]): names of the cases that are made now; others are left as
+            they are where they are there.
 
     Raises:
         InputError: polygons that are there may be a person's work.
     """
 
     def __init__(self, out: Path, formats: Sequence[str], new: Sequence[str]) -> None:
-        self.out, self.formats = out, formats
+        self.out, self.formats, self._new = out, formats, set(new)
         self._drawings: Dict[str, Drawing] = {}
         if 'labelme' in formats:
             for name in new:
@@ -58,11 +58,11 @@ class PolygonFiles:
         Args:
             name (str): of the results.
             drawing (Drawing): its bones.
-            load (Callable): its grey levels, (H, W) uint8, and the size of a pixel, where
-                they are not there yet.
+            load (Callable): returns its grey levels, (H, W) uint8, and the size of a
+                pixel.
         """
         self._drawings[f'{name}.png'] = drawing
-        if not polygon_path(self.out, name, '.png').is_file():
+        if name in self._new or not polygon_path(self.out, name, '.png').is_file():
             write_polygon_picture(self.out, name, *load())
         path = polygon_path(self.out, name)
         if 'labelme' in self.formats and not path.exists():

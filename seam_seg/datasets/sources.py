@@ -58,6 +58,11 @@ def find_sources(
     if not images.is_dir():
         raise InputError(f'{images}: no such folder.')
     if masks.is_file():
+        if not is_polygons(masks):
+            raise InputError(
+                f'{masks}: neither a folder of masks nor a file of COCO '
+                f'({POLYGON_SUFFIX}). Name the folder that it is in.'
+            )
         if mask_suffix:
             raise InputError(
                 f'--mask-suffix {mask_suffix}: {masks} is a file, which names the images '

@@ -126,6 +126,8 @@ def test_coco_of_all_images(scans):
         prepare(scans / 'scans', path, scans / 'new', only_labelled=True, **OPTIONS)
     with pytest.raises(InputError, match='--mask-suffix .json: .*names the images'):
         prepare(scans / 'scans', path, scans / 'new', mask_suffix='.json')
+    with pytest.raises(InputError, match='scan.png: neither a folder of masks nor a'):
+        prepare(scans / 'scans', scans / 'drawn/p1/scan.png', scans / 'new')
     with pytest.raises(InputError, match='nor a file of COCO'):
         prepare(scans / 'scans', scans / 'none.json', scans / 'new')
     assert not (scans / 'new').exists()
