@@ -41,12 +41,12 @@ def out(tmp_path):
     return tmp_path / 'out'
 
 
-def save(found, out, names, new=None, **options):
-    """As tools/predict.py does for several images."""
+def save(found, out, names, new=None, files=False, **options):
+    """As tools/predict.py does for several images; with their other files, if wanted."""
     new = names if new is None else new
     corrections = Corrections(out, names, new, **options)
     for name in names:
-        if name in new:
+        if files and name in new:
             found.save(out, name)
         corrections.add(out / 'none.png', name, found if name in new else None)
     return corrections.finish([])
@@ -101,7 +101,7 @@ def test_polygons_of_both_formats(found, out):
 
 @pytest.mark.slow
 def test_corrections_are_not_overwritten(found, out):
-    save(found, out, ['a', 'b'], formats=['labelme'])
+    save(found, out, ['a', 'b'], files=True, formats=['labelme'])
     path = out / 'polygons/a.json'
     path.write_text('the work of a day')
     with pytest.raises(InputError, match='a.json: is there, and may hold corrections'):
@@ -117,7 +117,7 @@ def test_corrections_are_not_overwritten(found, out):
 @pytest.mark.slow
 def test_polygons_of_what_was_segmented_before(found, out):
     """From the files that are there, as from the prediction itself."""
-    save(found, out, ['p1/a', 'b'], formats=['labelme', 'coco'])
+    save(found, out, ['p1/a', 'b'], files=True, formats=['labelme', 'coco'])
     before = {path: path.read_bytes() for path in out.rglob('*.json')}
     assert len(before) == 3
     for path in before:
@@ -215,6 +215,7 @@ def test_polygons_of_measured_masks(out, tmp_path, tool, capsys, monkeypatch):
     assert 'holds no mask' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_file_of_coco_with_corrections_is_not_overwritten(found, out):
     save(found, out, ['a', 'b'], formats=['coco'])
     save(found, out, ['a', 'b'], formats=['coco'])  # nobody has looked at it
