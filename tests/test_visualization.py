@@ -43,5 +43,7 @@ def test_numbers_are_written_over_the_last_picture():
         (np.hypot(rows - HEADER - y, columns - left - x) < 25).sum()
         for x, y in ((50, 100), (150, 400))
     )
-    colours = {tuple(colour) for colour in drawn[rows, columns].tolist()}
-    assert {(255, 255, 255), (255, 221, 51)} <= colours
+    # thin strokes may be blended with their outlines, as by OpenCV 4
+    red, green, blue = drawn[rows, columns].astype(int).T
+    assert (np.minimum(red, blue) > 150).any()  # white
+    assert (np.minimum(red, green) - blue > 90).any()  # yellow
