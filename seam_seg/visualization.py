@@ -1,7 +1,7 @@
 """Pictures of masks: overlays, and the panels of tools/test.py and tools/predict.py."""
 
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -10,6 +10,21 @@ from .atomic import write_picture
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADER = 48  # px above a panel, at its final size
+
+
+class Number(NamedTuple):
+    """A number to be written on a picture.
+
+    Attributes:
+        value (int): the number.
+        x, y (float): its middle, in pixels of the image.
+        marked (bool): yellow, and not white.
+    """
+
+    value: int
+    x: float
+    y: float
+    marked: bool
 
 
 def overlay(
@@ -52,6 +67,7 @@ def panel(
     palette: Sequence[Sequence[int]],
     note: Optional[str] = None,
     max_height: int = 1200,
+    numbers: Sequence[Number] = (),
 ) -> np.ndarray:
     """Puts the image and its overlays side by side, with titles and a legend.
 
@@ -62,6 +78,7 @@ def panel(
         palette (Sequence[Sequence[int]]): RGB colour of each class.
         note (str, optional): a line beside the legend. Default: None.
         max_height (int): the pictures are shrunk to this many pixels. Default: 1200.
+        numbers (Sequence[Number]): written over the last picture. Default: none.
 
     Returns:
         np.ndarray: (h, w, 3) uint8, RGB.
@@ -87,6 +104,8 @@ def panel(
             column, title, (10, 32), FONT, size_of, (255, 255, 255), 2, cv2.LINE_AA
         )
         columns.append(column)
+    for number in numbers:
+        _write_number(columns[-1], number, scale)
     canvas = np.ascontiguousarray(np.hstack(columns))
     left, baseline = 10, canvas.shape[0] - 16
     for name, colour in list(zip(classes, palette))[1:]:
@@ -114,6 +133,17 @@ def panel(
             cv2.LINE_AA,
         )
     return canvas
+
+
+def _write_number(column: np.ndarray, number: Number, scale: float) -> None:
+    """Writes a number on a picture that was shrunk and has a margin around it."""
+    text = str(number.value)
+    (width, height), _ = cv2.getTextSize(text, FONT, 0.5, 1)
+    x = round((number.x + 0.5) * scale - width / 2) + 4
+    y = round((number.y + 0.5) * scale + height / 2) + HEADER
+    colour = (255, 221, 51) if number.marked else (255, 255, 255)
+    for paint, thick in (((0, 0, 0), 3), (colour, 1)):
+        cv2.putText(column, text, (x, y), FONT, 0.5, paint, thick, cv2.LINE_AA)
 
 
 def write_rgb(path: Union[str, Path], picture: np.ndarray) -> None:

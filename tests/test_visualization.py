@@ -3,7 +3,7 @@
 import numpy as np
 
 from seam_seg.datasets import VPIDataset
-from seam_seg.visualization import overlay, panel
+from seam_seg.visualization import HEADER, Number, overlay, panel
 
 PALETTE = VPIDataset.METAINFO['palette']
 
@@ -25,3 +25,25 @@ def test_panel():
     assert picture.shape[0] <= 1200 + 100 and picture.shape[1] < 3 * 340
     single = panel(image[:50, :30], [], VPIDataset.METAINFO['classes'], PALETTE)
     assert single.dtype == np.uint8
+
+
+def test_numbers_are_written_over_the_last_picture():
+    image = np.full((600, 200), 90, np.uint8)
+    masks = [('prediction', np.zeros_like(image))]
+    names = VPIDataset.METAINFO['classes']
+    plain = panel(image, masks, names, PALETTE)
+    numbers = [Number(7, 50, 100, False), Number(12, 150, 400, True)]
+    drawn = panel(image, masks, names, PALETTE, numbers=numbers)
+    rows, columns = np.nonzero((drawn != plain).any(axis=2))
+    left = 200 + 3 * 4  # of the second picture
+    for x, y in ((50, 100), (150, 400)):
+        near = np.hypot(rows - HEADER - y, columns - left - x) < 25
+        assert near.sum() > 50
+    assert len(rows) == sum(
+        (np.hypot(rows - HEADER - y, columns - left - x) < 25).sum()
+        for x, y in ((50, 100), (150, 400))
+    )
+    # thin strokes may be blended with their outlines, as by OpenCV 4
+    red, green, blue = drawn[rows, columns].astype(int).T
+    assert (np.minimum(red, blue) > 150).any()  # white
+    assert (np.minimum(red, green) - blue > 90).any()  # yellow

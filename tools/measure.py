@@ -86,12 +86,25 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='moves all names of levels down by N: -1 takes the last pair, which is '
         'called T12, for T11 (default: 0)',
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--polygons',
+        nargs='+',
+        choices=['labelme', 'coco'],
+        default=[],
+        help='write the bones as polygons to correct, too, with --images: a file of '
+        'LabelMe for each image, or one of COCO for all, which CVAT imports',
+    )
+    args = parser.parse_args(argv)
+    if args.polygons and args.images is None:
+        parser.error('--polygons: are drawn on the images; name their folder by --images')
+    return args
 
 
 def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
+    from seam_seg.apis.correction_files import COCO, PolygonFiles, check_names
     from seam_seg.apis.measure_files import Folders, check_folders, measure_file
+    from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images
     from seam_seg.apis.prediction import KINDS
     from seam_seg.apis.report_files import Results
@@ -106,17 +119,26 @@ def run(args: argparse.Namespace) -> int:
     folders = Folders(args.images, args.instances, args.confidence)
     check_folders(folders)
     # What tools/predict.py writes below its labels are no masks.
-    pictures = [kind for kind in KINDS if kind != 'bones']
+    pictures = [kind for kind in (*KINDS, POLYGONS) if kind != 'bones']
     masks = find_images(args.masks, 'mask', without=pictures)
-    results = Results(args.out, list(masks.values()))
+    names = list(masks.values())
+    if args.polygons:
+        check_names(names, [COCO])
+    polygons = PolygonFiles(args.out, args.polygons, names)
+    results = Results(args.out, names)
     failures = []
     for path, name in progress(list(masks.items())):
         try:
             ask = args.spacing is None
-            results.add(measure_file(path, folders, settings, name=name, ask_spacing=ask))
+            case = measure_file(path, folders, settings, name=name, ask_spacing=ask)
+            if args.polygons:
+                polygons.add_case(case)
+            results.add(case)
         except InputError as error:
             failures.append(str(error))
     print(f'\n{results.finish(failures)}')
+    for line in polygons.finish():
+        print(line)
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

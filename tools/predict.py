@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Segments images: labels of the original size, overlay, confidence, table of bones.
 
+Of several images, overview.html says with which one to begin where they are corrected.
 With --report also what tools/measure.py writes: the curves as JSON, CSV and HTML.
 """
 
@@ -61,6 +62,14 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='measure the curves, too, and write a page for each image (for a pixel '
         'size or other settings: tools/measure.py on the folder of the results)',
     )
+    parser.add_argument(
+        '--polygons',
+        nargs='+',
+        choices=['labelme', 'coco'],
+        default=[],
+        help='write the bones as polygons to correct, too: a file of LabelMe for each '
+        'image, or one of COCO for all, which CVAT imports (docs/correct.md)',
+    )
     add_trust(parser)
     args = parser.parse_args(argv)
     if args.onnx is not None and (args.config or args.checkpoint or args.device):
@@ -86,7 +95,10 @@ def load_model(args: argparse.Namespace) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
-    from seam_seg.apis.predict_files import find_images, predict_file, prepare_out
+    from seam_seg.apis.correction_files import Corrections
+    from seam_seg.apis.inference import predict
+    from seam_seg.apis.polygon_results import POLYGONS
+    from seam_seg.apis.predict_files import find_images, prepare_out
     from seam_seg.apis.prediction import KINDS, label_path
     from seam_seg.errors import InputError
 
@@ -96,8 +108,12 @@ def run(args: argparse.Namespace) -> int:
         for path, name in images.items()
         if not (args.skip_existing and label_path(args.out, name).is_file())
     }
+    kinds = (*KINDS, POLYGONS) if args.polygons else KINDS
+    corrections = Corrections(
+        args.out, list(images.values()), list(new.values()), args.polygons, args.report
+    )
     model = load_model(args) if new else None
-    prepare_out(args.out, images)
+    prepare_out(args.out, images, kinds)
     results = None
     if args.report:
         from seam_seg.apis.report_files import (
@@ -112,24 +128,27 @@ def run(args: argparse.Namespace) -> int:
         weights = describe_weights([Path(file) for file in files]) if new else None
     failures, segmented = [], 0
     # The pages are of all images, also of those that were segmented before.
-    for path, name in progress(list((images if args.report else new).items())):
-        message = None
-        if path in new:
-            message = predict_file(model, path, args.out, name)
-            segmented += message is None
-        if message is None and results is not None:
-            try:
-                by = weights if path in new else None
+    for path, name in progress(list(images.items())):
+        found = None
+        try:
+            if path in new:
+                found = predict(model, path)
+                found.save(args.out, name)
+                segmented += 1
+            corrections.add(path, name, found)
+            if results is not None:
+                by = None if found is None else weights
                 results.add(measure_prediction(path, args.out, name, by))
-            except InputError as error:
-                message = str(error)
-        if message is not None:
-            failures.append(message)
+        except InputError as error:
+            failures.append(str(error))
     skipped = f', {len(images) - len(new)} skipped' if args.skip_existing else ''
     print(
         f'\n{segmented} of {len(images)} images segmented{skipped}; labels '
-        f'in {args.out}, with the folders {", ".join(KINDS)}'
+        f'in {args.out}, with the folders {", ".join(kinds)}'
     )
+    written = corrections.finish(failures)
+    if written:
+        print(written)
     if results is not None:
         print(results.finish(failures))
     for message in failures:

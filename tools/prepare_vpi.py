@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Turns a folder of images and a folder of masks into a data set for seam_seg."""
+"""Turns images and their masks into a data set for seam_seg, or adds them to one."""
 
 import argparse
 import sys
@@ -19,20 +19,22 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'masks',
         type=Path,
         help='folder of masks, or that of the images: class indices, a page for each '
-        'class, or colours: red (rib), green (thoracic) and blue (lumbar)',
+        'class, colours: red (rib), green (thoracic) and blue (lumbar), or polygons of '
+        'LabelMe; or a file of polygons of all images (COCO)',
     )
     parser.add_argument('out', type=Path, help='folder to write the data set to')
     parser.add_argument(
         '--mask-suffix',
         metavar='SUFFIX',
-        help="what follows the image's name in the mask's, such as _mask.png "
-        '(default: the same name; needed where both are in one folder)',
+        help="what follows the image's name in the mask's, such as _mask.png, or .json "
+        'of polygons (default: the same name; needed where both are in one folder)',
     )
     parser.add_argument(
         '--mask-classes',
         nargs='+',
         metavar='NAME',
-        help='meaning of labels 0, 1, 2..., or of the pages, in the masks (default: '
+        help='meaning of labels 0, 1, 2..., or of the pages, in the masks, or the names '
+        'of polygons; names of no class are ignored (default: '
         'background rib thoracic lumbar)',
     )
     parser.add_argument(
@@ -50,6 +52,12 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         metavar=('LOW', 'HIGH'),
         help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
         'from 0 to the 99.9th percentile of each image)',
+    )
+    parser.add_argument(
+        '--only-labelled',
+        action='store_true',
+        help='leave out images that have no mask, or polygons that nobody has checked '
+        '(default: they are an error)',
     )
     add_subjects(parser)
     parser.add_argument(
@@ -71,6 +79,15 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--seed', type=int, default=0, help='of the split (default: %(default)s)'
     )
     parser.add_argument(
+        '--append',
+        nargs='?',
+        const='train',
+        choices=['train', 'val', 'test'],
+        metavar='SIDE',
+        help='add to the data set in OUT, whose split stays: subjects that are new come '
+        'to this side of it, train, val or test (default: train)',
+    )
+    parser.add_argument(
         '--overwrite', action='store_true', help='replace the data set in OUT'
     )
     parser.add_argument(
@@ -80,7 +97,10 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'are drawn (default: all are drawn, by which nobody moves unless the seed or a '
         'share changes; an error if the split was drawn otherwise and would change)',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.append and (args.overwrite or args.keep_split is not None):
+        parser.error('--append keeps the data set and its split: leave the other out')
+    return args
 
 
 def describe(changes: Any) -> str:
@@ -103,17 +123,26 @@ def describe(changes: Any) -> str:
 def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.command_line import progress
     from seam_seg.datasets.annotations import parse_colour_map
-    from seam_seg.datasets.prepare import prepare
+    from seam_seg.datasets.prepare import append, prepare
 
     if args.colour_map is not None:
         args.colour_map = parse_colour_map(args.colour_map)
-    prepared = prepare(**vars(args), progress=progress)
+    options = dict(vars(args), progress=progress)
+    side = options.pop('append')
+    if side is None:
+        prepared = prepare(**options)
+    else:
+        drawn = ('test_fraction', 'val_fraction', 'seed', 'overwrite', 'keep_split')
+        own = {key: value for key, value in options.items() if key not in drawn}
+        prepared = append(**own, side=side)
     for split in ('train', 'val', 'test'):
         print(
             f'{split + ".txt":10}{len(getattr(prepared, split)):4d} cases of '
             f'{prepared.subjects[split]} subjects'
             + (' (of those in train.txt)' if split == 'val' else '')
         )
+    if prepared.added is not None:
+        print(f'added: {", ".join(prepared.added) or "nothing that was not there"}')
     if prepared.changes is not None:
         print(describe(prepared.changes))
     print(f'written to {args.out}; look at it with tools/check_dataset.py')

@@ -1,13 +1,10 @@
-"""Prediction of files: finds the images, writes labels and overlays."""
+"""Prediction of files: finds the images, and makes room for the results."""
 
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from torch import nn
-
 from ..datasets.readers import IMAGE_SUFFIXES, list_images, split_name
 from ..errors import InputError
-from .inference import predict
 from .prediction import KINDS
 
 
@@ -106,21 +103,25 @@ def _read_list(path: Path) -> List[Path]:
     return [Path(line.strip()) for line in lines if line.strip()]
 
 
-def prepare_out(out: Path, images: Mapping[Path, str]) -> None:
+def prepare_out(
+    out: Path, images: Mapping[Path, str], kinds: Sequence[str] = KINDS
+) -> None:
     """Makes the folders of the results.
 
     Args:
         out (Path): for the labels, with a folder for each other kind of result.
         images (Mapping[Path, str]): from :func:`find_images`.
+        kinds (Sequence[str]): names of the other folders. Default: those that are always
+            written.
 
     Raises:
         InputError: one of them holds an image, so that a result could overwrite one; or
             a folder of images is named as one of the results.
     """
-    targets = [out, *(out / kind for kind in KINDS)]
+    targets = [out, *(out / kind for kind in kinds)]
     for path, name in images.items():
         kind, *below = name.split('/')
-        if below and kind in KINDS:
+        if below and kind in kinds:
             raise InputError(
                 f'{path}: lies in a folder named {kind}, as one of the results is. '
                 'Rename it, or name that folder itself.'
@@ -135,26 +136,3 @@ def prepare_out(out: Path, images: Mapping[Path, str]) -> None:
             )
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
-
-
-def predict_file(
-    model: nn.Module, path: Path, out: Path, name: Optional[str] = None
-) -> Optional[str]:
-    """Segments an image and writes the result, see :meth:`.Prediction.save`.
-
-    Args:
-        model (nn.Module): from :func:`seam_seg.apis.init_model`.
-        path (Path): the image.
-        out (Path): from :func:`prepare_out`.
-        name (str, optional): of the results, from :func:`find_images`. Default: the name
-            of the file without its ending.
-
-    Returns:
-        str | None: what is wrong with the file; then nothing is written for it.
-    """
-    try:
-        found = predict(model, path)
-    except InputError as error:
-        return str(error)
-    found.save(out, name)
-    return None

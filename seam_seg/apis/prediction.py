@@ -1,17 +1,22 @@
 """What a model says of an image, and what can be asked of it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
+from scipy import ndimage
+from skimage import measure
 
 from ..atomic import write_csv, write_labels, write_picture
 from ..datasets import VPIDataset
+from ..datasets.polygon_files import Drawing
 from ..errors import InputError
-from ..evaluation.bones import Bone, bone_table, list_bones
-from ..visualization import overlay, panel, write_rgb
+from ..evaluation.bones import DOUBTFUL, Bone, bone_table, list_bones
+from ..visualization import Number, overlay, panel, write_rgb
+from .polygon_results import polygon_path, trace, write_labelme, write_polygon_picture
 
 if TYPE_CHECKING:  # a quarter of a second each, for who measures or plots
     from matplotlib.axes import Axes
@@ -22,11 +27,43 @@ CLASSES = VPIDataset.METAINFO['classes']
 PALETTE = tuple(tuple(colour) for colour in VPIDataset.METAINFO['palette'])
 # Beside the labels, a folder for each.
 KINDS = ('overlay', 'confidence', 'bones', 'instances')
+SPECK = 0.1  # of the area of a bone: what is smaller than that has no number of its own
 
 
 def label_path(out: Path, name: str) -> Path:
     """Where the labels of an image are written, and last: then it is finished."""
     return out / f'{name}.png'
+
+
+def number_pieces(instances: np.ndarray, bones: Sequence[Bone]) -> List[Number]:
+    """Where the number of a bone is written: in the middle of its pieces, but for specks.
+
+    Args:
+        instances (np.ndarray): (H, W) int, the number of each bone.
+        bones (Sequence[Bone]): their table.
+
+    Returns:
+        list[Number]: the most doubtful last, over the others.
+    """
+    numbers = []
+    places = ndimage.find_objects(instances)
+    for bone in reversed(bones):
+        rows, columns = places[bone.id - 1]
+        pieces = measure.label(instances[rows, columns] == bone.id, connectivity=2)
+        for piece in range(1, pieces.max() + 1):
+            inside = np.pad(pieces == piece, 1).astype(np.uint8)
+            if inside.sum() < SPECK * bone.area:
+                continue
+            depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+            y, x = np.unravel_index(depth.argmax(), depth.shape)
+            number = Number(
+                bone.id,
+                float(x - 1 + columns.start),
+                float(y - 1 + rows.start),
+                bone.doubt >= DOUBTFUL,
+            )
+            numbers.append(number)
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +112,10 @@ class Prediction:
 
     def table(self) -> List[Bone]:
         """The bones with side, level, place, area and doubt, the most doubtful first."""
+        return list(self._table)
+
+    @cached_property
+    def _table(self) -> List[Bone]:
         return list_bones(
             self.mask, self.confidence, self.image, self.classes, self.bones
         )[0]
@@ -133,30 +174,51 @@ class Prediction:
         )
         return axes
 
-    def save(self, out: Union[str, Path], name: Optional[str] = None) -> Path:
+    def drawing(self) -> Drawing:
+        """The bones as polygons, see :mod:`seam_seg.datasets.polygons`."""
+        return trace(self.bones, self.table())
+
+    def save(
+        self, out: Union[str, Path], name: Optional[str] = None, labelme: bool = False
+    ) -> Path:
         """Writes what an expert needs to correct the result.
 
         ``out/NAME.png``: labels, in the colours of the palette; ``overlay/NAME.png``:
-        image and outlines; ``confidence/NAME.png``: the largest class probability times
-        255; ``bones/NAME.csv``: a row for each bone, the most doubtful first, with
+        image, outlines and ids; ``confidence/NAME.png``: the largest class probability
+        times 255; ``bones/NAME.csv``: a row for each bone, the most doubtful first, with
         columns in mm where the size of a pixel is known; ``instances/NAME.png``: the
-        number of each bone in that table, 16 bits.
+        number of each bone in that table, 16 bits. For LabelMe, ``polygons/NAME.json``
+        and the image, ``polygons/NAME.png``.
 
         Args:
             out (str | Path): folder, made where it is not there.
             name (str, optional): of the files, with folders if need be. Default: that of
                 the image.
+            labelme (bool): writes the files for LabelMe, too. Default: False.
 
         Returns:
             Path: the labels, which are written last.
+
+        Raises:
+            InputError: the file for LabelMe is there, and may hold corrections.
         """
         out, name = Path(out), self.name if name is None else name
         picture = f'{name}.png'
-        write_csv(out / 'bones' / f'{name}.csv', bone_table(self.table(), self.spacing))
+        bones = self.table()
+        if labelme:
+            write_labelme(polygon_path(out, name), self.drawing())
+            write_polygon_picture(out, name, self.image, self.spacing)
+        write_csv(out / 'bones' / f'{name}.csv', bone_table(bones, self.spacing))
         write_picture(out / 'confidence' / picture, self._confidence_levels())
         write_rgb(
             out / 'overlay' / picture,
-            panel(self.image, [('prediction', self.mask)], self.classes, self.palette),
+            panel(
+                self.image,
+                [('prediction', self.mask)],
+                self.classes,
+                self.palette,
+                numbers=number_pieces(self.bones, bones),
+            ),
         )
         write_picture(out / 'instances' / picture, self.bones.astype(np.uint16))
         write_labels(label_path(out, name), self.mask, self.palette, self.spacing)

@@ -89,7 +89,7 @@ class Results:
 def measure_prediction(
     image: Path, out: Path, name: str, weights: Optional[Dict[str, Dict[str, str]]]
 ) -> Case:
-    """Measures what :func:`.predict_files.predict_file` has written.
+    """Measures what :meth:`.Prediction.save` has written.
 
     Args:
         image (Path): that was segmented.

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -68,6 +68,26 @@ def write_history(root: Path, rows: Iterable[Sequence[str]], settings: dict) -> 
     """
     write_csv(root / CASES, [COLUMNS, *rows])
     write_json(root / SETTINGS, dict(version=__version__, **settings))
+
+
+def read_history(root: Path) -> List[List[str]]:
+    """The rows of the table that :func:`write_history` wrote, without its header.
+
+    Raises:
+        InputError: it is no such table.
+    """
+    path = root / CASES
+    try:
+        with path.open(encoding='utf-8-sig', newline='') as file:
+            header, *rows = csv.reader(file)
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError):
+        header, rows = [], []
+    if tuple(header) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+        raise InputError(
+            f'{path}: no table of the cases as tools/prepare_vpi.py writes it. Prepare '
+            'the data set anew.'
+        )
+    return rows
 
 
 def read_settings(root: Path) -> dict:

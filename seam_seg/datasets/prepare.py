@@ -1,4 +1,4 @@
-"""Turns folders of images and masks into the layout that the dataset reads.
+"""Turns images and masks into the layout that the dataset reads, and adds to it.
 
 Everything is checked before the first file is written, and the new files are moved to
 their place only when all of them exist: a refusal leaves nothing behind. On which
@@ -8,25 +8,28 @@ side of the split a subject stands depends on its name, the shares and the seed 
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
-from .annotations import Annotation, ColourMap, read_annotation
-from .history import CASES, SETTINGS, file_digest, image_read_as, write_history
-from .readers import (
-    IMAGE_SUFFIXES,
-    decode_levels,
-    list_images,
-    read_image,
-    read_spacing,
-    split_name,
+from .annotations import Annotation, ColourMap, annotation_of, read_annotation
+from .history import (
+    CASES,
+    SETTINGS,
+    file_digest,
+    image_read_as,
+    read_history,
+    read_settings,
+    write_history,
 )
+from .readers import decode, decode_levels, read_image, read_spacing
+from .sources import Source, find_sources
 from .split import (
+    SIDES,
     Changes,
     check_redraw,
     compare,
@@ -35,42 +38,24 @@ from .split import (
     split_subjects,
 )
 from .subjects import listed, subjects_of
+from .vpi import read_split
 
 # What the function owns in its output folder, split files last.
-ENTRIES = (
-    *('dataset', 'groundtruth', CASES, SETTINGS),
-    *('test.txt', 'val.txt', 'train.txt'),
-)
-# In the name of a case, between a folder and what lies in it.
-BETWEEN = '__'
-
-
-@dataclass(frozen=True)
-class Source:
-    """A case as it is found: its files.
-
-    Attributes:
-        name (str): of its files without suffix and ending; after those of the folders
-            that they lie in, with :data:`BETWEEN` in between.
-        image (Path): its image.
-        mask (Path): its mask.
-    """
-
-    name: str
-    image: Path
-    mask: Path
+FOLDERS = ('dataset', 'groundtruth', 'instances')
+ENTRIES = (*FOLDERS, CASES, SETTINGS, 'test.txt', 'val.txt', 'train.txt')
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What :func:`prepare` wrote.
+    """What :func:`prepare` or :func:`append` wrote.
 
     Attributes:
         train (list[str]): the cases in train.txt.
         val (list[str]): those of them in val.txt; empty where none was written.
         test (list[str]): the cases in test.txt.
         subjects (dict[str, int]): number of subjects in each of the three.
-        changes (Changes, optional): against the data set that was replaced.
+        changes (Changes, optional): against the data set that was there.
+        added (list[str], optional): of :func:`append`, the cases that were not there.
     """
 
     train: List[str]
@@ -78,6 +63,55 @@ class Prepared:
     test: List[str]
     subjects: Dict[str, int]
     changes: Optional[Changes] = None
+    added: Optional[List[str]] = None
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How the files of cases are read; arguments as in :func:`prepare`."""
+
+    images: Path
+    masks: Path
+    mask_classes: Optional[Sequence[str]]
+    colour_map: Optional[ColourMap]
+    window: Optional[Tuple[float, float]]
+
+    def read(self, source: Source) -> Tuple[np.ndarray, Annotation]:
+        """The image and the mask of a case."""
+        image = read_image(source.image, self.window)
+        if source.drawing is None:
+            annotation = read_annotation(source.mask, self.mask_classes, self.colour_map)
+            self._check_size(source, image, annotation.labels.shape)
+            return image, annotation
+        if self.colour_map is not None:
+            raise InputError(
+                f'{source.mask}: polygons have names, but --colour-map says that masks '
+                'are of colours. Leave the option out.'
+            )
+        self._check_size(source, image, source.drawing.shape)
+        return image, annotation_of(source.drawing, source.mask, self.mask_classes)
+
+    @staticmethod
+    def _check_size(source: Source, image: np.ndarray, shape: Tuple[int, ...]) -> None:
+        if image.shape != shape:
+            raise InputError(
+                f'{source.mask}: the mask is {shape[0]} x {shape[1]} (height '
+                f'x width), but its image {source.image.name} is {image.shape[0]} x '
+                f'{image.shape[1]}. Export both at the same size.'
+            )
+
+    def describe(self, source: Source, annotation: Annotation) -> List[str]:
+        """The last columns of the table of the cases."""
+        levels = decode_levels(source.image, 'image')
+        masks = self.masks if self.masks.is_dir() else self.masks.parent
+        return [
+            _relative(source.image, self.images),
+            file_digest(source.image),
+            image_read_as(levels.pixels, self.window or levels.window),
+            _relative(source.mask, masks),
+            file_digest(source.mask),
+            annotation.read_as,
+        ]
 
 
 def prepare(
@@ -95,6 +129,7 @@ def prepare(
     seed: int = 0,
     overwrite: bool = False,
     keep_split: Optional[bool] = None,
+    only_labelled: bool = False,
     progress: Callable[[list], Iterable] = iter,
 ) -> Prepared:
     """Writes the layout of :class:`VPIDataset` from folders of images and masks.
@@ -102,19 +137,21 @@ def prepare(
     The split is drawn over subjects, so that no subject is on two sides of it, and by
     :func:`~seam_seg.datasets.subjects.draw`, so that it stays when others come or go.
     The same input and seed give the same output. ``prepared.csv`` and ``prepared.json``
-    in ``out`` say where each case came from and how it was prepared.
+    in ``out`` say where each case came from and how it was prepared. Of polygons, the map
+    of the bones one by one is written, too.
 
     Args:
         images (Path): folder of grey images; those in folders below it are taken, too.
-        masks (Path): folder of masks, each of class indices or colours, in the same
-            folders below it as their images. It may be that of the images, or lie in it.
+        masks (Path): folder of masks, each of class indices, colours or polygons
+            (LabelMe), in the same folders below it as their images. It may be that of the
+            images, or lie in it. Or a file of polygons of all images (COCO).
         out (Path): folder to write to.
         mask_suffix (str, optional): a mask is called like its image's stem with this
             behind it. Default: None: the same stem, and any suffix. To be given where
             images and masks are in one folder.
         mask_classes (Sequence[str], optional): the meaning of labels 0, 1, 2... in
-            the masks; a class unknown to the data set becomes ignored (255). Default:
-            None: background, rib, thoracic, lumbar.
+            the masks, or the names of polygons; a class unknown to the data set becomes
+            ignored (255). Default: None: background, rib, thoracic, lumbar.
         colour_map (Mapping, optional): the colours of each class in the masks, see
             :func:`seam_seg.datasets.annotations.read_annotation`.
         window (tuple[float, float], optional): see
@@ -134,6 +171,8 @@ def prepare(
             keep their side, and only others are drawn. Default: None: all are drawn, but
             if its split was not drawn like this and a subject would change between
             training and testing, that is an error.
+        only_labelled (bool): leave out images without a mask, or with polygons that
+            nobody has checked. Default: False: they are an error.
         progress (Callable): wraps the list of cases, to show a progress bar.
 
     Returns:
@@ -155,9 +194,10 @@ def prepare(
         seed=seed,
         keep_split=bool(keep_split),
     )
-    _check_options(window, test_fraction, val_fraction, seed)
+    _check_window(window)
+    _check_draw(test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
-    sources = find_sources(images, masks, mask_suffix, out)
+    sources = find_sources(images, masks, mask_suffix, out, only_labelled)
     subjects = subjects_of(
         [source.name for source in sources], subject_pattern, one_scan_per_subject
     )
@@ -172,135 +212,212 @@ def prepare(
     changes = compare(before, sides) if before else None
     if changes and keep_split is None:
         check_redraw(out, changes)
-
-    def convert(source: Source) -> Tuple[np.ndarray, Annotation]:
-        image = read_image(source.image, window)
-        annotation = read_annotation(source.mask, mask_classes, colour_map)
-        mask = annotation.labels
-        if image.shape != mask.shape:
-            raise InputError(
-                f'{source.mask}: the mask is {mask.shape[0]} x {mask.shape[1]} (height '
-                f'x width), but its image is {image.shape[0]} x {image.shape[1]}. '
-                'Export both at the same size.'
-            )
-        return image, annotation
-
+    reader = _Reader(images, masks, mask_classes, colour_map, window)
     # Twice over the files rather than all of them in memory.
     for source in progress(sources):
-        convert(source)
+        reader.read(source)
+    prepared = _write(
+        out, sources, reader, _Cases(subjects, sides), settings, progress=progress
+    )
+    return replace(prepared, changes=changes)
+
+
+def append(
+    images: Path,
+    masks: Path,
+    out: Path,
+    side: str = 'train',
+    mask_suffix: Optional[str] = None,
+    mask_classes: Optional[Sequence[str]] = None,
+    colour_map: Optional[ColourMap] = None,
+    window: Optional[Tuple[float, float]] = None,
+    subject_pattern: Optional[str] = None,
+    one_scan_per_subject: bool = False,
+    only_labelled: bool = False,
+    progress: Callable[[list], Iterable] = iter,
+) -> Prepared:
+    """Adds cases to a data set that :func:`prepare` wrote; its split stays as it is.
+
+    A case that is there already, image and mask, is left as it is.
+
+    Args:
+        images, masks, out, mask_suffix, mask_classes, colour_map, only_labelled,
+            progress: as in :func:`prepare`.
+        side (str): of the subjects that are new: ``'train'``, ``'val'`` or ``'test'``.
+            The others keep theirs, so that nobody is on two. Default: ``'train'``.
+        window, subject_pattern, one_scan_per_subject: as in :func:`prepare`. Default:
+            what the data set was prepared with.
+
+    Returns:
+        Prepared: the splits as they are now, and who was added.
+
+    Raises:
+        InputError: anything is wrong, such as a case of the same name that looks
+            otherwise; then nothing has been changed.
+    """
+    if side not in SIDES:
+        raise InputError(f'--append {side}: is none of {", ".join(SIDES)}.')
+    images, masks, out = Path(images), Path(masks), Path(out)
+    _check_out(images, masks, out, overwrite=True)
+    there = _read_cases(out)
+    settings = read_settings(out)
+    if subject_pattern is None and not one_scan_per_subject:
+        subject_pattern = settings.get('subject_pattern')
+        one_scan_per_subject = bool(settings.get('one_scan_per_subject'))
+    if window is None and settings.get('window'):
+        low, high = settings['window']
+        window = low, high
+    _check_window(window)
+    sources = find_sources(images, masks, mask_suffix, out, only_labelled)
+    reader = _Reader(images, masks, mask_classes, colour_map, window)
+    names = [source.name for source in sources if source.name not in there.subjects]
+    if subject_pattern is None and not one_scan_per_subject:
+        subjects_of([*there.subjects, *names])  # which asks where names look like groups
+    subjects = subjects_of(names, subject_pattern, one_scan_per_subject)
+    before = sides_before(out, there.subjects, None)
+    sides = {**dict.fromkeys(subjects.values(), side), **kept_sides(out, before)}
+    new = []
+    for source in progress(sources):
+        image, annotation = reader.read(source)
+        if source.name in subjects:
+            new.append(source)
+        else:
+            folder = there.folder(source.name)
+            _check_same(out, folder, source, image, annotation)
+    cases = _Cases({**there.subjects, **subjects}, sides, there.rows)
+    kept = {key: value for key, value in settings.items() if key != 'version'}
+    # By which a split that is drawn anew is known not to be this one.
+    kept['keep_split'] = True
+    prepared = _write(out, new, reader, cases, kept, progress=progress)
+    return replace(prepared, changes=compare(before, sides), added=sorted(subjects))
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Whose the cases are, and where they stand.
+
+    Attributes:
+        subjects (dict[str, str]): by name of the case, in the order of the split files.
+        sides (dict[str, str]): by subject.
+        rows (dict[str, list[str]]): of the table of the cases, of those that are in the
+            data set already.
+    """
+
+    subjects: Dict[str, str]
+    sides: Dict[str, str]
+    rows: Dict[str, List[str]] = field(default_factory=dict)
+
+    def folder(self, name: str) -> str:
+        """The folder of a case: train or test."""
+        return 'test' if self.sides[self.subjects[name]] == 'test' else 'train'
+
+
+def _read_cases(out: Path) -> _Cases:
+    """The cases of a data set that is to be added to."""
+    if not (out / CASES).is_file() or not (out / 'train.txt').is_file():
+        raise InputError(
+            f'{out}: holds no data set of tools/prepare_vpi.py (train.txt and {CASES}) '
+            'that could be added to. Leave out --append to make one.'
+        )
+    rows = {row[0]: row for row in read_history(out)}
+    names = [
+        name
+        for split in ('train', 'test')
+        if (out / f'{split}.txt').is_file()
+        for name in read_split(out / f'{split}.txt')
+    ]
+    odd = set(names) ^ set(rows)
+    if odd:
+        raise InputError(
+            f'{out}: {CASES} and the split files do not list the same cases: '
+            f'{listed(odd)}. Correct them, or prepare the data set anew.'
+        )
+    subjects = {name: rows[name][1] for name in names}
+    return _Cases(subjects, kept_sides(out, sides_before(out, subjects, None)), rows)
+
+
+def _check_same(
+    out: Path, folder: str, source: Source, image: np.ndarray, annotation: Annotation
+) -> None:
+    """Refuses a case whose name is taken by another, or by other labels of it."""
+    places = [
+        ('image', f'dataset/{folder}/{source.name}.png', image),
+        ('mask', f'groundtruth/{folder}/{source.name}_bone_3.png', annotation.labels),
+    ]
+    bones = f'instances/{folder}/{source.name}.png'
+    if annotation.instances is not None and (out / bones).is_file():
+        places.append(('map of bones', bones, annotation.instances))
+    for kind, place, pixels in places:
+        stored = decode(out / place, kind)
+        same = np.array_equal if kind != 'map of bones' else _same_bones
+        if not same(stored, pixels):
+            raise InputError(
+                f'{source.image if kind == "image" else source.mask}: the data set has a '
+                f'case {source.name} already, and another {kind}: {out / place}. Rename '
+                'the new one; or, to replace the old one, prepare the data set anew.'
+            )
+
+
+def _same_bones(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two maps (H, W) tell the same bones apart, by whatever numbers."""
+    if one.shape != other.shape:
+        return False
+    pairs = len(np.unique(one.astype(np.int64) * 65536 + other))
+    return pairs == len(np.unique(one)) == len(np.unique(other))
+
+
+def _write(
+    out: Path,
+    sources: Sequence[Source],
+    reader: _Reader,
+    cases: _Cases,
+    settings: Dict[str, Any],
+    progress: Callable[[list], Iterable],
+) -> Prepared:
+    """Writes a data set beside the one that is there, and puts it into its place.
+
+    Args:
+        out (Path): its folder.
+        sources (Sequence[Source]): the cases to read; others of ``cases`` are there.
+        reader (_Reader): of their files.
+        cases (_Cases): all of them.
+        settings (dict): of the history.
+        progress (Callable): wraps the list of cases.
+    """
     out.mkdir(parents=True, exist_ok=True)
     # Inside, since what lies around may be another file system.
     stage = Path(tempfile.mkdtemp(prefix='.new.', dir=out))
     try:
-        rows = []
-        for source in progress(sources):
-            subject = subjects[source.name]
-            folder = 'test' if sides[subject] == 'test' else 'train'
-            image, annotation = convert(source)
-            spacing = read_spacing(source.image)
-            _write_case(stage, folder, source.name, image, annotation.labels, spacing)
-            levels = decode_levels(source.image, 'image')
-            image_as = image_read_as(levels.pixels, window or levels.window)
-            rows.append(
-                [
-                    *(source.name, subject, sides[subject]),
-                    _relative(source.image, images),
-                    *(file_digest(source.image), image_as),
-                    _relative(source.mask, masks),
-                    *(file_digest(source.mask), annotation.read_as),
-                ]
-            )
-        write_history(stage, rows, settings)
-        prepared = _write_splits(stage, subjects, sides)
+        if cases.rows:
+            for name in FOLDERS:
+                if (out / name).is_dir():
+                    shutil.copytree(out / name, stage / name, copy_function=_link)
+        rows = dict(cases.rows)
+        for source in progress(list(sources)):
+            image, annotation = reader.read(source)
+            folder = cases.folder(source.name)
+            _write_case(stage, folder, source, image, annotation)
+            subject = cases.subjects[source.name]
+            rows[source.name] = [
+                *(source.name, subject, cases.sides[subject]),
+                *reader.describe(source, annotation),
+            ]
+        write_history(stage, [rows[name] for name in sorted(rows)], settings)
+        prepared = _write_splits(stage, cases.subjects, cases.sides)
         _move(stage, out)
     finally:
         shutil.rmtree(stage)
         if not any(out.iterdir()):
             out.rmdir()
-    return replace(prepared, changes=changes)
+    return prepared
 
 
-def find_sources(
-    images: Path,
-    masks: Path,
-    mask_suffix: Optional[str] = None,
-    out: Optional[Path] = None,
-) -> List[Source]:
-    """Pairs the images with their masks; arguments as in :func:`prepare`.
-
-    What lies in ``out`` is left out.
-
-    Returns:
-        list[Source]: in the order of their names.
-
-    Raises:
-        InputError: no images, an image without mask or the reverse, or a name that is
-            taken twice.
-    """
-    for folder in (images, masks):
-        if not folder.is_dir():
-            raise InputError(f'{folder}: no such folder.')
-    if images.resolve() == masks.resolve():
-        if not mask_suffix:
-            raise InputError(
-                f'{images}: images and masks in one folder. Say by which suffix masks '
-                'are told, such as --mask-suffix _mask.png.'
-            )
-        masks = images
-    # Either folder may lie in the other.
-    own_images, own_masks = (
-        _below(folder, [inner for inner in (other, out) if inner is not None])
-        for folder, other in ((images, masks), (masks, images))
-    )
-    own_masks = [path for path in own_masks if path.name.endswith(mask_suffix or '')]
-    if masks == images:
-        own_images = [path for path in own_images if path not in own_masks]
-    image_paths = _by_name(images, own_images, '')
-    mask_paths = _by_name(masks, own_masks, mask_suffix or '')
-    if not image_paths:
-        raise InputError(
-            f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
-            '). Convert other formats first.'
-        )
-    lonely = [
-        f'images without mask: {listed(set(image_paths) - set(mask_paths))}',
-        f'masks without image: {listed(set(mask_paths) - set(image_paths))}',
-    ]
-    lonely = [line for line in lonely if not line.endswith(': ')]
-    if lonely:
-        raise InputError(
-            f'{images} and {masks}: {"; ".join(lonely)}. Masks are '
-            'matched by the name before the suffix; see --mask-suffix.'
-        )
-    return [
-        Source(name, path, mask_paths[name]) for name, path in sorted(image_paths.items())
-    ]
-
-
-def _below(folder: Path, without: Sequence[Path]) -> List[Path]:
-    """The images of a folder, but for those in some of the folders below it."""
-    places = {other.resolve() for other in without}
-    inner = {place for place in places if folder.resolve() in place.parents}
-    return [
-        path
-        for path in list_images(folder)
-        if not inner.intersection((path.parent.resolve() / path.name).parents)
-    ]
-
-
-def _by_name(folder: Path, paths: Sequence[Path], suffix: str) -> Dict[str, Path]:
-    """Files below a folder by their names, without what they all end with."""
-    found: Dict[str, Path] = {}
-    for path in paths:
-        own = path.name[: -len(suffix)] if suffix else split_name(path)[0]
-        name = BETWEEN.join([*path.relative_to(folder).parts[:-1], own])
-        if name in found:
-            raise InputError(
-                f'{path}: {found[name].name} has the same name before the '
-                'suffix. Remove or rename one of them.'
-            )
-        found[name] = path
-    return found
+def _link(source: str, target: str) -> None:
+    """The same file by another name, which takes no room; a copy where there are none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -308,20 +425,19 @@ def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _check_options(
-    window: Optional[Tuple[float, float]],
-    test_fraction: float,
-    val_fraction: float,
-    seed: int,
-) -> None:
-    """Refuses numbers that make no sense."""
-    if seed < 0:
-        raise InputError(f'--seed {seed}: must not be negative.')
+def _check_window(window: Optional[Tuple[float, float]]) -> None:
+    """Refuses a window that makes no sense."""
     if window is not None and not -np.inf < window[0] < window[1] < np.inf:
         raise InputError(
             f'--window {window[0]:g} {window[1]:g}: LOW must be below '
             'HIGH, and both finite.'
         )
+
+
+def _check_draw(test_fraction: float, val_fraction: float, seed: int) -> None:
+    """Refuses numbers that make no sense."""
+    if seed < 0:
+        raise InputError(f'--seed {seed}: must not be negative.')
     if not 0 < test_fraction < 1:
         raise InputError(f'--test-fraction {test_fraction}: must lie between 0 and 1.')
     if not 0 <= val_fraction < 1:
@@ -343,7 +459,7 @@ def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise InputError(
             f'{out}: is not empty. Name another folder, or pass '
-            '--overwrite to replace the data set in it.'
+            '--overwrite to replace the data set in it, or --append to add to it.'
         )
     owned = [entry for entry in ENTRIES if (out / entry).exists()]
     if owned and 'train.txt' not in owned:
@@ -355,19 +471,16 @@ def _check_out(images: Path, masks: Path, out: Path, overwrite: bool) -> None:
 
 
 def _write_case(
-    root: Path,
-    folder: str,
-    name: str,
-    image: np.ndarray,
-    mask: np.ndarray,
-    spacing: Optional[Tuple[float, float]],
+    root: Path, folder: str, source: Source, image: np.ndarray, annotation: Annotation
 ) -> None:
-    """Writes the two files of a case."""
-    for path, pixels in (
-        (root / 'dataset' / folder / f'{name}.png', image),
-        (root / 'groundtruth' / folder / f'{name}_bone_3.png', mask),
-    ):
-        write_picture(path, pixels, spacing)
+    """Writes the files of a case."""
+    spacing = read_spacing(source.image)
+    name = f'{source.name}.png'
+    write_picture(root / 'dataset' / folder / name, image, spacing)
+    mask = root / 'groundtruth' / folder / f'{source.name}_bone_3.png'
+    write_picture(mask, annotation.labels, spacing)
+    if annotation.instances is not None:
+        write_picture(root / 'instances' / folder / name, annotation.instances)
 
 
 def _write_splits(

@@ -36,6 +36,8 @@ IMAGE_SUFFIXES = (
     *('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm'),
     *MEDICAL_SUFFIXES,
 )
+# Of files of LabelMe and COCO, which masks can be.
+POLYGON_SUFFIX = '.json'
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
@@ -89,17 +91,18 @@ def split_name(path: PathLike) -> Tuple[str, str]:
     return path.name[: len(path.name) - len(suffix)], suffix
 
 
-def is_image_name(path: PathLike) -> bool:
+def is_image_name(path: PathLike, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
     """Whether a file in a folder is looked at: by its ending, and not if it is hidden."""
     name, suffix = split_name(path)
-    return suffix.lower() in IMAGE_SUFFIXES and not name.startswith('.')
+    return suffix.lower() in suffixes and not name.startswith('.')
 
 
-def list_images(folder: Path) -> List[Path]:
+def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image_name` in a folder and in the folders below it.
 
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
+        suffixes (Sequence[str]): their endings. Default: those of images.
 
     Returns:
         list[Path]: in the order of their names.
@@ -107,7 +110,7 @@ def list_images(folder: Path) -> List[Path]:
     return sorted(
         path
         for path in folder.rglob('*')
-        if is_image_name(path)
+        if is_image_name(path, suffixes)
         and path.is_file()
         and not any(part.startswith('.') for part in path.relative_to(folder).parts)
     )

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from ..evaluation.bones import DOUBTFUL
 from ..measurement import Bone, Curve, LevelResult, Measurement
 from .words import bone_text, degrees, level_text
 
@@ -20,9 +21,7 @@ LABEL = 46.0  # half of a written angle
 # A JPEG of pure noise has a byte for each pixel: what is larger is shrunk to so many.
 MOST_PIXELS = 700_000
 QUALITY = 82
-# Doubt from which on a bone is marked, and how many are listed: a page has no more room.
-DOUBTFUL = 0.25
-MOST_LISTED = 12
+MOST_LISTED = 12  # doubtful bones: a page has no more room
 # What has more is no spine, and its outlines would fill megabytes.
 MOST_BONES = 300
 RANGES = ((10, 5), (20, 10), (30, 15), (40, 20), (60, 30), (90, 45))  # deg: most, step

@@ -6,10 +6,11 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..evaluation.bones import DOUBTFUL
 from ..measurement import Measurement
 from ..measurement.interval import LEVEL
 from . import words
-from .drawing import DOUBTFUL, drawn_bones, make_drawing
+from .drawing import drawn_bones, make_drawing
 
 # Names of files and messages are written by others: nothing of them becomes markup.
 ENVIRONMENT = Environment(
@@ -53,7 +54,7 @@ def case_page(
         shown = {bone.id for bone in drawn_bones(measurement.bones)}
         bones = [bone for bone in content['bones'] if bone['id'] in shown]
         content = dict(content, bones=bones)
-    return _render(
+    return render(
         'case.html',
         m=measurement,
         content=content,
@@ -88,10 +89,19 @@ def index_page(
         )
         for name, measurement in ordered
     ]
-    return _render('index.html', rows=rows, failures=failures, percent=round(100 * LEVEL))
+    return render('index.html', rows=rows, failures=failures, percent=round(100 * LEVEL))
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """Fills a template.
+
+    Args:
+        template (str): name of its file.
+        **values: of its variables.
+
+    Returns:
+        str: HTML in UTF-8.
+    """
     text = ENVIRONMENT.get_template(template).render(values)
     # A file's name can have bytes that are no UTF-8; they are shown as question marks.
     return text.encode('utf-8', 'replace').decode()

@@ -10,6 +10,7 @@ from seam_seg.datasets import annotations
 from seam_seg.datasets.annotations import CLASSES, parse_colour_map
 from seam_seg.datasets.phantom.params import PRESETS
 from seam_seg.datasets.phantom.rendering import make_case
+from seam_seg.datasets.polygon_files import Drawing, DrawnBone
 from seam_seg.datasets.readers import COLOURS
 from seam_seg.datasets.vpi import VPIDataset
 from seam_seg.errors import InputError
@@ -321,3 +322,51 @@ def test_the_tool_takes_other_colours(tmp_path, run_tool):
     assert len(written) == 4
     for path in written:
         np.testing.assert_array_equal(cv2.imread(str(path), -1), draw_case(0)[1])
+
+
+def polygons(*bones, shape=(40, 40)):
+    """A drawing of rectangles: a name, and the ends of rows and columns."""
+    drawn = []
+    for n, (label, top, bottom, left, right) in enumerate(bones, 1):
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        drawn.append(DrawnBone(label, [np.array(corners, float)], where=f'shape {n}'))
+    return Drawing(shape, drawn, format='LabelMe')
+
+
+def test_polygons_share_edges_and_no_areas():
+    """A later bone has the edge; what is ignored goes over all of them."""
+    found = annotations.annotation_of(
+        polygons(
+            ('rib', 2, 12, 2, 30),
+            ('lumbar', 8, 20, 5, 30),
+            ('rib', 25, 30, 2, 9),
+            ('ignore', 0, 40, 28, 40),
+        ),
+        'a.json',
+    )
+    labels, bones = np.zeros((2, 40, 40), int)
+    labels[2:12, 2:30] = labels[25:30, 2:9] = 1
+    bones[2:12, 2:30], bones[25:30, 2:9] = 1, 3
+    labels[8:20, 5:30], bones[8:20, 5:30] = 3, 2
+    labels[:, 28:], bones[:, 28:] = 255, 0
+    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_array_equal(found.instances, bones)
+    assert found.read_as == 'LabelMe polygons'
+    both = polygons(('rib', 2, 14, 2, 30), ('lumbar', 9, 20, 5, 30))
+    match = r'a.json: shape 1 \(rib\) and shape 2 \(lumbar\) .* at x 7, y 11.*group'
+    with pytest.raises(InputError, match=match):
+        annotations.annotation_of(both, 'a.json')
+
+
+def test_names_of_polygons():
+    hip = polygons(('hip', 2, 12, 2, 30), ('rib', 20, 30, 2, 10))
+    match = "a.json: shape 1 is called 'hip', but the names are rib, thoracic, lumbar and"
+    with pytest.raises(InputError, match=match):
+        annotations.annotation_of(hip, 'a.json')
+    found = annotations.annotation_of(hip, 'a.json', [*CLASSES, 'hip'])
+    assert (found.labels[2:12, 2:30] == 255).all()
+    assert set(np.unique(found.instances)) == {0, 2}
+    with pytest.raises(InputError, match='100% of it would be bones of label 1'):
+        annotations.annotation_of(polygons(('rib', -9, 90, -9, 90)), 'a.json')
+    away = annotations.annotation_of(polygons(('rib', 50, 60, 50, 60)), 'a.json')
+    assert not away.labels.any() and not away.instances.any()

@@ -11,11 +11,15 @@ import cv2
 import numpy as np
 import pytest
 from dicom_files import PATIENT, write_dicom
+from skimage import measure
 from vpi_files import draw_case, write_image
 
 from seam_seg.datasets import LoadVPIAnnotations, LoadVPIImage, VPIDataset
-from seam_seg.datasets.prepare import ENTRIES, _move, prepare
+from seam_seg.datasets.annotations import CLASSES
+from seam_seg.datasets.polygon_files import labelme_content, trace_bones
+from seam_seg.datasets.prepare import ENTRIES, _move, append, prepare
 from seam_seg.datasets.readers import read_spacing
+from seam_seg.datasets.subjects import draw
 from seam_seg.errors import InputError
 from seam_seg.version import __version__
 
@@ -434,3 +438,179 @@ def test_dicom_without_the_patient(tmp_path, snapshot):
     assert rows['case_2']['image_read_as'] == '8-bit, window 0 to 255'
     for value in PATIENT.values():
         assert value.split('^')[0].encode() not in b''.join(written.values())
+
+
+def new_cases(folder, names, offset=100):
+    """Folders of images and masks of other cases."""
+    for i, name in enumerate(names):
+        image, mask = draw_case(offset + i)
+        write_image(folder / f'images/{name}.png', image)
+        write_image(folder / f'masks/{name}.png', np.roll(mask, i + 1, axis=0))
+    return folder / 'images', folder / 'masks'
+
+
+def lines(out):
+    """The cases of each split file."""
+    files = {path.stem: path for path in out.glob('*.txt')}
+    return {name: path.read_text().split() for name, path in sorted(files.items())}
+
+
+def test_cases_are_added_and_nobody_moves(raw, tmp_path, snapshot):
+    """To train unless told; subjects that are there stay on their side."""
+    out = tmp_path / 'out'
+    run(raw, out, window=(0, 200))
+    before, split = snapshot(out), lines(out)
+    tester, validator = split['test'][0][:3], split['val'][0][:3]
+    names = ['p77_0', 'p77_1', f'{tester}_2', f'{validator}_2']
+    found = append(*new_cases(tmp_path / 'more', names), out)
+    assert found.added == sorted(names)
+    assert found.changes.new == ['p77'] and not (
+        found.changes.moved or found.changes.gone
+    )
+    assert lines(out) == dict(
+        train=[*split['train'], f'{validator}_2', 'p77_0', 'p77_1'],
+        val=[*split['val'], f'{validator}_2'],
+        test=[*split['test'], f'{tester}_2'],
+    )
+    after = snapshot(out)
+    for name, content in before.items():
+        if name.endswith('.png'):
+            assert after[name] == content
+    rows = table(out)
+    assert [rows[name]['subject'] for name in names] == ['p77', 'p77', tester, validator]
+    assert rows['p77_0']['image_read_as'].endswith('window 0 to 200')  # as the others
+    assert list(rows) == sorted(rows) and len(rows) == 16
+    pipeline = [LoadVPIImage(), LoadVPIAnnotations()]
+    assert len(VPIDataset(str(out), 'trainval', pipeline=pipeline)) == 13
+    append(*new_cases(tmp_path / 'val', ['p83_0'], 200), out, side='val')
+    assert lines(out)['val'][-1] == lines(out)['train'][-1] == 'p83_0'
+    trainer = next(f'p{n}' for n in range(84, 99) if draw(0, 'test', f'p{n}') > 0.3)
+    append(*new_cases(tmp_path / 'test', [f'{trainer}_0'], 200), out, side='test')
+    assert lines(out)['test'][-1] == f'{trainer}_0'
+    # all of it again: nothing is new, and nothing is otherwise
+    before = snapshot(out)
+    found = append(tmp_path / 'more/images', tmp_path / 'more/masks', out)
+    assert found.added == [] and snapshot(out) == before
+    # drawn anew, the split would be another, which is not done unasked
+    add_subject(raw, int(trainer[1:]))
+    with pytest.raises(InputError, match=f'from test to .*: {trainer}.*--keep-split'):
+        run(raw, out, overwrite=True)
+
+
+def other_mask(folder):
+    write_image(folder / 'masks/p77_0.png', draw_case(1)[1])
+
+
+def other_image(folder):
+    write_image(folder / 'images/p77_0.png', draw_case(1)[0])
+
+
+def no_mask(folder):
+    (folder / 'masks/p78_0.png').unlink()
+
+
+def bad_mask(folder):
+    write_image(folder / 'masks/p78_0.png', np.full((64, 32), 9, np.uint8))
+
+
+def full_disk(*args):
+    raise OSError(28, 'No space left on device')
+
+
+@pytest.mark.parametrize(
+    'spoil, options, message',
+    [
+        (other_mask, {}, r'p77_0\.png: .* case p77_0 already, and another mask: .*t/g'),
+        (other_image, {}, 'p77_0 already, and another image'),
+        (no_mask, {}, 'images without mask: p78_0'),
+        (bad_mask, {}, 'p78_0.png: the mask has label 9'),
+        (None, dict(subject_pattern='^(q)'), 'no subject'),
+        (None, dict(side='left'), '--append left'),
+        (None, dict(window=(3, 1)), '--window 3 1'),
+        (full_disk, {}, 'No space'),
+    ],
+)
+def test_nothing_is_added_if_anything_is_wrong(
+    raw, tmp_path, snapshot, monkeypatch, spoil, options, message
+):
+    out, more = tmp_path / 'out', tmp_path / 'more'
+    run(raw, out)
+    append(*new_cases(more, ['p77_0']), out)
+    folders = new_cases(more, ['p77_0', 'p78_0'])
+    before = snapshot(out)
+    if spoil is full_disk:
+        monkeypatch.setattr('seam_seg.datasets.prepare._write_splits', full_disk)
+    elif spoil is not None:
+        spoil(more)
+    with pytest.raises((InputError, OSError), match=message):
+        append(*folders, out, **options)
+    assert snapshot(out) == before and not list(out.glob('.*'))
+
+
+def test_what_cannot_be_added_to(raw, tmp_path, snapshot):
+    out = tmp_path / 'out'
+    folders = new_cases(tmp_path / 'more', ['p77_0'])
+    with pytest.raises(InputError, match='out: holds no data set .*Leave out --append'):
+        append(*folders, out)
+    assert not out.exists()
+    run(raw, out)
+    (out / 'prepared.csv').write_text('name,subject\np00_0,p00\n')
+    with pytest.raises(InputError, match='prepared.csv: no table of the cases'):
+        append(*folders, out)
+    run(raw, out, overwrite=True)
+    text = (out / 'test.txt').read_text()
+    (out / 'test.txt').write_text('\n'.join(text.split()[1:]) + '\n')
+    with pytest.raises(InputError, match=f'not list the same cases: {text.split()[0]}'):
+        append(*folders, out)
+    run(raw, out, overwrite=True, subject_pattern=None, one_scan_per_subject=True)
+    odd = new_cases(tmp_path / 'odd', ['q1_a', 'q1_b'])
+    assert append(*odd, out).added == ['q1_a', 'q1_b']  # each a subject, as recorded
+    settings = json.loads((out / 'prepared.json').read_text())
+    settings['one_scan_per_subject'] = False
+    (out / 'prepared.json').write_text(json.dumps(settings))
+    with pytest.raises(InputError, match='seem to be of one subject'):
+        append(*new_cases(tmp_path / 'last', ['q2_a', 'q2_b']), out)
+
+
+def drawn_bones(instances):
+    """A file of LabelMe with bones that somebody has checked."""
+    mask = draw_case(0)[1]
+    numbers = np.unique(instances)[1:].tolist()
+    bones = [(CLASSES[mask[instances == n][0]], dict(id=n)) for n in numbers]
+    drawing = trace_bones(instances, bones)._replace(checked=True)
+    return labelme_content(drawing, 'a.png')
+
+
+def test_bones_are_compared_too(tmp_path):
+    """The same labels, but another division into bones."""
+    bones = measure.label(draw_case(0)[1]).astype(np.int32)
+    folder = tmp_path / 'raw'
+    content = drawn_bones(bones)
+    for i in range(3):
+        write_image(folder / f'images/c_{i}.png', draw_case(i)[0])
+        (folder / 'masks').mkdir(exist_ok=True)
+        (folder / f'masks/c_{i}.json').write_text(json.dumps(content))
+    folders = folder / 'images', folder / 'masks', tmp_path / 'out'
+    prepare(*folders, test_fraction=0.5, val_fraction=0)
+    content['shapes'].reverse()  # other numbers
+    (folder / 'masks/c_0.json').write_text(json.dumps(content))
+    assert append(*folders).added == []
+    bones[:, 16:][bones[:, 16:] == 2] = 4
+    (folder / 'masks/c_0.json').write_text(json.dumps(drawn_bones(bones)))
+    with pytest.raises(InputError, match='c_0 already, and another map of bones'):
+        append(*folders)
+
+
+def test_tool_adds(raw, tmp_path, run_tool):
+    out = tmp_path / 'out'
+    words = ['prepare_vpi', raw / 'images', raw / 'masks', out]
+    words += ['--mask-suffix', '_mask.png', '--subject-pattern', '^(p[0-9]+)_']
+    assert run_tool(*words)[0] == 0
+    more = ['prepare_vpi', *new_cases(tmp_path / 'more', ['p77_0']), out]
+    status, text, _ = run_tool(*more, '--append', 'test')
+    assert status == 0 and 'added: p77_0\n' in text and 'new subjects: p77\n' in text
+    assert 'test.txt     3 cases of 2 subjects' in text
+    status, text, _ = run_tool(*more, '--append')
+    assert status == 0 and 'added: nothing that was not there' in text
+    with pytest.raises(SystemExit):
+        run_tool(*more, '--append', '--overwrite')

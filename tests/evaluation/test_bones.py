@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from seam_seg.evaluation.bones import Bone, body_middle, bone_table, list_bones
+from seam_seg.atomic import write_csv
+from seam_seg.errors import InputError
+from seam_seg.evaluation.bones import (
+    Bone,
+    body_middle,
+    bone_table,
+    case_doubt,
+    list_bones,
+    read_bone_table,
+)
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -125,3 +134,19 @@ def test_millimetres_only_where_they_are_known(case):
         assert values == pytest.approx(
             [0.2 * bone.x, 0.3 * bone.y, 0.06 * bone.area], abs=1e-4
         )
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    bones = [
+        Bone(3, 'rib', 'left', 2, 10.25, 20.5, 60, 0.75, 1.5, 0.3085),
+        Bone(1, 'lumbar', 'both', 1, 30.0, 40.0, 600, 0.875, 1.0, 0.125),
+    ]
+    path = tmp_path / 'a.csv'
+    for spacing in (None, (0.5, 0.25)):
+        write_csv(path, bone_table(bones, spacing))
+        assert read_bone_table(path) == bones
+    assert case_doubt(bones) == pytest.approx((0.3085 + 0.125) / 2)
+    assert case_doubt([]) == np.inf
+    path.write_text(path.read_text().replace('left,2', 'left,two'))
+    with pytest.raises(InputError, match='a.csv: is no table of bones'):
+        read_bone_table(path)

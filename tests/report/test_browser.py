@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from spine_drawing import draw_spine, tilts_of
 
+from seam_seg.apis import Prediction
+from seam_seg.apis.correction_files import Corrections
 from seam_seg.apis.measure_files import measure_file
 from seam_seg.apis.report_files import Results
 from seam_seg.measurement import Settings, interval
@@ -65,6 +67,15 @@ def pages(tmp_path_factory):
     doubts = {bone.id: 0.5 for bone in case.measurement.bones}
     page = case_page(case.measurement, case.to_dict(), 60 * case.mask, doubts)
     (folder / 'full.html').write_text(page, 'utf-8')
+    overview = Corrections(folder, [NAME, 'none'], [NAME, 'none'], pages=True)
+    for one in cases:
+        bones = one.measurement.bone_map
+        sure = np.full(bones.shape, 0.7, np.float32)
+        found = Prediction(one.mask, sure, 60 * one.mask, bones)
+        found.save(folder / 'out', one.name)
+        overview.add(folder / 'none.png', one.name, found)
+    overview.finish([f'{NAME}.png: is damaged'])
+    shutil.move(str(folder / 'out' / 'overlay'), str(folder / 'overlay'))
     return folder
 
 
@@ -89,7 +100,9 @@ def visit(browser, pages):
     assert said == []
 
 
-@pytest.mark.parametrize('name', ['full.html', 'none.html', 'index.html'])
+@pytest.mark.parametrize(
+    'name', ['full.html', 'none.html', 'index.html', 'overview.html']
+)
 def test_nothing_overflows(visit, name):
     for width in (1280, 390):
         page = visit(name, width)
@@ -192,4 +205,17 @@ def test_the_index_leads_to_the_pages(visit):
     links = page.locator('#cases a')
     assert links.count() == 2 and links.first.inner_text() == 'none'
     links.nth(1).click()
+    assert page.locator('h1').inner_text() == NAME
+
+
+def test_the_overview_shows_the_pictures(visit):
+    page = visit('overview.html')
+    assert page.locator('h2.name').all_inner_texts() == ['1. none', f'2. {NAME}']
+    page.locator('#cases a').last.click()
+    images = page.locator('section img')
+    images.last.scroll_into_view_if_needed()
+    loaded = 'Array.from(document.images).every((one) => one.naturalWidth > 0)'
+    page.wait_for_function(loaded)
+    assert images.count() == 2
+    page.get_by_text('Curves of this case').last.click()
     assert page.locator('h1').inner_text() == NAME
