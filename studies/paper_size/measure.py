@@ -102,7 +102,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     train(cfg)
     cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if cuda else f'{platform.machine()} CPU'
-    threads = '' if cuda else f', {torch.get_num_threads()} threads'
+    threads = '' if cuda else f', {torch.get_num_threads()} thread(s)'
     batch = cfg.train_dataloader.batch_size
     setting = f'{device}{threads}, batch {batch}{", AMP" * args.amp}'
     values = course(read_log(work_dir))
