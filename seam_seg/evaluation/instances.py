@@ -5,6 +5,7 @@ from typing import Dict, Sequence, Tuple
 import cv2
 import numpy as np
 from scipy import ndimage
+from scipy.cluster.vq import vq
 from skimage import measure
 
 
@@ -15,7 +16,7 @@ def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
     for every class of every image.
 
     Args:
-        heat (np.ndarray): (h, w) float64, not negative.
+        heat (np.ndarray): (h, w) floats, not negative.
         min_distance (int): pixels, along rows or columns.
         share (float): of the highest value, which a peak must exceed.
 
@@ -62,7 +63,7 @@ def find_centers(
     row, column = places - first[:, None]
     counts = np.bincount(row * width + column, minlength=height * width)
     heat = cv2.GaussianBlur(
-        counts.reshape(height, width).astype(float),
+        counts.reshape(height, width).astype(np.float32),
         (2 * reach + 1,) * 2,
         sigma,
         borderType=cv2.BORDER_REFLECT,
@@ -104,10 +105,8 @@ def group_votes(
         voted = np.stack(divmod(at, mask.shape[1])) - offsets.take(at, axis=1) * size
         places = np.clip(np.rint(voted).astype(int), 0, size - 1)
         peaks = find_centers(places, mask.shape, sigma, min_distance, min_votes)
-        # The squared distance but for the vote's own square, which is the same for all.
-        distance = voted.T @ (-2.0 * peaks.T)
-        distance += (peaks**2).sum(axis=1)
-        bones[at] = count + 1 + distance.argmin(axis=1)
+        nearest, _ = vq(voted.T, peaks.astype(float), check_finite=False)
+        bones[at] = count + 1 + nearest
         count += len(peaks)
     return bones.reshape(mask.shape)
 
