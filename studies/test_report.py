@@ -256,12 +256,12 @@ def test_way_back_by_hand(tmp_path):
     ]
     folder = folder_of(
         tmp_path / 'speed',
-        ('way-back', 'network', 0, runs),
+        ('way-back', 'prediction', 0, runs),
         ('way-back', 'mask', 0, [('round 0', '', 'seconds', 0.005)]),
     )
     assert cells_of(speed.way_back(folder)) == {
-        'network': ['20.0', '30.0', '1.00'],
-        'mask': ['5.0', '5.0', '0.25'],
+        'prediction': ['20.0', '30.0', '100.0%'],
+        'mask': ['5.0', '5.0', '25.0%'],
     }
 
 

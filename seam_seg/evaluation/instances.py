@@ -5,6 +5,7 @@ from typing import Dict, Sequence, Tuple
 import cv2
 import numpy as np
 from scipy import ndimage
+from scipy.cluster.vq import vq
 from skimage import measure
 
 
@@ -15,7 +16,7 @@ def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
     for every class of every image.
 
     Args:
-        heat (np.ndarray): (h, w) float64, not negative.
+        heat (np.ndarray): (h, w) floats, not negative.
         min_distance (int): pixels, along rows or columns.
         share (float): of the highest value, which a peak must exceed.
 
@@ -23,14 +24,51 @@ def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
         np.ndarray: (peaks, 2) rows and columns.
     """
     window = np.ones((2 * min_distance + 1,) * 2, np.uint8)
-    at = np.argwhere((heat == cv2.dilate(heat, window)) & (heat > share * heat.max()))
-    at = at[np.argsort(-heat[tuple(at.T)], kind='stable')]
+    highest = (heat == cv2.dilate(heat, window)) & (heat > share * heat.max())
+    at = np.flatnonzero(highest)  # in a quarter of the time of np.argwhere
+    height = heat.ravel()[at]
+    order = np.argsort(-height, kind='stable')
+    at, height = np.stack(divmod(at[order], heat.shape[1]), axis=1), height[order]
     # Only equal neighbours, of a plateau, come so near: the first of them stays.
-    near = np.abs(at[:, None] - at).max(axis=2) < min_distance
     kept = np.ones(len(at), bool)
-    for i in range(len(at)):
-        kept[i] = not (near[i, :i] & kept[:i]).any()
+    for i in np.flatnonzero(height[1:] == height[:-1]) + 1:
+        near = np.abs(at[:i] - at[i]).max(axis=1) < min_distance
+        kept[i] = not (near & kept[:i]).any()
     return at[kept]
+
+
+def find_centers(
+    places: np.ndarray,
+    shape: Tuple[int, int],
+    sigma: float,
+    min_distance: int,
+    share: float,
+) -> np.ndarray:
+    """Peaks of votes that are counted on a grid, and smoothed.
+
+    Args:
+        places (np.ndarray): (2, votes) int, row and column of each vote.
+        shape (tuple[int, int]): (h, w) of the grid.
+        sigma (float): of the smoothing, in pixels.
+        min_distance (int): see :func:`peaks_of`.
+        share (float): see :func:`peaks_of`.
+
+    Returns:
+        np.ndarray: (peaks, 2) rows and columns.
+    """
+    reach = int(4 * sigma + 0.5)  # pixels that a vote is smoothed over, to each side
+    # Beyond the reach of all votes there is nothing: that part of the grid is left out.
+    first = np.maximum(places.min(axis=1) - reach, 0)
+    height, width = np.minimum(places.max(axis=1) + reach + 1, shape) - first
+    row, column = places - first[:, None]
+    counts = np.bincount(row * width + column, minlength=height * width)
+    heat = cv2.GaussianBlur(
+        counts.reshape(height, width).astype(np.float32),
+        (2 * reach + 1,) * 2,
+        sigma,
+        borderType=cv2.BORDER_REFLECT,
+    )
+    return first + peaks_of(heat, min_distance, share)
 
 
 def group_votes(
@@ -56,30 +94,90 @@ def group_votes(
     Returns:
         np.ndarray: (h, w) int32, a number for each bone, 0 outside.
     """
-    shape = np.array(mask.shape)
-    width = mask.shape[1]
-    reach = 2 * int(4 * sigma + 0.5) + 1  # pixels of the smoothing's window
+    size = np.array(mask.shape)[:, None]
     flat, bones = mask.ravel(), np.zeros(mask.size, np.int32)
     offsets = votes.reshape(2, -1)
-    inside = np.flatnonzero(flat)
     count = 0
-    for label in np.unique(flat[inside]):
-        at = inside[flat[inside] == label]
-        voted = np.stack(divmod(at, width)) - offsets[:, at] * shape[:, None]
-        row, column = np.clip(np.rint(voted).astype(int), 0, shape[:, None] - 1)
-        counts = np.bincount(row * width + column, minlength=mask.size)
-        heat = cv2.GaussianBlur(
-            counts.reshape(mask.shape).astype(float),
-            (reach, reach),
-            sigma,
-            borderType=cv2.BORDER_REFLECT,
-        )
-        peaks = peaks_of(heat, min_distance, min_votes)
-        # The squared distance but for the vote's own square, which is the same for all.
-        distance = (peaks**2).sum(axis=1)[:, None] - 2.0 * (peaks @ voted)
-        bones[at] = count + 1 + distance.argmin(axis=0)
+    for label in range(1, int(mask.max()) + 1):
+        at = np.flatnonzero(flat == label)
+        if not at.size:
+            continue
+        voted = np.stack(divmod(at, mask.shape[1])) - offsets.take(at, axis=1) * size
+        places = np.clip(np.rint(voted).astype(int), 0, size - 1)
+        peaks = find_centers(places, mask.shape, sigma, min_distance, min_votes)
+        nearest, _ = vq(voted.T, peaks.astype(float), check_finite=False)
+        bones[at] = count + 1 + nearest
         count += len(peaks)
     return bones.reshape(mask.shape)
+
+
+def spread_bones(bones: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Gives each pixel the number of the nearest one that has one, itself or another.
+
+    Args:
+        bones (np.ndarray): (h, w) a number for each bone.
+        known (np.ndarray): (h, w) bool, where it counts; somewhere.
+
+    Returns:
+        np.ndarray: (h, w), of the type of ``bones``.
+    """
+    _, nearest = cv2.distanceTransformWithLabels(
+        np.where(known, np.uint8(0), np.uint8(1)),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    numbers = np.zeros(nearest.max() + 1, bones.dtype)
+    numbers[nearest[known]] = bones[known]
+    return numbers[nearest]
+
+
+def fit_nearby(
+    bones: np.ndarray, labels: np.ndarray, mask: np.ndarray, margin: int
+) -> np.ndarray:
+    """:func:`fit_to_mask` where the pixels of a class lie close to where it was.
+
+    Args:
+        bones (np.ndarray): (h, w) a number for each bone, 0 outside.
+        labels (np.ndarray): (h, w) uint8, the labels that they are of.
+        mask (np.ndarray): (H, W) uint8, the same labels at another size.
+        margin (int): pixels of (h, w) around the box of a class in ``labels``.
+
+    Returns:
+        np.ndarray: (H, W), of the type of ``bones``; 0 where the mask is, and where its
+        class has no such box.
+    """
+    fitted = np.zeros(mask.shape, bones.dtype)
+    # Where each row and column of (H, W) lies at (h, w).
+    rows, columns = (
+        cv2.resize(
+            np.arange(few, dtype=np.int32)[None],
+            (many, 1),
+            interpolation=cv2.INTER_NEAREST_EXACT,
+        )[0]
+        for few, many in zip(labels.shape, mask.shape)
+    )
+    for label in range(1, int(labels.max()) + 1):
+        known = labels == label
+        if not known.any():
+            continue
+        left, top, width, height = cv2.boundingRect(known.view(np.uint8))
+        top, bottom = max(top - margin, 0), top + height + margin
+        left, right = max(left - margin, 0), left + width + margin
+        box = np.s_[top:bottom, left:right]
+        large = np.s_[
+            slice(*np.searchsorted(rows, [top, bottom])),
+            slice(*np.searchsorted(columns, [left, right])),
+        ]
+        wanted = mask[large] == label
+        if not wanted.any():
+            continue
+        spread = spread_bones(bones[box], known[box])
+        # One axis after the other: whole rows are copied.
+        spread = spread.take(columns[large[1]] - left, axis=1)
+        spread = spread.take(rows[large[0]] - top, axis=0)
+        cv2.copyTo(spread, wanted.view(np.uint8), fitted[large])
+    return fitted
 
 
 def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -95,29 +193,17 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
         np.ndarray: (H, W) int32, 0 where the mask is; elsewhere the bone of the pixel's
         class that lies there at (h, w), or else the nearest one there.
     """
-    fitted = np.zeros(mask.shape, np.int32)
-    for label in range(1, int(mask.max()) + 1):
-        at = cv2.compare(mask, label, cv2.CMP_EQ)  # 255 where it is
-        if not at.any():
-            continue
-        known = labels == label
-        if known.any():
-            # Each pixel takes the number of the nearest one that has one, itself or
-            # another; at (h, w), where that costs a twentieth.
-            _, nearest = cv2.distanceTransformWithLabels(
-                np.where(known, np.uint8(0), np.uint8(1)),
-                cv2.DIST_L2,
-                cv2.DIST_MASK_5,
-                labelType=cv2.DIST_LABEL_PIXEL,
-            )
-            numbers = np.zeros(nearest.max() + 1, np.int32)
-            numbers[nearest[known]] = bones[known]
-            large = cv2.resize(
-                numbers[nearest], mask.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-            )
-            cv2.copyTo(large, at, fitted)
-        else:  # nothing of this class was there at the lower resolution
-            fitted[at > 0] = max(bones.max(), fitted.max()) + 1
+    last = int(bones.max())
+    # Bones are few: to move a byte for each pixel takes a fraction of the time.
+    bones = bones.astype(np.uint8 if last < 256 else np.int32)
+    fitted = fit_nearby(bones, labels, mask, margin=1)
+    if cv2.countNonZero(fitted) == cv2.countNonZero(mask):
+        return fitted.astype(np.int32)
+    # Something lies far from where its class was: all of the image counts.
+    fitted = fit_nearby(bones, labels, mask, max(labels.shape)).astype(np.int32)
+    for label in np.setdiff1d(mask, [0, *np.unique(labels)]):
+        last += 1  # nothing of this class was there at the lower resolution
+        fitted[mask == label] = last
     return fitted
 
 

@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 import torch
 from mmcv.cnn import NonLocal2d
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -24,6 +23,7 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from seam_seg.apis import init_model, predict
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.costs import (
     NATIVE,
@@ -37,7 +37,7 @@ from seam_seg.apis.runs import load_config, set_amp
 from seam_seg.config_lookup import get_config, network_size
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
-from seam_seg.datasets.readers import read_mask
+from seam_seg.datasets.readers import read_image
 from seam_seg.engine import build_runner
 from seam_seg.engine.hooks import clock
 from seam_seg.engine.other_work import OtherWork, busy_warning
@@ -45,6 +45,7 @@ from seam_seg.evaluation.bones import list_bones
 from seam_seg.evaluation.instances import fit_to_mask, group_votes
 from seam_seg.models import SEAM
 from seam_seg.models.segmentors.vpi_segmentor import largest, way_back
+from studies.peer.measure import measure_steps
 from studies.records import append_rows, make_rows
 
 FORM = '{}_1xb12-80k_vpi-512x256'
@@ -289,59 +290,47 @@ def outside_of_model(config: str, data_root: str) -> dict:
 
 
 def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
-    """What the network of the ready weights takes, and all that comes after it.
+    """What a prediction by the ready weights takes, its network, and all that follows it.
 
     Args:
-        data_root (str): phantom, whose first test case stands for a prediction: its mask,
-            a little blurred, for the logits, and its bones for the votes.
+        data_root (str): phantom, whose first test case is predicted.
         rounds (int): of each part.
 
     Returns:
-        dict[str, list[float]]: part -> seconds of each round.
+        dict[str, list[float]]: part -> CPU seconds of each round.
     """
-    init_default_scope('mmseg')
+    model = init_model(device='cpu')
     networks = []
     for votes in (False, True):
         cfg = get_config(READY)
         cfg.model.backbone.init_cfg = None
         cfg.model.decode_head.center_votes = votes
-        model = MODELS.build(cfg.model).eval().to(memory_format=torch.channels_last)
+        network = MODELS.build(cfg.model).eval().to(memory_format=torch.channels_last)
         networks.append(
-            functools.partial(model._forward, torch.rand(1, 3, *network_size(cfg)))
+            functools.partial(network._forward, torch.rand(1, 3, *network_size(cfg)))
         )
-    height, width = network_size(cfg)
-    root = Path(data_root)
-    name = (root / 'test.txt').read_text().split()[0]
-    image, bones = (
-        cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
-        for path in (f'dataset/test/{name}.png', f'instances/test/{name}.png')
+    name = (Path(data_root) / 'test.txt').read_text().split()[0]
+    path = Path(data_root) / f'dataset/test/{name}.png'
+    image = read_image(path)
+    shape, classes = image.shape, model.dataset_meta['classes']
+    batch = pseudo_collate([Compose(model.pipeline)(dict(img_path=str(path)))])
+    with torch.no_grad():
+        result = model.test_step(batch)[0]
+    logits = result.seg_logits.data
+    mask, labels = (
+        each.byte().numpy() for each in (result.pred_sem_seg.data[0], logits.argmax(0))
     )
-    truth = read_mask(root / f'groundtruth/test/{name}_bone_3.png', 4)
-    labels, bones = (
-        cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-        for part in (truth, bones)
-    )
-    logits = 9 * np.stack([cv2.blur((labels == i) * 1.0, (7, 7)) for i in range(4)])
-    logits = torch.from_numpy(logits).float()
-    labels = logits.argmax(dim=0).byte().numpy()
-    rows, columns = np.indices(bones.shape)
-    votes = np.zeros((2, height, width))
-    for bone in np.unique(bones[bones > 0]):
-        at = bones == bone
-        votes[0][at] = (rows[at] - rows[at].mean()) / height
-        votes[1][at] = (columns[at] - columns[at].mean()) / width
-    shape = image.shape
-    mask, _ = largest(logits, shape)
+    votes = result.votes.data.numpy()
     grouped = group_votes(labels, votes)
     instances = fit_to_mask(grouped, labels, mask)
     _, confidence = largest(logits.softmax(dim=0), shape)
-    classes = VPIDataset.METAINFO['classes']
 
     def by_mmseg(layout: torch.memory_format) -> torch.Tensor:
         maps = logits[None].contiguous(memory_format=layout)
         return resize(maps, size=shape, mode='bilinear', align_corners=False).argmax(1)
 
     parts = {
+        'prediction': lambda: predict(model, image),
         'network': networks[0],
         'network, with votes': networks[1],
         'mask': lambda: way_back(logits, shape, 'mask'),
@@ -354,7 +343,7 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
     }
     with torch.no_grad():
-        return take_turns(parts, rounds)
+        return measure_steps(parts, rounds)
 
 
 def timed_rows(method: str, seconds: Sequence[float], **others: float) -> List[dict]:

@@ -5,7 +5,13 @@ import pytest
 from scipy import ndimage
 from skimage.feature import peak_local_max
 
-from seam_seg.evaluation.instances import fit_to_mask, group_votes, match_bones, peaks_of
+from seam_seg.evaluation.instances import (
+    find_centers,
+    fit_to_mask,
+    group_votes,
+    match_bones,
+    peaks_of,
+)
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 
@@ -73,11 +79,31 @@ def test_peaks_are_those_of_skimage(seed):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize('seed', range(3))
-def test_every_pixel_goes_to_the_peak_nearest_to_its_vote(seed):
-    """Pixel by pixel, with scipy's smoothing; bones are numbered alike, too."""
+@pytest.mark.parametrize('seed', range(8))
+def test_centers_are_the_peaks_of_all_votes(seed):
+    """Against scipy's smoothing of the whole grid; votes reach some of its edges."""
+    rng = np.random.default_rng(seed)
+    shape = np.array([30, 25])
+    places = rng.integers(0, 20, (2, 1)) + rng.integers(0, 15, (2, 60))
+    places = np.minimum(places, shape[:, None] - 1)
+    heat = np.zeros(shape)
+    np.add.at(heat, tuple(places), 1)
+    heat = ndimage.gaussian_filter(heat, 1.5)
+    expected = peak_local_max(
+        heat, min_distance=3, threshold_rel=0.25, exclude_border=False
+    )
+    assert len(expected) > 1
+    np.testing.assert_array_equal(find_centers(places, shape, 1.5, 3, 0.25), expected)
+
+
+@pytest.mark.parametrize(('seed', 'moved'), [(0, 0), (1, 0.2), (2, -0.2)])
+def test_every_pixel_goes_to_the_peak_nearest_to_its_vote(seed, moved):
+    """Pixel by pixel, with scipy's smoothing; bones are numbered alike, too.
+
+    Moved votes pile up at an edge of the grid, where the smoothing reflects them.
+    """
     mask, _, votes = scene()
-    votes = votes + 0.03 * np.random.default_rng(seed).normal(size=votes.shape)
+    votes = votes + 0.03 * np.random.default_rng(seed).normal(size=votes.shape) + moved
     expected, count = np.zeros(mask.shape, int), 0
     for label in (2, 3):
         voted = {
@@ -156,14 +182,18 @@ def test_bones_at_another_size():
     np.testing.assert_array_equal(fitted[same], expected[same])
 
 
-def test_a_smooth_mask_takes_the_nearest_bone_of_its_class():
+@pytest.mark.parametrize('far', [False, True])
+def test_a_smooth_mask_takes_the_nearest_bone_of_its_class(far):
     """Against the distances to every pixel of the class at the lower resolution."""
     mask, numbers, _ = scene()
     rng = np.random.default_rng(0)
     smooth = mask.repeat(5, axis=0).repeat(5, axis=1)
-    for _ in range(60):  # pieces of edges that lie elsewhere, and of another class
-        row, column = rng.integers(0, [290, 190])
-        smooth[row : row + 9, column : column + 7] = rng.choice([0, 2, 3])
+    if far:  # pieces of edges that lie elsewhere, and of another class
+        for _ in range(60):
+            row, column = rng.integers(0, [290, 190])
+            smooth[row : row + 9, column : column + 7] = rng.choice([0, 2, 3])
+    else:  # edges alone, by less than a pixel of the lower resolution
+        smooth = np.roll(smooth, (4, -3), axis=(0, 1))
     fitted = fit_to_mask(numbers, mask, smooth)
     assert ((fitted > 0) == (smooth > 0)).all()
     moved = 0
@@ -180,3 +210,28 @@ def test_a_smooth_mask_takes_the_nearest_bone_of_its_class():
         # OpenCV's distances are within 2% of the Euclidean ones
         assert away[own].min() <= 1.03 * away.min()
     assert moved > 500
+
+
+def test_bones_in_a_mask_that_is_smaller():
+    mask, numbers, _ = scene()
+    fitted = fit_to_mask(numbers, mask, mask[1::3, 1::2])
+    np.testing.assert_array_equal(fitted, numbers[1::3, 1::2])
+    # of bones between its pixels nothing is left, or the nearest is far
+    np.testing.assert_array_equal(fit_to_mask(numbers, mask, mask[30:31, 20:21]), [[0]])
+    np.testing.assert_array_equal(fit_to_mask(numbers, mask, mask[40:41, 20:21]), [[4]])
+
+
+def test_more_bones_than_a_byte_counts():
+    mask, numbers, _ = scene()
+    edited = mask.repeat(3, axis=0)
+    edited[60, :9] = 1  # a class of which there was nothing
+    fitted = fit_to_mask(numbers, mask, edited)
+    expected = np.where(edited == 1, 5 * 256 + 1, fitted * 256)
+    np.testing.assert_array_equal(fit_to_mask(numbers * 256, mask, edited), expected)
+
+
+def test_nothing_but_bones_at_the_lower_resolution():
+    ones = np.ones((4, 4), np.uint8)
+    edited = np.uint8([[0, 1, 2], [1, 0, 2]])
+    fitted = fit_to_mask(ones.astype(int), ones, edited)
+    np.testing.assert_array_equal(fitted, edited)
