@@ -20,6 +20,7 @@ from mmseg.structures import SegDataSample
 
 from ..atomic import write_whole
 from ..config_lookup import network_size
+from ..datasets.readers import LARGEST_SIDE, SMALLEST_SIDE
 from ..datasets.transforms import LoadVPIImage, own_steps
 from ..engine import config_name
 from ..engine.other_work import OtherWork
@@ -89,7 +90,10 @@ def export_onnx(model: Model, path: Union[str, Path]) -> None:
     # calls itself.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', r'`isinstance\(treespec, LeafSpec\)`')
-    height, width = (torch.export.Dim(name, min=2) for name in ('height', 'width'))
+    height, width = (
+        torch.export.Dim(name, min=SMALLEST_SIDE, max=LARGEST_SIDE)
+        for name in ('height', 'width')
+    )
     try:
         program = torch.onnx.export(
             whole,
