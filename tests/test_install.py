@@ -64,7 +64,7 @@ def make_environment(folder, *packages):
 def environment(tmp_path_factory):
     """One with the wheel and the stack that it asks for."""
     folder = tmp_path_factory.mktemp('environment')
-    return make_environment(folder, f'{build_wheel(folder)}[onedl,wandb]')
+    return make_environment(folder, f'{build_wheel(folder)}[onedl,wandb,notebook]')
 
 
 @pytest.fixture
@@ -139,6 +139,23 @@ def test_a_training_and_its_test(run, tmp_path, monkeypatch):
     scores = json.loads(next(Path('work_dirs').glob('*/test/*.json')).read_text())
     assert 50 < scores['mDice'] < 100 and str(tmp_path) not in command
     assert len(list(Path('labels').glob('*.png'))) == 2
+
+
+def test_the_notebook(run, tmp_path):
+    """It finds the curve that was drawn, and learns, and no cell warns of anything."""
+    notebook = project_root() / 'docs/notebooks/first_steps.ipynb'
+    (tmp_path / notebook.name).write_bytes(notebook.read_bytes())
+    run('jupyter', 'execute', notebook.name, '--inplace', '--timeout', 600)
+    cells = json.loads((tmp_path / notebook.name).read_text())['cells']
+    outputs = [output for cell in cells for output in cell.get('outputs', [])]
+    kinds = [output['output_type'] for output in outputs]
+    assert kinds.count('display_data') == 3 and 'execute_result' not in kinds
+    assert 'stderr' not in [output.get('name') for output in outputs]
+    said = ''.join(''.join(output.get('text', [])) for output in outputs)
+    scores = dict(re.findall(r'(measured|drawn|ready|tuned): +([\d.]+)', said))
+    measured, drawn, ready, tuned = map(float, scores.values())
+    assert abs(measured - drawn) < 5 and tuned > ready + 3
+    assert (tmp_path / 'results/image.png').is_file()
 
 
 def test_the_command(run):
