@@ -1,5 +1,6 @@
 """ONNX: the exported file predicts as the model, in the page's own lines, too."""
 
+import copy
 import json
 import re
 import warnings
@@ -14,11 +15,13 @@ from page_code import code_blocks
 from vpi_files import READY_CONFIG
 
 from seam_seg.apis import OnnxModel, init_model, predict
-from seam_seg.apis.export import KEY, compare
+from seam_seg.apis.export import KEY, compare, export_onnx
+from seam_seg.apis.inference import Ensemble
 from seam_seg.config_lookup import get_config
 from seam_seg.datasets.phantom import make_case
 from seam_seg.datasets.readers import read_mask
 from seam_seg.engine.other_work import OtherWork
+from seam_seg.errors import InputError
 from seam_seg.evaluation.instances import count_overlaps
 from seam_seg.version import __version__
 
@@ -153,6 +156,18 @@ def test_the_lines_of_the_page(model, path, image, tmp_path, monkeypatch):
         assert ours.dtype == theirs.dtype
         apart = np.abs(ours.astype(int) - theirs)
         assert (apart > most).mean() < 1e-4
+
+
+def test_what_is_not_exported(model, tmp_path, monkeypatch):
+    """Steps that the graph does not have would be missing; several networks, too."""
+    changed = copy.deepcopy(model.cfg)
+    changed.test_dataloader.dataset.pipeline.insert(2, dict(type='RandomFlip', prob=1.0))
+    monkeypatch.setattr(model, 'cfg', changed)
+    with pytest.raises(InputError, match='LoadVPIImage, ResizeVPI, RandomFlip, Pack'):
+        export_onnx(model, tmp_path / 'x.onnx')
+    with pytest.raises(InputError, match='one checkpoint'):
+        export_onnx(Ensemble([model]), tmp_path / 'x.onnx')
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_network(tool, image, tmp_path, capsys, monkeypatch):
