@@ -49,9 +49,8 @@ def make_environment(folder, *packages):
     """The folder of the programs of an environment with packages of pinned versions."""
     versions = folder / 'versions.txt'
     pinned = (project_root() / 'requirements.txt').read_text()
-    pinned += re.search('opencv-python==.*', pinned)[0].replace(
-        'python', 'python-headless'
-    )
+    (opencv,) = re.findall('opencv-python==(.*)', pinned)
+    pinned += f'opencv-python-headless=={opencv}\n'
     versions.write_text(re.sub(r'\[.*?\]', '', pinned))
     subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'], check=True)
     programs = folder / 'venv' / 'bin'
@@ -196,7 +195,7 @@ def test_an_exported_file_without_torch(tool, phantom, tmp_path, monkeypatch):
     (first, *_) = sorted((phantom / 'dataset/test').glob('*.png'))
     native = cv2.imread(str(first), cv2.IMREAD_GRAYSCALE)
     small = cv2.resize(native, (100, 300), interpolation=cv2.INTER_AREA)
-    for image, share in ((native, 1e-5), (small, 2e-3)):
+    for image, share in ((native, 1e-5), (small, 1e-3)):
         cv2.imwrite(str(tmp_path / 'image.png'), image)
         assert run(code_blocks('onnx.md')[0]) == 0
         wanted = predict(init_model(device='cpu'), image)
