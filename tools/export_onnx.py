@@ -11,7 +11,7 @@ from _options import add_trust
 from _start import start
 
 MOST_DIFFERENCE = 1e-4  # of a probability
-MOST_DIFFERING = 1e-5  # share of the pixels that have another class
+MOST_DIFFERING = 1e-4  # share of the pixels that have another class, which are ties
 MOST_OTHER_BONE = 1e-3  # or are of another bone
 
 
