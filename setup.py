@@ -94,6 +94,7 @@ setup(
         tensorboard=['tensorboard'],
         wandb=['wandb'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
+        notebook=['ipykernel', 'nbclient'],
         benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],
     ),
     cmdclass=dict(build_py=BuildWithConfigs),

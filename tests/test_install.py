@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from page_code import code_blocks
 from wheel_building import build_wheel
 
-from seam_seg.apis import init_model, predict_mask
+from seam_seg.apis import init_model, predict, predict_mask
 from seam_seg.config_lookup import project_root
 from seam_seg.datasets.readers import read_mask
+from seam_seg.evaluation.instances import count_overlaps
 
 pytestmark = [pytest.mark.slow, pytest.mark.install]
 FINE_TUNING = 'seam-keymass-votes_r18-fpn_1xb4-200_finetune_vpi-512x128'
@@ -42,20 +45,25 @@ while at < len(data):
 """
 
 
-@pytest.fixture(scope='module')
-def environment(tmp_path_factory):
-    """The folder of the programs of an environment with the wheel and its stack."""
-    folder = tmp_path_factory.mktemp('environment')
-    wheel = build_wheel(folder)
-    # Versions as in requirements.txt; the packages are those that the wheel asks for.
+def make_environment(folder, *packages):
+    """The folder of the programs of an environment with packages of pinned versions."""
     versions = folder / 'versions.txt'
     pinned = (project_root() / 'requirements.txt').read_text()
+    (opencv,) = re.findall('opencv-python==(.*)', pinned)
+    pinned += f'opencv-python-headless=={opencv}\n'
     versions.write_text(re.sub(r'\[.*?\]', '', pinned))
     subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'], check=True)
     programs = folder / 'venv' / 'bin'
     command = [programs / 'pip', 'install', '--quiet', '--constraint', versions]
-    subprocess.run([*command, f'{wheel}[onedl,wandb]'], check=True, timeout=900)
+    subprocess.run([*command, *packages], check=True, timeout=900)
     return programs
+
+
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory):
+    """One with the wheel and the stack that it asks for."""
+    folder = tmp_path_factory.mktemp('environment')
+    return make_environment(folder, f'{build_wheel(folder)}[onedl,wandb,notebook]')
 
 
 @pytest.fixture
@@ -132,6 +140,23 @@ def test_a_training_and_its_test(run, tmp_path, monkeypatch):
     assert len(list(Path('labels').glob('*.png'))) == 2
 
 
+def test_the_notebook(run, tmp_path):
+    """It finds the curve that was drawn, and learns, and no cell warns of anything."""
+    notebook = project_root() / 'docs/notebooks/first_steps.ipynb'
+    (tmp_path / notebook.name).write_bytes(notebook.read_bytes())
+    run('jupyter', 'execute', notebook.name, '--inplace', '--timeout', 600)
+    cells = json.loads((tmp_path / notebook.name).read_text())['cells']
+    outputs = [output for cell in cells for output in cell.get('outputs', [])]
+    kinds = [output['output_type'] for output in outputs]
+    assert kinds.count('display_data') == 3 and 'execute_result' not in kinds
+    assert 'stderr' not in [output.get('name') for output in outputs]
+    said = ''.join(''.join(output.get('text', [])) for output in outputs)
+    scores = dict(re.findall(r'(measured|drawn|ready|tuned): +([\d.]+)', said))
+    measured, drawn, ready, tuned = map(float, scores.values())
+    assert abs(measured - drawn) < 5 and tuned > ready + 3
+    assert (tmp_path / 'results/image.png').is_file()
+
+
 def test_the_command(run):
     """Help comes at once; the package is a command, too, and finds its own modules."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -152,3 +177,33 @@ def test_configs_of_the_wheel_are_bases(run, tmp_path):
     program = "from mmengine.config import Config; c = Config.fromfile('own.py'); "
     program += 'print(c.model.decode_head.type, c.model.neck)'
     assert 'SEAMHead None\n' in run('python', '-c', program)
+
+
+def test_an_exported_file_without_torch(tool, phantom, tmp_path, monkeypatch):
+    """The lines of docs/onnx.md, where there is no more than they import."""
+    exported = tmp_path / 'model.onnx'
+    assert tool('export_onnx')([str(exported), '--phantoms', '1']) == 0
+    packages = ('numpy', 'onnxruntime', 'opencv-python-headless')
+    programs = make_environment(tmp_path, *packages)
+    monkeypatch.delenv('PYTHONPATH', raising=False)
+
+    def run(program):
+        words = [programs / 'python', '-c', program]
+        return subprocess.run(words, cwd=tmp_path, check=False).returncode
+
+    assert run('import torch') and run('import seam_seg')
+    (first, *_) = sorted((phantom / 'dataset/test').glob('*.png'))
+    native = cv2.imread(str(first), cv2.IMREAD_GRAYSCALE)
+    small = cv2.resize(native, (100, 300), interpolation=cv2.INTER_AREA)
+    for image, share in ((native, 1e-5), (small, 1e-3)):
+        cv2.imwrite(str(tmp_path / 'image.png'), image)
+        assert run(code_blocks('onnx.md')[0]) == 0
+        wanted = predict(init_model(device='cpu'), image)
+        mask, instances, confidence = (
+            cv2.imread(str(tmp_path / f'{name}.png'), cv2.IMREAD_UNCHANGED)
+            for name in ('labels', 'instances', 'confidence')
+        )
+        assert mask.shape == image.shape and (mask != wanted.mask).mean() <= share
+        shared = count_overlaps(wanted.bones, instances).max(axis=1).sum()
+        assert shared >= (1 - max(share, 1e-4)) * image.size
+        assert np.abs(confidence / 255 - wanted.confidence).max() < 0.05

@@ -1,6 +1,7 @@
 """What the pages point to exists: links, configs, commands; and their code runs."""
 
 import ast
+import json
 import re
 
 import pytest
@@ -30,9 +31,8 @@ def test_pages_are_found():
     assert {'README.md', 'seam_seg/weights/README.md', 'configs/seam/README.md'} < names
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_configs_and_commands(page):
-    text = page.read_text()
+def check_links(page, text):
+    """Checks that what a text links to is there, seen from its page."""
     for link in re.findall(r'\]\(([^)\s]+)\)', text):
         path, _, anchor = link.partition('#')
         if '://' in link or link.startswith('mailto:'):
@@ -41,6 +41,12 @@ def test_links_configs_and_commands(page):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_configs_and_commands(page):
+    text = page.read_text()
+    check_links(page, text)
     for name in re.findall(r'[\w-]+_1xb\d+-\w+_[\w-]+', text):
         assert config_path(name).is_file()
     if page.name != 'CHANGELOG.md':  # which names what has gone
@@ -50,6 +56,18 @@ def test_links_configs_and_commands(page):
             assert command in COMMANDS, command
     for module in re.findall(r'-m (studies[\w.]*)', text):
         assert (ROOT / module.replace('.', '/')).with_suffix('.py').is_file(), module
+
+
+def test_notebooks_are_kept_without_outputs():
+    """What they give is in tests/test_install.py, which runs them."""
+    notebooks = sorted((ROOT / 'docs').rglob('*.ipynb'))
+    assert notebooks
+    for notebook in notebooks:
+        cells = json.loads(notebook.read_text())['cells']
+        check_links(notebook, '\n'.join(''.join(cell['source']) for cell in cells))
+        code = [cell for cell in cells if cell['cell_type'] == 'code']
+        assert code and not any(cell['outputs'] for cell in code)
+        assert not any(cell['execution_count'] for cell in code)
 
 
 def test_head_in_another_config():

@@ -312,6 +312,8 @@ def predict(
 
 def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
     """The bones of a result one by one, (H, W) int32."""
+    if 'bones' in result:  # of an ONNX file, which finds them itself
+        return result.bones.data.squeeze(0).numpy()
     if 'votes' not in result:
         return measure.label(mask, connectivity=2).astype(np.int32)
     labels = result.seg_logits.data.argmax(dim=0).byte().cpu().numpy()

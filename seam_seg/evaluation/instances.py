@@ -8,6 +8,11 @@ from scipy import ndimage
 from scipy.cluster.vq import vq
 from skimage import measure
 
+# Of the grouping of votes.
+SIGMA = 1.5  # of the smoothing, in pixels
+MIN_DISTANCE = 5  # between two centers of a class, in pixels
+MIN_VOTES = 0.25  # of a peak, as a share of the highest of the class
+
 
 def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
     """Local maxima, the highest first, none nearer to a higher one than ``min_distance``.
@@ -74,9 +79,9 @@ def find_centers(
 def group_votes(
     mask: np.ndarray,
     votes: np.ndarray,
-    sigma: float = 1.5,
-    min_distance: int = 5,
-    min_votes: float = 0.25,
+    sigma: float = SIGMA,
+    min_distance: int = MIN_DISTANCE,
+    min_votes: float = MIN_VOTES,
 ) -> np.ndarray:
     """Tells the bones of a mask apart by where their pixels say that the center is.
 

@@ -1,6 +1,8 @@
-"""ONNX: the exported network, its labels, and prediction without PyTorch's network."""
+"""ONNX: the exported file predicts as the model, in the page's own lines, too."""
 
+import copy
 import json
+import re
 import warnings
 
 import cv2
@@ -8,190 +10,184 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from page_code import code_blocks
 from vpi_files import READY_CONFIG
 
-from seam_seg.apis import init_model, predict
-from seam_seg.apis.export import KEY, Exportable, OnnxModel, compare, export_onnx, rescale
+from seam_seg.apis import OnnxModel, init_model, predict
+from seam_seg.apis.export import KEY, compare, export_onnx
+from seam_seg.apis.inference import Ensemble
 from seam_seg.config_lookup import get_config
+from seam_seg.datasets.phantom import make_case
+from seam_seg.datasets.readers import read_mask
 from seam_seg.engine.other_work import OtherWork
+from seam_seg.errors import InputError
+from seam_seg.evaluation.instances import count_overlaps
 from seam_seg.version import __version__
 
 pytestmark = pytest.mark.slow
-DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 
 
 @pytest.fixture(scope='module')
-def exported(tmp_path_factory):
-    """The ready model and its file: the network that users export first."""
-    model = init_model(device='cpu')
-    path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
+def model():
+    """The ready model: the network that users export first."""
+    return init_model(device='cpu')
+
+
+@pytest.fixture(scope='module')
+def path(tool, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('onnx')
     with warnings.catch_warnings():
         warnings.simplefilter('error')  # nobody who exports can act on torch's
-        export_onnx(model, path)
-    return model, path
+        assert tool('export_onnx')([str(folder / 'model.onnx'), '--phantoms', '1']) == 0
+    assert [file.name for file in folder.iterdir()] == ['model.onnx']
+    return folder / 'model.onnx'
+
+
+@pytest.fixture(scope='module')
+def exported(path):
+    return OnnxModel(path)
 
 
 @pytest.fixture(scope='module')
 def image():
-    """A smooth image with structures, of an odd size."""
-    rng = np.random.default_rng(0)
-    coarse = rng.uniform(0, 255, (20, 8)).astype(np.float32)
-    return (
-        cv2.resize(coarse, (301, 777), interpolation=cv2.INTER_CUBIC)
-        .clip(0, 255)
-        .astype(np.uint8)
-    )
+    return make_case(3).image
 
 
-def test_exportable_is_the_segmentor(image):
-    """The wrapper that is exported, against the segmentor it wraps."""
-    init_default_scope('mmseg')
-    torch.manual_seed(0)
-    model = init_model(device='cpu')
-    model.resize = 'mask'
-    prediction = predict(model, image)
-    x = torch.from_numpy(rescale(model, image))
-    with torch.no_grad():
-        labels = Exportable(model, 'mask').eval()(x)
-        logits = Exportable(model, 'logits').eval()(x)
-    assert labels.dtype == torch.uint8 and labels.shape == (1, 1, 512, 128)
-    assert (labels[0] == logits[0, :4].argmax(dim=0)).all()
-    full = cv2.resize(
-        labels[0, 0].numpy(), image.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    assert (full == prediction.mask).mean() > 0.9999
+def of_another_bone(one, other):
+    """The share of the pixels that are not of one bone in both, whatever its number."""
+    return 1 - count_overlaps(one, other).max(axis=1).sum() / one.size
 
 
-@pytest.mark.parametrize('size', [(512, 128), (384, 160), (500, 100), (64, 64)])
-def test_any_size(exported, size):
-    """Height and width are free, also where the pyramid's levels are odd."""
-    model, path = exported
-    x = 255 * torch.rand(1, 1, *size)
-    with torch.no_grad():
-        expected = Exportable(model, 'logits').eval()(x)[0].numpy()
-        # and the module put into it for the exporter changes nothing
-        plain = model.both_sides(
-            lambda inputs: torch.nn.functional.interpolate(
-                model._forward(inputs), size, mode='bilinear'
-            ),
-            (x - 75.99).expand(1, 3, *size) / 84.15,
-        )
-    assert np.abs(expected - plain[0].numpy()).max() < 1e-4
-    found = OnnxModel(path).logits(x[0, 0].numpy())
-    assert found.shape == (6, *size) and np.abs(found - expected).max() < 1e-4
-
-
-def test_predicts_as_the_model(exported, image):
-    model, path = exported
-    ours, theirs = predict(model, image), predict(OnnxModel(path), image)
-    assert (ours.mask != theirs.mask).mean() < 1e-4
-    assert np.abs(ours.confidence - theirs.confidence).max() < 1e-3
-    assert len(np.unique(ours.mask)) > 1
+@pytest.mark.parametrize(
+    'size, share',
+    [
+        (None, 1e-5),
+        ((1024, 256), 1e-5),
+        ((777, 301), 1e-5),
+        ((300, 100), 1e-3),
+        ((64, 999), 1e-3),
+        ((8, 8), 0.05),
+    ],
+)
+def test_predicts_as_the_model_at_any_size(model, exported, image, size, share):
+    """To ties; and to a few pixels where the image is enlarged, by OpenCV's own bits."""
+    if size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    ours, theirs = predict(model, image), predict(exported, image)
+    assert theirs.mask.dtype == np.uint8 and theirs.mask.shape == image.shape
+    assert (ours.mask != theirs.mask).mean() <= share
+    close = 1e-4 if share == 1e-5 else 0.05
+    assert np.abs(ours.probabilities - theirs.probabilities).max() < close
+    assert np.abs(ours.confidence - theirs.confidence).max() < close
     assert ((theirs.bones > 0) == (theirs.mask > 0)).all()
-    assert (ours.bones != theirs.bones).mean() < 1e-3
-    assert np.abs(ours.probabilities - theirs.probabilities).max() < 1e-3
-    again = OnnxModel(path).predict(image, spacing=(0.5, 0.25))  # as a Segmenter
-    assert (again.mask == theirs.mask).all() and again.spacing == (0.5, 0.25)
-    assert (again.classes, again.palette) == (ours.classes, ours.palette)
+    assert of_another_bone(ours.bones, theirs.bones) <= max(share, 1e-4)
+    assert len(np.unique(theirs.bones)) > (30 if image.size > 64 else 0)
 
 
-def test_says_what_it_was_made_from(exported):
-    model, path = exported
-    meta = json.loads(onnx.load(str(path)).metadata_props[0].value)
-    assert (meta['config'], meta['version']) == (READY_CONFIG, __version__)
-    assert meta['resize'] == 'logits'
+def test_as_a_segmenter(model, exported, image):
+    found = exported.predict(image, spacing=(0.5, 0.25))
+    ours = predict(model, image)
+    assert (found.mask == ours.mask).mean() > 0.9999 and found.spacing == (0.5, 0.25)
+    assert (found.classes, found.palette) == (ours.classes, ours.palette)
+    assert exported.classes == ours.classes
 
 
-def test_compare_sees_differences(exported, image):
+def test_says_what_it_was_made_from(path):
+    said = json.loads(onnx.load(str(path)).metadata_props[0].value)
+    assert (said['config'], said['version']) == (READY_CONFIG, __version__)
+    assert said['classes'][1] == 'rib' and said['window'] is None
+
+
+def test_compare_sees_differences(model, path, image):
     """Against another network, the same numbers are large."""
-    model, path = exported
-    same = compare(model, path, [image], rounds=1)
-    assert same['max_difference'] < 1e-4 and same['not_ties'] == 0
-    assert same['pixels'] == 512 * 128 + 384 * 160  # another size, too
     other = init_model(device='cpu')
+    same = compare(model, path, [image, image], rounds=1)
+    assert same['pixels'] == 2560 * 640 + 512 * 128
+    assert same['max_difference'] < 1e-4 and same['differing'] <= 5
+    assert same['other_bone'] < 1e-3 * same['pixels']
     with torch.no_grad():
         other.decode_head.conv_seg.bias += torch.tensor([0.0, 1, 0, 0])
     found = compare(other, path, [image], rounds=1)
-    assert found['max_difference'] == pytest.approx(1, abs=1e-3)
-    assert found['differing'] >= found['not_ties'] > 0
+    assert found['max_difference'] > 0.2 and found['differing'] > 1000
+    assert found['other_bone'] > 1000
 
 
-def test_tools(exported, image, tool, tmp_path, capsys, monkeypatch):
-    """Labels as output; prediction from a file; and what is refused."""
-    _, path = exported
+def test_tools(path, image, tool, tmp_path, capsys):
+    """Prediction from a file, with all its results; and what is refused."""
     cv2.imwrite(str(tmp_path / 'case.png'), image)
     case = str(tmp_path / 'case.png')
     out = tmp_path / 'out'
     assert tool('predict')([case, '--out', str(out), '--onnx', str(path)]) == 0
     assert cv2.imread(str(out / 'confidence/case.png'), -1).shape == image.shape
     assert (out / 'bones/case.csv').exists()
-    labels = tmp_path / 'labels.onnx'
-    monkeypatch.setattr(OtherWork, 'cores', lambda self: 100.0)
-    assert tool('export_onnx')([str(labels), '--output', 'mask', '--phantoms', '1']) == 0
-    printed = capsys.readouterr()
-    assert 'max_difference=None' in printed.out and 'other_cores=100.0' in printed.out
-    assert 'warning: other work kept 100.0 of' in printed.err
-    assert [p.name for p in tmp_path.glob('labels*')] == ['labels.onnx']
     (tmp_path / 'bad.onnx').write_bytes(path.read_bytes()[:1000])
-    for file, words in (
-        (labels, 'labels only'),
-        (tmp_path / 'bad.onnx', 'damaged'),
-        (tmp_path / 'no.onnx', 'no such file'),
-    ):
-        assert (
-            tool('predict')([case, '--out', str(tmp_path / 'other'), '--onnx', str(file)])
-            == 2
-        )
-        assert words in capsys.readouterr().err
-    assert not (tmp_path / 'other').exists()
-
-
-def test_a_file_runs_no_code(exported, image, tool, tmp_path, capsys):
-    """A registry would build whatever class or function a pipeline names."""
-    _, path = exported
-    trace = tmp_path / 'it_ran'
     content = onnx.load(str(path))
-    meta = json.loads(content.metadata_props[0].value)
-    meta['pipeline'].insert(1, dict(type='subprocess.check_call', args=['touch', trace]))
-    onnx.helper.set_model_props(content, {KEY: json.dumps(meta, default=str)})
-    onnx.save(content, str(tmp_path / 'bad.onnx'))
-    cv2.imwrite(str(tmp_path / 'case.png'), image)
-    assert (
-        tool('predict')(
-            [
-                str(tmp_path / 'case.png'),
-                '--out',
-                str(tmp_path / 'out'),
-                '--onnx',
-                str(tmp_path / 'bad.onnx'),
-            ]
-        )
-        == 2
-    )
-    assert "bad.onnx: holds the step 'subprocess.check_call'" in capsys.readouterr().err
-    assert not trace.exists()
+    onnx.helper.set_model_props(content, {KEY: json.dumps(dict(version='0.3'))})
+    onnx.save(content, str(tmp_path / 'old.onnx'))
+    onnx.helper.set_model_props(content, {})
+    onnx.save(content, str(tmp_path / 'other.onnx'))
+    capsys.readouterr()
+    for name, words in (
+        ('bad', 'damaged'),
+        ('no', 'no such file'),
+        ('old', 'version 0.3, .* Export it again'),
+        ('other', 'not written by'),
+    ):
+        argv = [case, '--out', str(tmp_path / 'new'), '--onnx', f'{tmp_path}/{name}.onnx']
+        assert tool('predict')(argv) == 2
+        assert re.search(f'{name}.onnx: .*{words}', capsys.readouterr().err)
+    assert not (tmp_path / 'new').exists()
 
 
-def test_a_network_of_one_size_is_refused(tool, tmp_path, capsys):
-    """mmseg's UNet computes sizes in Python, which fix the one it was exported at."""
+def test_the_lines_of_the_page(model, path, image, tmp_path, monkeypatch):
+    """They write what `tools/predict.py` writes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'model.onnx').symlink_to(path)
+    cv2.imwrite('image.png', image)
+    exec(code_blocks('onnx.md')[0], {})
+    found = predict(model, image)
+    found.save(tmp_path / 'out', 'image')
+    ours = read_mask(tmp_path / 'out/image.png', 4)
+    assert (ours == cv2.imread('labels.png', cv2.IMREAD_UNCHANGED)).mean() > 0.99999
+    for kind, most in (('instances', 0), ('confidence', 1)):
+        theirs = cv2.imread(f'{kind}.png', cv2.IMREAD_UNCHANGED)
+        ours = cv2.imread(f'out/{kind}/image.png', cv2.IMREAD_UNCHANGED)
+        assert ours.dtype == theirs.dtype
+        apart = np.abs(ours.astype(int) - theirs)
+        assert (apart > most).mean() < 1e-4
+
+
+def test_what_is_not_exported(model, tmp_path, monkeypatch):
+    """Steps that the graph does not have would be missing; several networks, too."""
+    changed = copy.deepcopy(model.cfg)
+    changed.test_dataloader.dataset.pipeline.insert(2, dict(type='RandomFlip', prob=1.0))
+    monkeypatch.setattr(model, 'cfg', changed)
+    with pytest.raises(InputError, match='LoadVPIImage, ResizeVPI, RandomFlip, Pack'):
+        export_onnx(model, tmp_path / 'x.onnx')
+    with pytest.raises(InputError, match='one checkpoint'):
+        export_onnx(Ensemble([model]), tmp_path / 'x.onnx')
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_network(tool, image, tmp_path, capsys, monkeypatch):
+    """mmseg's UNet, which has no votes: bones are what is connected, as the page says."""
     config = 'unet_s5-d16-small_1xb8-600_phantom-256x128'
-    model = MODELS.build(get_config(config).model)
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'x.pth')
-    assert (
-        tool('export_onnx')(
-            [
-                str(tmp_path / 'x.onnx'),
-                '--config',
-                config,
-                '--checkpoint',
-                str(tmp_path / 'x.pth'),
-                '--phantoms',
-                '1',
-            ]
-        )
-        == 2
-    )
-    assert 'free height and width' in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ['x.pth']
+    network = MODELS.build(get_config(config).model)
+    torch.save(dict(state_dict=network.state_dict()), tmp_path / 'x.pth')
+    out, weights = str(tmp_path / 'x.onnx'), str(tmp_path / 'x.pth')
+    monkeypatch.setattr(OtherWork, 'cores', lambda self: 100.0)
+    argv = [out, '--config', config, '--checkpoint', weights, '--phantoms', '1']
+    assert tool('export_onnx')(argv) == 0
+    printed = capsys.readouterr()
+    assert 'other_cores=100.0' in printed.out
+    assert 'warning: other work kept 100.0 of' in printed.err
+    exported = OnnxModel(out)
+    assert len(exported.session.get_outputs()) == 2
+    image = cv2.resize(image, (128, 256), interpolation=cv2.INTER_AREA)
+    found = predict(exported, image)
+    names = dict(mask=found.mask, np=np, cv2=cv2)
+    exec(code_blocks('onnx.md')[1], names)
+    assert found.bones.max() > 3
+    assert of_another_bone(found.bones, names['instances']) == 0
+    assert names['instances'].max() == found.bones.max()

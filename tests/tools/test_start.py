@@ -11,7 +11,6 @@ import pytest
 
 import seam_seg.apis.command_line  # noqa: F401  as if a tool had run before
 import seam_seg_cli
-from seam_seg.apis.export import OUTPUTS
 from seam_seg.config_lookup import project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS
@@ -110,8 +109,6 @@ def test_what_parsers_say_of_the_package_is_so(tool_module, capsys):
     assert f'(default: {classes})' in said and f'(default: {colours})' in said
     said = options(tool_module, 'make_phantom', capsys)
     assert f'{", ".join(PRESETS)}; ' in said and f', {", ".join(HELD_OUT)} (' in said
-    said = options(tool_module, 'export_onnx', capsys)
-    assert f'--output {{{",".join(OUTPUTS)}}}' in said
     said = options(tool_module, 'measure', capsys)
     assert f'--image-left {{{",".join(SIDES)}}}' in said
     parsed = tool_module('check_dataset').parse_args(['x'])
