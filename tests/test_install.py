@@ -55,7 +55,7 @@ def make_environment(folder, *packages):
     subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'], check=True)
     programs = folder / 'venv' / 'bin'
     command = [programs / 'pip', 'install', '--quiet', '--constraint', versions]
-    subprocess.run([*command, *packages], check=True, timeout=900)
+    subprocess.run([*command, *packages], check=True, timeout=1800)
     return programs
 
 
