@@ -16,6 +16,7 @@ from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import read_rows
 from studies.blocks import rows_of, value_of
 from studies.peer import measure
+from tests.stacks import not_upstream
 
 FOLDER = project_root() / 'studies/peer'
 CONFIG = FOLDER / 'configs/unet-resnet18.py'
@@ -27,6 +28,7 @@ def cfg():
 
 
 @pytest.mark.slow
+@not_upstream('the library is installed beside the pinned one only')
 def test_the_model_is_that_of_the_library(cfg):
     torch.manual_seed(0)
     model = build_model(cfg)
