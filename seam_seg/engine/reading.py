@@ -29,7 +29,7 @@ TRUST = (
 # What a file of torch.serialization's old format begins with, and how many pickles
 # follow upon each other there.
 MAGIC, PICKLES = 0x1950A86A20F9469CFC6C, 4
-# What torch raises when it refuses; the last two before 2.5, of calls that fit nothing.
+# What torch raises when it refuses; torch 2.1 the last two, of some pickles.
 REFUSALS = (pickle.UnpicklingError, TypeError, AssertionError)
 
 _reading = threading.Lock()
