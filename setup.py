@@ -53,6 +53,8 @@ setup(
         'Intended Audience :: Science/Research',
         'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
+        # 3.10: on upstream, by `make test-upstream`; the others: the pinned stack
+        'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
@@ -95,6 +97,7 @@ setup(
         wandb=['wandb'],
         onnx=['onnx', 'onnxruntime', 'onnxscript'],
         notebook=['ipykernel', 'nbclient'],
+        # Snakemake 9 is of Python 3.11 and later
         benchmark=['snakemake>=9', 'statsmodels', 'monai', 'pandas', 'tabulate'],
     ),
     cmdclass=dict(build_py=BuildWithConfigs),

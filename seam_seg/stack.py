@@ -51,9 +51,10 @@ def check_stack() -> None:
         ) from error
     # mmcv warns that it has no compiled operations, and mmseg prints that it has no OneDL
     # platform, at every start; the package uses neither. torch warns of checkpoints that
-    # it then reads, or refuses with an error.
+    # it then reads, or refuses with an error. mmseg 1.2 warns of its own heads' calls.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
     warnings.filterwarnings('ignore', message='Detected pickle protocol')
+    warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated')
     for name, (lowest, limit) in SUPPORTED.items():
         try:
             with contextlib.redirect_stdout(io.StringIO()):

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from mmengine.config import Config
 from scipy import stats
 
+from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import COLUMNS, read_rows, write_rows
 from studies.table1 import effects, plan
@@ -176,7 +176,7 @@ def test_the_contrasts_are_those_of_the_plan():
     """Methods have the names of the configs that the plan trains."""
     folder = Path(effects.__file__).with_name('configs')
     name = {
-        config: Config.fromfile(folder / f'{config}.py').method_name
+        config: get_config(str(folder / f'{config}.py')).method_name
         for pair in plan.CONTRASTS
         for config in pair
     }

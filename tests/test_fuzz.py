@@ -73,7 +73,7 @@ def test_scores_are_those_of_monai(pairs):
             one_hot(torch.from_numpy(mask * counted).long(), 4).permute(2, 0, 1)[None]
             for mask in (pred, truth)
         ]
-        undefined = ~(maps[0].any((-1, -2)) | maps[1].any((-1, -2)))[0, 1:]
+        undefined = ~(maps[0] | maps[1]).flatten(2).any(-1)[0, 1:]
         for name, scorer in (('Dice', DiceMetric), ('Jaccard', MeanIoU)):
             # It would leave out what is absent from the truth alone.
             scores = scorer(include_background=False, ignore_empty=False)(*maps)[0]

@@ -34,7 +34,8 @@ def test_torch_is_silent_on_pickles(tmp_path, recwarn):
     stack.check_stack()
     torch.save(dict(a=torch.zeros(1)), tmp_path / 'a.pth', pickle_protocol=3)
     assert torch.load(tmp_path / 'a.pth', weights_only=True)['a'] == 0
-    assert not recwarn.list
+    # torch 2.1 warns of its own TypedStorage whatever it reads.
+    assert not [w for w in recwarn.list if 'TypedStorage' not in str(w.message)]
 
 
 @pytest.mark.parametrize('name', ['mmengine', 'mmcv', 'mmseg'])

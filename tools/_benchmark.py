@@ -1,6 +1,7 @@
 """What tools/benchmark.py does once its arguments are parsed."""
 
 import argparse
+import importlib.util
 import itertools
 import os
 import re
@@ -88,6 +89,11 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
 
 def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     """Makes what is missing, and returns the exit status of Snakemake."""
+    if importlib.util.find_spec('snakemake') is None:
+        raise InputError(
+            'Snakemake, which runs the trainings, is not there: with Python 3.11 or '
+            'later, pip install "snakemake>=9".'
+        )
     count = torch.cuda.device_count()
     if not 0 <= args.gpus <= count:
         raise InputError(

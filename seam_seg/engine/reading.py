@@ -30,6 +30,8 @@ TRUST = (
 # What a file of torch.serialization's old format begins with, and how many pickles
 # follow upon each other there.
 MAGIC, PICKLES = 0x1950A86A20F9469CFC6C, 4
+# What torch raises when it refuses; torch 2.1 the last two, of some pickles.
+REFUSALS = (pickle.UnpicklingError, TypeError, AssertionError)
 
 _reading = threading.Lock()
 
@@ -179,7 +181,7 @@ def is_refusal(error: Exception, path: Path) -> bool:
             with zipfile.ZipFile(path) as archive:
                 name = next(n for n in archive.namelist() if n.endswith('/data.pkl'))
                 return (
-                    isinstance(error, pickle.UnpicklingError)
+                    isinstance(error, REFUSALS)
                     and archive.testzip() is None
                     and _is_well_formed(io.BytesIO(archive.read(name)))
                 )
@@ -187,7 +189,7 @@ def is_refusal(error: Exception, path: Path) -> bool:
             with tarfile.open(path, 'r:') as archive:
                 return _is_well_formed(archive.extractfile('pickle'))
         with path.open('rb') as file:
-            return isinstance(error, pickle.UnpicklingError) and _is_well_formed(file)
+            return isinstance(error, REFUSALS) and _is_well_formed(file)
     except Exception:  # the modules for archives fail in many ways, as on any damage
         return False
 

@@ -75,7 +75,8 @@ class Bone:
         bone (str): ``'rib'``, ``'thoracic'`` or ``'lumbar'``.
         side (str): ``'left'`` or ``'right'`` in the image, ``'both'`` for a whole lump.
         level (str | None): name; None for a rib, which is not measured.
-        x, y (float): center of mass, px.
+        x (float): column of the center of mass, px.
+        y (float): its row, px.
         area (int): px.
         flags (list[str]): why it is doubtful: ``'no_partner'``, ``'cut_out'`` of a larger
             component, ``'small'``, ``'large'``, ``'misplaced'``, ``'off_line'`` (its tilt
@@ -103,8 +104,10 @@ class LevelResult:
     Attributes:
         name (str): counted from the picture, see :mod:`.naming`.
         bone (str): ``'thoracic'`` or ``'lumbar'``.
-        x, y (float): its middle, px.
-        left, right (tuple | None): (x, y) px, the ends of its line.
+        x (float): column of its middle, px.
+        y (float): its row, px.
+        left (tuple | None): (x, y) px, the left end of its line.
+        right (tuple | None): (x, y) px, the right end.
         tilt_deg (float | None): of that line; positive raises the right end.
         smooth_tilt_deg (float): smoothed along the spine.
         smooth_tilt_interval_deg (tuple | None): of the smoothed one.
@@ -138,12 +141,15 @@ class Curve:
         raw_angle_deg (float): between the lines through the bones of the end levels.
         center_line_angle_deg (float): between the most tilted normals of the center line,
             from one level above the upper end to one below the lower one.
-        upper, lower (int): index of the end levels.
-        upper_name, lower_name (str): their names.
+        upper (int): index of the upper end level.
+        lower (int): index of the lower one.
+        upper_name (str): name of the upper one.
+        lower_name (str): name of the lower one.
         apex (int): index of the level that is nearest to the apex.
         apex_name (str): its name.
-        apex_x, apex_y (float): where the center line is at right angles to the rows, px;
+        apex_x (float): column where the center line is at right angles to the rows, px;
             where it is not within the curve, where its tilt is midway between the ends.
+        apex_y (float): row of that point, px.
         convex_to (str): ``'left'`` or ``'right'`` of the image.
         side (str | None): ``'left'`` or ``'right'`` of the patient, where it is known.
         region (str): ``'thoracic'``, ``'thoracolumbar'`` or ``'lumbar'``, of the apex.
@@ -217,9 +223,11 @@ class Measurement:
 
     @property
     def doubt(self) -> float:
-        """How much a reader should look at this case: half the width of the interval in
-        degrees, and one for each flag, of the curves and the levels as well. A case that
-        was refused, or has no interval, comes before all others: infinite.
+        """How much a reader should look at this case.
+
+        Half the width of the interval in degrees, and one for each flag, of the curves
+        and the levels as well. A case that was refused, or has no interval, comes before
+        all others, with infinity.
         """
         if self.largest_interval_deg is None:
             return float('inf')

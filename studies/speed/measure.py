@@ -231,7 +231,7 @@ def data_times(config: str, data_root: str, steps: int) -> dict:
         for index in indices:
             dataset[index]
         per_second = len(indices) / (time.perf_counter() - start)
-    model, batches = runner.model, iter(runner.train_dataloader)
+    model, batches = runner.model, runner.train_loop.dataloader_iterator
     optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     model.train()
     waiting = total = 0.0

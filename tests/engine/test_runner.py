@@ -13,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS, MODELS
+from stacks import UPSTREAM
 from test_checkpoint import DEMO, OPTIONS, Bomb
 
 from seam_seg.apis import load_config, train
@@ -228,6 +229,8 @@ def test_configs_of_others_are_as_safe(config, checkpoints):
     cfg.runner_type = 'NoRunner'
     with pytest.raises(InputError, match='NoRunner is not in'):
         train(cfg.copy())
+    if UPSTREAM:
+        pytest.skip('upstream stack: mmengine 0.10.7 prints no config that holds a class')
     cfg.runner_type, cfg.load_from = Runner, good
     assert type(train(cfg.copy(), trust=True)) is Runner
 

@@ -48,7 +48,7 @@ def test_maps_of_a_batch(segments):
         parts = slow_components(mask)
         if segments == 'class' and parts:
             parts = [sum(parts, [])]
-        members = maps.members[image, channel]
+        members = maps.members[image, channel].numpy()
         ids = set()
         for part in parts:
             (own,) = {maps.own[image, i, j].item() for i, j in part}

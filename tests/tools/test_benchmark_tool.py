@@ -1,6 +1,6 @@
 """The benchmark: what is made, kept, resumed and made anew; and the tool as a whole."""
 
-import importlib
+import importlib.util
 import os
 import re
 import sys
@@ -16,6 +16,9 @@ from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import read_rows
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+needs_snakemake = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason='Snakemake 9 needs Python 3.11'
+)
 TINY = [
     'train_cfg.max_iters=1',
     'train_dataloader.batch_size=2',
@@ -60,6 +63,7 @@ def workflow(tmp_path, tool_module):
 
 
 @pytest.mark.slow
+@needs_snakemake
 def test_what_has_changed_is_made_anew(workflow, monkeypatch):
     folder = workflow.folder
     run = folder / 'work/run_seed0'
@@ -83,6 +87,7 @@ def test_what_has_changed_is_made_anew(workflow, monkeypatch):
 
 
 @pytest.mark.slow
+@needs_snakemake
 def test_what_failed_goes_on_unless_something_changed(workflow):
     right = workflow.commands['train']
     workflow.commands['train'] = 'touch run_seed0/iter_1.pth; false'
@@ -93,6 +98,7 @@ def test_what_failed_goes_on_unless_something_changed(workflow):
 
 
 @pytest.mark.slow
+@needs_snakemake
 def test_each_gpu_has_one_training(workflow, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,7')
@@ -100,6 +106,12 @@ def test_each_gpu_has_one_training(workflow, monkeypatch):
     workflow.commands['train'] = 'echo $CUDA_VISIBLE_DEVICES >> ../ran; sleep 3'
     *ran, status = workflow('run_seed0', 'run_seed1')
     assert sorted(ran) == ['5', '7', 'test', 'test'] and not status
+
+
+def test_without_snakemake_it_says_what_to_install(workflow, monkeypatch):
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(InputError, match='pip install "snakemake>=9"'):
+        workflow()
 
 
 def test_what_is_compared(tool_module, capsys):
@@ -133,6 +145,7 @@ def test_what_is_compared(tool_module, capsys):
 
 
 @pytest.mark.slow
+@needs_snakemake
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
     """A head beside its config, trained for an iteration; edited, it is to train anew."""
     monkeypatch.setattr(sys, 'path', [*sys.path])  # it finds the module by itself

@@ -30,6 +30,12 @@ def draw_field(
     cells = [int(np.ceil(n / s)) + 3 for n, s in zip(shape, size)]
     coarse = rng.standard_normal(cells, dtype=np.float32)
     start = rng.random(2) + 1
+    if int(cv2.__version__.split('.')[0]) < 5:
+        rows, columns = (
+            cubic(cell, np.arange(n) / s + first)
+            for cell, n, s, first in zip(cells, shape, size, start)
+        )
+        return 1.2 * (rows @ coarse @ columns.T)
     scale = np.array([[1 / size[1], 0, start[1]], [0, 1 / size[0], start[0]]])
     return 1.2 * cv2.warpAffine(
         coarse,
@@ -38,6 +44,30 @@ def draw_field(
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT,
     )
+
+
+def cubic(cells: int, at: np.ndarray) -> np.ndarray:
+    """Cubic interpolation as a matrix, the one of OpenCV 5.
+
+    OpenCV 4 rounds places to 1/32 of a cell: a smooth line would have steps.
+
+    Args:
+        cells (int): values to interpolate between; the last one goes on beyond the end.
+        at (np.ndarray): (n,) places among them, from 1 on.
+
+    Returns:
+        ndarray: (n, cells) float32, four weights a row.
+    """
+    first = np.floor(at).astype(int)
+    far, near = at - first + 1, at - first
+    outer = -0.75 * (((far - 5) * far + 8) * far - 4)
+    inner = [(1.25 * x - 2.25) * x * x + 1 for x in (near, 1 - near)]
+    weights = np.zeros((len(at), cells), np.float32)
+    taps = [outer, *inner, 1 - outer - sum(inner)]
+    for offset, weight in enumerate(taps, start=-1):
+        column = np.minimum(first + offset, cells - 1)
+        np.add.at(weights, (np.arange(len(at)), column), weight.astype(np.float32))
+    return weights
 
 
 def draw_line(rng: Generator, length: int, size: float) -> np.ndarray:

@@ -56,9 +56,9 @@ class SEAMHead(MergedFPNHead):
             mmseg's ``BaseDecodeHead``.
 
     Raises:
-        ValueError: a negative lambda_ or beta, fewer than two classes, levels that do
-            not match, ``conv`` beside the attention, or neither attention nor any loss
-            of the key.
+        ValueError: a negative ``lambda_`` or ``beta``, fewer than two classes, levels
+            that do not match, ``conv`` beside the attention, or neither attention nor
+            any loss of the key.
     """
 
     def __init__(

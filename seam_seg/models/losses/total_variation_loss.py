@@ -14,12 +14,12 @@ class TotalVariationLoss(nn.Module):
     Huang et al., "Bone Feature Segmentation in Ultrasound Spine Image with Robustness to
     Speckle and Regular Occlusion Noise", SMC 2020, add such a term to the loss of their
     network. Its formula and weight were not found; the choice here is the integral of
-    |dp/dx| + |dp/dy| over the image as a unit square,
+    ``|dp/dx| + |dp/dy|`` over the image as a unit square::
 
         mean over images and classes of
-            sum |p[i + 1, j] - p[i, j]| / W + sum |p[i, j + 1] - p[i, j]| / H,
+            sum |p[i + 1, j] - p[i, j]| / W + sum |p[i, j + 1] - p[i, j]| / H
 
-    which is the same for the same shapes at any resolution: of a mask, the width plus
+    It is the same for the same shapes at any resolution: of a mask, the width plus
     the height of each outline, out and back, as shares of the image.
 
     Args:

@@ -6,6 +6,7 @@ import model_cases
 import pytest
 import torch
 from model_cases import build_head, samples, total
+from stacks import not_upstream
 
 OPTIONS = dict(
     FPNDAHead=dict(pam_channels=3), FPNEMAHead=dict(num_bases=5), FPNNonLocalHead=dict()
@@ -311,6 +312,7 @@ def test_concat_input_gives_the_capacity_of_seam(type):
     )
 
 
+@not_upstream('torch 2.1 has no float16 autocast on a CPU')
 def test_channel_attention_beyond_float16():
     """8,192 positions: the products of the channels exceed 65,504."""
     head = open_gates(build('FPNDAHead')).eval()

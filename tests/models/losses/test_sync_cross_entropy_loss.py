@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from mmseg.models.losses import CrossEntropyLoss
+from stacks import UPSTREAM
 
 from seam_seg.models import SyncCrossEntropyLoss
 
@@ -31,6 +32,8 @@ def test_against_loops_and_mmseg(weights):
     loss = SyncCrossEntropyLoss(class_weight=weights, loss_weight=0.3)(logits, label)
     expected = 0.3 * slow_loss(logits, label, weights or [1, 1, 1])
     assert loss.item() == pytest.approx(expected, rel=1e-7)
+    if UPSTREAM and weights:
+        pytest.skip('upstream stack: mmseg 1.2.2 looks for the weight of ignored pixels')
     # With weights, mmseg's fails under avg_non_ignore, and leaves the ignored out anyway.
     theirs = CrossEntropyLoss(
         class_weight=weights, loss_weight=0.3, avg_non_ignore=weights is None

@@ -114,12 +114,12 @@ def test_pass_takes_the_style_over():
     for name, style in (('dark', 0.3 * image), ('bright', 100 + 0.6 * image)):
         model.styles.copy_(style.round().expand_as(model.styles))
         with torch.no_grad():
-            shown[name] = model.grey_levels(model.restyle(inputs)).mean()
-    own = model.grey_levels(inputs).mean()
+            shown[name] = model.grey_levels(model.restyle(inputs)).mean().item()
+    own = model.grey_levels(inputs).mean().item()
     assert shown['dark'] < own - 0.1 and shown['bright'] > own + 0.05
     model.transfer = 'reconstruction'
     with torch.no_grad():
-        back = model.grey_levels(model.restyle(inputs)).mean()
+        back = model.grey_levels(model.restyle(inputs)).mean().item()
     assert back == pytest.approx(own, abs=0.05)  # bright styles do not matter to it
 
 
