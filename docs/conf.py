@@ -47,6 +47,7 @@ CONTENTS = """
 docs/install
 docs/predict
 docs/your-data
+docs/correct
 docs/train-and-test
 docs/python
 docs/curve

@@ -89,16 +89,16 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
 
 def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     """Makes what is missing, and returns the exit status of Snakemake."""
-    if importlib.util.find_spec('snakemake') is None:
-        raise InputError(
-            'Snakemake, which runs the trainings, is not there: with Python 3.11 or '
-            'later, pip install "snakemake>=9".'
-        )
     count = torch.cuda.device_count()
     if not 0 <= args.gpus <= count:
         raise InputError(
             f'--gpus {args.gpus}: must be 0 to {count}, the number of GPUs here. With 0, '
             'one run follows the other.'
+        )
+    if importlib.util.find_spec('snakemake') is None:
+        raise InputError(
+            'Snakemake, which runs the trainings, is not there: with Python 3.11 or '
+            'later, pip install "snakemake>=9".'
         )
     seen = os.environ.get('CUDA_VISIBLE_DEVICES') or ','.join(map(str, range(count)))
     gpus = seen.split(',')[: args.gpus]
