@@ -48,8 +48,7 @@ class SEAMHead(MergedFPNHead):
             inference (:func:`seam_seg.evaluation.instances.group_votes`). With it the
             output has two more channels, the offsets (row, column) as shares of H and
             W. Default: False.
-        loss_votes (dict): config of its loss; the offsets are small numbers, hence the
-            weight of the default.
+        loss_votes (dict): config of its loss.
         loss_decode (dict | list[dict]): config of L_seg. Ignored pixels are not
             averaged over, unlike mmseg's default.
         **kwargs: ``channels``, ``num_classes``, ``norm_cfg``, ``dropout_ratio``... of
@@ -77,9 +76,7 @@ class SEAMHead(MergedFPNHead):
         loss_center: dict = dict(type='CenterRegressionLoss'),
         loss_decode: Union[dict, List[dict]] = dict(type='SyncCrossEntropyLoss'),
         center_votes: bool = False,
-        loss_votes: dict = dict(
-            type='CenterRegressionLoss', mode='votes', loss_weight=10.0
-        ),
+        loss_votes: dict = dict(type='CenterRegressionLoss', mode='votes'),
         **kwargs: Any,
     ) -> None:
         if lambda_ < 0 or beta < 0:
