@@ -73,6 +73,22 @@ def append_rows(path: Union[str, Path], rows: pd.DataFrame, whole: bool = True) 
     write_rows(path, rows)
 
 
+def add_out_argument(parser: argparse.ArgumentParser, module: str) -> None:
+    """Adds the option that says where rows go: beside the module, or elsewhere.
+
+    Args:
+        parser (argparse.ArgumentParser): of a study's command.
+        module (str): its ``__file__``.
+    """
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path(module).with_name('results.csv'),
+        metavar='FILE',
+        help='file of rows that is added to (default: that of the study)',
+    )
+
+
 def trained_weights(config: str, work_dir: Union[str, Path], seed: int) -> Path:
     """The last checkpoint of a run of tools/benchmark.py.
 

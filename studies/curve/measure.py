@@ -9,7 +9,6 @@ these masks with perfect pairs and splits. Rows are written family by family.
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -29,7 +28,7 @@ from seam_seg.measurement.spine import (
     largest_angle,
     settle,
 )
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 # `noise` and `texture` have the very masks of `standard`.
 FAMILIES = (
@@ -258,12 +257,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         '--ready', action='store_true', help='measure the masks of the ready weights'
     )
     parser.add_argument('--method', default='predicted', help='in the rows of a model')
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     model = None
     if args.checkpoint or args.ready:

@@ -23,7 +23,7 @@ from seam_seg.apis.report_files import Results
 from seam_seg.atomic import write_picture
 from seam_seg.datasets.phantom import find_params, make_case
 from studies.curve.measure import FIRST_SEED
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 FAMILIES = ('standard', 'hard')
 RUNS = 3
@@ -77,12 +77,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--cases', type=int, default=12, help='of each family')
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -20,7 +20,7 @@ from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.runs import load_config
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.engine import build_runner
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 WARM_UP = 2
 TRAINING, PREDICTION = 'training', 'prediction'  # the settings of the rows
@@ -125,12 +125,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         default='data/peer',
         help='where a phantom is made (default: data/peer)',
     )
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')

@@ -1,7 +1,6 @@
 """The cases of the phantom's families that ready weights are measured on."""
 
 import argparse
-from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from seam_seg.datasets.phantom import (
 )
 from seam_seg.errors import InputError
 from seam_seg.evaluation import confusion_counts, dice_jaccard
+from studies.records import add_out_argument
 
 
 def list_families(part: str, names: Optional[Sequence[str]] = None) -> List[str]:
@@ -102,9 +102,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='val',
         help='val to choose by, test to report (default: val)',
     )
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)

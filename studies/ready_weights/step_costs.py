@@ -6,15 +6,12 @@ an earlier measurement are replaced.
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Optional, Sequence
 
 from seam_seg.apis.command_line import report_errors
 from seam_seg.datasets.phantom import write_phantom
 from studies.peer.measure import measure_steps, round_values, start_training, train_steps
-from studies.records import append_rows, make_rows
-
-STUDY = Path(__file__).parent
+from studies.records import add_out_argument, append_rows, make_rows
 
 
 @report_errors
@@ -31,12 +28,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         default='data/step_costs',
         help='where a phantom is made (default: data/step_costs)',
     )
-    parser.add_argument(
-        '--out',
-        default=STUDY / 'results.csv',
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')

@@ -5,7 +5,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 import cv2
@@ -14,7 +13,7 @@ import numpy as np
 from seam_seg.apis.command_line import progress, report_errors
 from seam_seg.datasets.phantom import HELD_OUT, PRESETS, find_params, make_case
 from seam_seg.datasets.readers import read_image
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 CLASSES = ('background', 'rib', 'thoracic', 'lumbar')
 SEED = 1000  # of the measured cases, which no training has
@@ -110,12 +109,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument('--cases', type=int, default=24, help='of each family')
     parser.add_argument('--image', metavar='FILE', help='a grey image to measure instead')
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     if args.image:
         for key, value in image_numbers(read_image(args.image)).items():

@@ -17,7 +17,7 @@ from seam_seg.apis.command_line import report_errors
 from seam_seg.config_lookup import project_root
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.errors import InputError
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 TORCH = 'as torch has it'
 SETTINGS = {
@@ -129,12 +129,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         default='data/shared_machine',
         help='where a phantom is made (default: data/shared_machine)',
     )
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error('--rounds: at least 1')

@@ -46,7 +46,7 @@ from seam_seg.evaluation.instances import fit_to_mask, group_votes
 from seam_seg.models import SEAM
 from seam_seg.models.segmentors.vpi_segmentor import largest, way_back
 from studies.peer.measure import measure_steps
-from studies.records import append_rows, make_rows
+from studies.records import add_out_argument, append_rows, make_rows
 
 FORM = '{}_1xb12-80k_vpi-512x256'
 HOST = FORM.format('fpn_r50')
@@ -439,12 +439,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         default='data/speed',
         help='where a phantom is made (default: data/speed)',
     )
-    parser.add_argument(
-        '--out',
-        default=Path(__file__).with_name('results.csv'),
-        metavar='FILE',
-        help='file of rows that is added to (default: that of the study)',
-    )
+    add_out_argument(parser, __file__)
     args = parser.parse_args(argv)
     if args.rounds < 2 or args.batch_size < 1:
         parser.error('--rounds: at least 2, --batch-size: at least 1')
