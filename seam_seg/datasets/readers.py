@@ -99,6 +99,25 @@ def is_image_name(path: PathLike, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> b
     return suffix.lower() in suffixes and not name.startswith('.')
 
 
+def check_name(path: PathLike, name: str) -> None:
+    """Refuses a name that tables and pages cannot hold.
+
+    Args:
+        path (str | Path): for the message.
+        name (str): of a case, from the names of its file and folders.
+
+    Raises:
+        InputError: bytes that are no text, as older systems left them.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f'{path}: its name, or that of its folder, is not UTF-8. Rename it (convmv '
+            'does that for many).'
+        ) from None
+
+
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image_name` in a folder and in the folders below it.
 
