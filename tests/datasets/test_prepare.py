@@ -601,6 +601,33 @@ def test_bones_are_compared_too(tmp_path):
         append(*folders)
 
 
+def test_what_masks_mean_is_said_again(raw, tmp_path, snapshot):
+    """Else classes could be exchanged without a word; polygons have names."""
+    out, order = tmp_path / 'out', ['background', 'lumbar', 'thoracic', 'rib']
+    images, masks = new_cases(tmp_path / 'more', ['p77_0'])
+    colours = dict(zip(CLASSES, ([(0, 0, 0)], [(0, 0, 255)], [(0, 255, 0)])))
+    colours['lumbar'] = [(255, 0, 0)]
+    run(raw, out, colour_map=colours)
+    with pytest.raises(InputError, match='p77_0.png: .* prepared with --colour-map'):
+        append(images, masks, out)
+    settings = json.loads((out / 'prepared.json').read_text())
+    settings.update(mask_classes=order, colour_map=None)
+    (out / 'prepared.json').write_text(json.dumps(settings))
+    before = snapshot(out)
+    with pytest.raises(InputError, match='p77_0.png: .* prepared with --mask-classes'):
+        append(images, masks, out)
+    assert snapshot(out) == before
+    bones = measure.label(draw_case(0)[1]).astype(np.int32)
+    (tmp_path / 'drawn').mkdir()
+    (tmp_path / 'drawn/p77_0.json').write_text(json.dumps(drawn_bones(bones)))
+    assert append(images, tmp_path / 'drawn', out).added == ['p77_0']
+    images, masks = new_cases(tmp_path / 'last', ['p77_1'])
+    append(images, masks, out, mask_classes=order)
+    found = cv2.imread(str(out / 'groundtruth/train/p77_1_bone_3.png'), -1)
+    stored = cv2.imread(str(masks / 'p77_1.png'), -1)
+    np.testing.assert_array_equal(found, np.array([0, 3, 2, 1])[stored])
+
+
 def test_tool_adds(raw, tmp_path, run_tool):
     out = tmp_path / 'out'
     words = ['prepare_vpi', raw / 'images', raw / 'masks', out]
