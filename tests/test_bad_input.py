@@ -486,6 +486,13 @@ CASES = {
         prepare(lambda p: rename(p / 'images/s1.png')),
         'not UTF-8',
     ),
+    **{
+        f'prepare: named {name!r}': (
+            prepare(lambda p, name=name: (p / 'images/s1.png').rename(p / name)),
+            'images/.*space',
+        )
+        for name in ('images/s1 .png', 'images/ s1.png')
+    },
     'prepare: mask damaged': (
         prepare(lambda p: (p / 'masks/s1.png').write_text('x')),
         's1.png',

@@ -262,6 +262,11 @@ def append(
     _check_out(images, masks, out, overwrite=True)
     there = _read_cases(out)
     settings = read_settings(out)
+    if 'version' not in settings:
+        raise InputError(
+            f'{out / SETTINGS}: is missing or damaged, and says by which window and '
+            'subjects the data set was prepared. Prepare it anew.'
+        )
     if subject_pattern is None and not one_scan_per_subject:
         subject_pattern = settings.get('subject_pattern')
         one_scan_per_subject = bool(settings.get('one_scan_per_subject'))

@@ -190,6 +190,11 @@ def _by_name(folder: Path, paths: Sequence[Path], suffix: str) -> Dict[str, Path
         own = path.name[: -len(suffix)] if suffix else split_name(path)[0]
         name = BETWEEN.join([*path.relative_to(folder).parts[:-1], own])
         check_name(path, name)
+        if [name.strip()] != name.splitlines():
+            raise InputError(
+                f'{path}: its name begins or ends with a space, or has a line break, '
+                'which the split files, one name a line, cannot say. Rename it.'
+            )
         if name in found:
             raise InputError(
                 f'{path}: {found[name].name} has the same name before the '

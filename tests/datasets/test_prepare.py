@@ -563,6 +563,11 @@ def test_what_cannot_be_added_to(raw, tmp_path, snapshot):
     with pytest.raises(InputError, match=f'not list the same cases: {text.split()[0]}'):
         append(*folders, out)
     run(raw, out, overwrite=True, subject_pattern=None, one_scan_per_subject=True)
+    whole = (out / 'prepared.json').read_text()
+    (out / 'prepared.json').write_text(whole[:20])
+    with pytest.raises(InputError, match='prepared.json: is missing or damaged'):
+        append(*folders, out)
+    (out / 'prepared.json').write_text(whole)
     odd = new_cases(tmp_path / 'odd', ['q1_a', 'q1_b'])
     assert append(*odd, out).added == ['q1_a', 'q1_b']  # each a subject, as recorded
     settings = json.loads((out / 'prepared.json').read_text())
