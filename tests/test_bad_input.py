@@ -110,6 +110,11 @@ class Bomb:
         return self.call
 
 
+def rename(path):
+    """A file or a folder by a name of bytes that are no UTF-8; the new path."""
+    return str(Path(path).rename(Path(path).with_name(os.fsdecode(b'M\xfcller.png'))))
+
+
 def predict(*arguments, out=None):
     return lambda b: [
         'predict',
@@ -322,6 +327,11 @@ CASES = {
         'list.txt: .*UTF-8',
     ),
     'list empty': (predict(lambda b: b.file('list.txt', '\n')), 'no image is listed'),
+    'image named in Latin-1': (predict(lambda b: rename(b.image())), 'not UTF-8'),
+    'folder named in Latin-1': (
+        predict(lambda b: str(Path(rename(Path(b.image()).parent)).parent)),
+        'not UTF-8',
+    ),
     'two images of one name': (
         predict(
             lambda b: b.image(name='a/scan.png'), lambda b: b.image(name='b/scan.png')
@@ -472,6 +482,17 @@ CASES = {
         'no: no such folder',
     ),
     'prepare: no mask': (prepare(lambda p: (p / 'masks/s1.png').unlink()), 's1'),
+    'prepare: named in Latin-1': (
+        prepare(lambda p: rename(p / 'images/s1.png')),
+        'not UTF-8',
+    ),
+    **{
+        f'prepare: named {name!r}': (
+            prepare(lambda p, name=name: (p / 'images/s1.png').rename(p / name)),
+            'images/.*space',
+        )
+        for name in ('images/s1 .png', 'images/ s1.png')
+    },
     'prepare: mask damaged': (
         prepare(lambda p: (p / 'masks/s1.png').write_text('x')),
         's1.png',

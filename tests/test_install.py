@@ -141,9 +141,16 @@ def test_a_training_and_its_test(run, tmp_path, monkeypatch):
 
 
 def test_the_notebook(run, tmp_path):
-    """It finds the curve that was drawn, and learns, and no cell warns of anything."""
+    """It finds the curve that was drawn, and learns, and no cell warns of anything.
+
+    Also where it has been run before.
+    """
     notebook = project_root() / 'docs/notebooks/first_steps.ipynb'
     (tmp_path / notebook.name).write_bytes(notebook.read_bytes())
+    (tmp_path / 'first_steps/training').mkdir(parents=True)
+    (tmp_path / 'first_steps/training/iter_30.pth').write_text('of an earlier run')
+    words = ['--preset', 'easy', '--num-train', 1, '--num-test', 1, '--workers', 1]
+    run('seam-seg', 'phantom', 'first_steps/data', *words)
     run('jupyter', 'execute', notebook.name, '--inplace', '--timeout', 600)
     cells = json.loads((tmp_path / notebook.name).read_text())['cells']
     outputs = [output for cell in cells for output in cell.get('outputs', [])]

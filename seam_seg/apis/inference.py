@@ -316,7 +316,8 @@ def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
         return result.bones.data.squeeze(0).numpy()
     if 'votes' not in result:
         return measure.label(mask, connectivity=2).astype(np.int32)
-    labels = result.seg_logits.data.argmax(dim=0).byte().cpu().numpy()
+    logits = result.seg_logits.data
+    labels, _ = largest(logits, logits.shape[1:])
     votes = result.votes.data.float().cpu().numpy()
     return fit_to_mask(group_votes(labels, votes), labels, mask)
 

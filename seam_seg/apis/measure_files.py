@@ -321,13 +321,18 @@ def _curve_cells(curve: Curve) -> Iterator:
 def write_curves(rows: Sequence[Sequence], out: Path) -> None:
     """Writes ``out/curves.csv``, the most doubtful case first.
 
+    A doubt that is infinite, of a case without an interval, is left empty.
+
     Args:
         rows (Sequence[Sequence]): of :func:`curve_rows`, of all cases.
         out (Path): folder.
     """
     ordered = sorted(rows, key=lambda row: -row[1])  # stable: a case stays together
-    cells = [
-        [f'{cell:.2f}' if isinstance(cell, float) else cell for cell in row]
-        for row in ordered
-    ]
+    cells = [[_cell(value) for value in row] for row in ordered]
     write_csv(out / 'curves.csv', [COLUMNS, *cells])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return f'{value:.2f}' if np.isfinite(value) else ''
+    return value

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..datasets.readers import IMAGE_SUFFIXES, list_images, split_name
+from ..datasets.readers import IMAGE_SUFFIXES, check_name, list_images, split_name
 from ..errors import InputError
 from .prediction import KINDS
 
@@ -36,7 +36,7 @@ def find_images(
 
     Raises:
         InputError: no image at all, or two of the same name, whose results would
-            overwrite each other.
+            overwrite each other, or a name that is not UTF-8.
     """
     found: List[Tuple[Path, str]] = []
     for argument in map(Path, arguments):
@@ -67,6 +67,7 @@ def find_images(
     for path, name in found:
         if path in images:
             continue
+        check_name(path, name)
         if name in named:
             raise InputError(
                 f'two {kind}s are named {name} ({named[name]} and {path}), and one '

@@ -185,7 +185,7 @@ def annotation_of(
         Annotation: with the bones one by one.
 
     Raises:
-        InputError: an unknown name, or an area in two bones.
+        InputError: an unknown name, a bone of no pixel, or an area in two bones.
     """
     names = [name for name in _check_meaning(mask_classes, None) if name != CLASSES[0]]
     labels = np.zeros(drawing.shape, np.uint8)
@@ -202,8 +202,14 @@ def annotation_of(
         window = window_of(bone.pieces, drawing.shape)
         corner = window[1].start, window[0].start
         inside = fill([piece - corner for piece in bone.pieces], owners[window].shape)
-        if not inside.any():  # beyond the picture, or less than a pixel
-            continue
+        if not inside.any():
+            height, width = drawing.shape
+            raise InputError(
+                f'{path}: {bone.where} ({bone.label}) covers no pixel: it lies beyond '
+                f'the picture of {width} x {height} (width x height), or between the '
+                'centers of its pixels. Move its points (they are in pixels), or delete '
+                'it.'
+            )
         if bone.label not in CLASSES:
             ignored[window] |= inside
             continue

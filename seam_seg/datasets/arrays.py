@@ -8,9 +8,10 @@ from PIL import Image
 
 from ..errors import InputError
 from .medical import Spacing, as_picture, plane_of, sensible_spacing
-from .readers import to_grey
+from .readers import check_upright, to_grey
 
 WHERE = 'the array'  # in messages
+FILE_TYPES = (np.uint8, np.int8, np.uint16, np.int16)  # as they are in files
 PILLOW_MODES = {'1': 'L', 'P': 'RGB', 'PA': 'RGBA', 'LA': 'RGBA'}
 # Which way the axes of a space point, in that of NIfTI.
 SPACES = dict(RAS=(1, 1, 1), LPS=(-1, -1, 1))
@@ -25,8 +26,8 @@ def grey_of(
         image (np.ndarray | Tensor | PIL.Image.Image): (H, W), or with channels first or
             last: one, or three or four of which those of colour are equal. In a
             ``MetaTensor`` of MONAI, the columns come first, and its affine says which way
-            they run. Integers are read as those of a file; of floats, whole numbers are
-            integers, and others between 0 and 1 are shares of white.
+            they run. Integers of 8 and 16 bits are read as those of a file; larger types
+            and floats are what libraries turn these into, or shares of white.
         window (tuple[float, float], optional): see :func:`.readers.to_uint8`.
 
     Returns:
@@ -41,6 +42,7 @@ def grey_of(
         count = getattr(image, 'n_frames', 1)
         if count > 1:
             raise InputError(f'{WHERE}: {count} images. Give one of them.')
+        check_upright(WHERE, image)
         if image.mode in PILLOW_MODES:
             image = image.convert(PILLOW_MODES[image.mode])
         array = np.asarray(image)
@@ -51,8 +53,8 @@ def grey_of(
     else:
         array = np.asarray(image)
     array = _without_batch(array)
-    if window is None and array.dtype.kind == 'f':
-        array, window = _of_floats(array)
+    if window is None and array.dtype.kind in 'iuf' and array.dtype not in FILE_TYPES:
+        array, window = _as_stored(array)
     return to_grey(array, WHERE, window), spacing
 
 
@@ -73,11 +75,16 @@ def _without_batch(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _of_floats(array: np.ndarray) -> Tuple[np.ndarray, Optional[Tuple[float, float]]]:
-    """Floats as what they stand for: integers, or shares of white, of which 1 is all."""
-    if not np.isfinite(array).all() or array.min() < 0:
+def _as_stored(array: np.ndarray) -> Tuple[np.ndarray, Optional[Tuple[float, float]]]:
+    """Numbers as what they stand for: integers of 8 or 16 bits, or shares of white.
+
+    Returns:
+        tuple[np.ndarray, tuple[float, float] | None]: the levels, and their window where
+        they are floats from 0 to 1, of which 1 is white.
+    """
+    if not array.size or not np.isfinite(array).all() or array.min() < 0:
         return array, None  # which is refused in words
-    if array.max() <= 1:
+    if array.dtype.kind == 'f' and array.max() <= 1:
         return array, (0, 1)
     if (array == np.rint(array)).all() and array.max() <= np.iinfo(np.uint16).max:
         small = array.max() <= np.iinfo(np.uint8).max

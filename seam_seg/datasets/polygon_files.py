@@ -7,7 +7,7 @@ a polygon each, of one label and ``group_id``, and COCO one annotation with all 
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 from scipy import ndimage
@@ -257,10 +257,13 @@ def read_coco(path: Path) -> Dict[str, Drawing]:
         )
     images, annotations, categories = lists
     assert images is not None and annotations is not None and categories is not None
-    labels = {entry.get('id'): entry.get('name') for entry in categories}
+    labels = {
+        number: category.get('name')
+        for number, category in _by_id(categories, path, 'categories').items()
+    }
     drawings: Dict[str, Drawing] = {}
     names: Dict[Any, str] = {}
-    for image in images:
+    for number, image in _by_id(images, path, 'images').items():
         file = image.get('file_name')
         if not isinstance(file, str) or not file:
             raise InputError(f'{path}: an image has no file_name. Export the file again.')
@@ -274,11 +277,11 @@ def read_coco(path: Path) -> Dict[str, Drawing]:
         size = _size((image.get('height'), image.get('width')), path, f' of {file}')
         checked = image.get(CHECKED) is not False
         drawings[name] = Drawing(size, [], checked, 'COCO')
-        names[image.get('id')] = name
+        names[number] = name
     for annotation in annotations:
         where = f'annotation {annotation.get("id")}'
-        owner = names.get(annotation.get('image_id'))
-        label = labels.get(annotation.get('category_id'))
+        owner = names.get(_id(annotation.get('image_id')))
+        label = labels.get(_id(annotation.get('category_id')))
         if owner is None or not isinstance(label, str):
             what = 'an image' if owner is None else 'a category'
             raise InputError(
@@ -291,6 +294,23 @@ def read_coco(path: Path) -> Dict[str, Drawing]:
         )
         drawings[owner].bones.append(DrawnBone(label, pieces, where=where))
     return drawings
+
+
+def _id(value: Any) -> Union[float, str, None]:
+    """An id of COCO, a number or a text; None for anything else."""
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _by_id(entries: Sequence[Dict], path: Path, kind: str) -> Dict[Any, Dict]:
+    """The images or the categories of a file of COCO by their ids."""
+    found = {_id(entry.get('id')): entry for entry in entries}
+    if len(found) < len(entries):
+        raise InputError(
+            f'{path}: two {kind} have one id, so that whose the annotations are cannot '
+            'be told. Export the file again; if it was put together from several, take '
+            'these one by one.'
+        )
+    return found
 
 
 def _read_json(path: Path) -> Dict[str, Any]:
@@ -321,8 +341,10 @@ def _size(size: Tuple[Any, Any], path: Path, of: str) -> Tuple[int, int]:
 def _points(points: Any, path: Path, where: str) -> np.ndarray:
     """(N, 2) float: the points of a polygon."""
     try:
-        piece = np.asarray(points, dtype=float).reshape(-1, 2)
-        good = len(piece) >= 3 and np.abs(piece).max() <= 10 * LARGEST_SIDE
+        piece = np.asarray(points, dtype=float)
+        piece = piece.reshape(-1, 2) if piece.ndim == 1 else piece
+        good = piece.ndim == 2 and piece.shape[1] == 2 and len(piece) >= 3
+        good = good and np.abs(piece).max() <= 10 * LARGEST_SIDE
     except (TypeError, ValueError):
         good = False
     if not good:
@@ -349,6 +371,7 @@ def _segmentation(
     try:
         runs = np.array(counts, dtype=np.int64)
         good = runs.ndim == 1 and runs.min() >= 0 and runs.sum() == height * width
+        good = good and runs[1::2].any()  # of nothing inside there is no outline
     except (TypeError, ValueError, OverflowError):
         good = False
     if not good:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..atomic import write_picture, write_whole
 from ..errors import InputError
-from .annotations import Annotation, ColourMap, annotation_of, read_annotation
+from .annotations import CLASSES, Annotation, ColourMap, annotation_of, read_annotation
 from .history import (
     CASES,
     SETTINGS,
@@ -242,7 +242,8 @@ def append(
 
     Args:
         images, masks, out, mask_suffix, mask_classes, colour_map, only_labelled,
-            progress: as in :func:`prepare`.
+            progress: as in :func:`prepare`. If the data set was prepared with either of
+            the middle two, masks that are no polygons need one, too.
         side (str): of the subjects that are new: ``'train'``, ``'val'`` or ``'test'``.
             The others keep theirs, so that nobody is on two. Default: ``'train'``.
         window, subject_pattern, one_scan_per_subject: as in :func:`prepare`. Default:
@@ -261,6 +262,11 @@ def append(
     _check_out(images, masks, out, overwrite=True)
     there = _read_cases(out)
     settings = read_settings(out)
+    if 'version' not in settings:
+        raise InputError(
+            f'{out / SETTINGS}: is missing or damaged, and says by which window and '
+            'subjects the data set was prepared. Prepare it anew.'
+        )
     if subject_pattern is None and not one_scan_per_subject:
         subject_pattern = settings.get('subject_pattern')
         one_scan_per_subject = bool(settings.get('one_scan_per_subject'))
@@ -269,6 +275,8 @@ def append(
         window = low, high
     _check_window(window)
     sources = find_sources(images, masks, mask_suffix, out, only_labelled)
+    if mask_classes is None and colour_map is None:
+        _check_meaning(settings, sources, out)
     reader = _Reader(images, masks, mask_classes, colour_map, window)
     names = [source.name for source in sources if source.name not in there.subjects]
     if subject_pattern is None and not one_scan_per_subject:
@@ -334,6 +342,24 @@ def _read_cases(out: Path) -> _Cases:
         )
     subjects = {name: rows[name][1] for name in names}
     return _Cases(subjects, kept_sides(out, sides_before(out, subjects, None)), rows)
+
+
+def _check_meaning(
+    settings: Mapping[str, Any], sources: Sequence[Source], out: Path
+) -> None:
+    """Refuses a guess: labels or colours meant something else the first time.
+
+    The new masks may be of that program, or corrected predictions, and either would be
+    read with classes exchanged by the other's meaning. Polygons have names.
+    """
+    drawn = [source.mask for source in sources if source.drawing is None]
+    for option in ('mask_classes', 'colour_map'):
+        if drawn and settings.get(option):
+            raise InputError(
+                f'{drawn[0]}: {out} was prepared with --{option.replace("_", "-")}. Say '
+                'what the new masks mean, too: --mask-classes for their labels (the '
+                f'usual: {" ".join(CLASSES)}), or --colour-map for their colours.'
+            )
 
 
 def _check_same(

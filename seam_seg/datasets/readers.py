@@ -8,6 +8,7 @@ whole. The name decides what a file is; :mod:`seam_seg.datasets.medical` reads D
 NIfTI and NRRD.
 """
 
+import contextlib
 import io
 import warnings
 from pathlib import Path
@@ -41,6 +42,7 @@ POLYGON_SUFFIX = '.json'
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
+ORIENTATION = 0x0112  # of EXIF and TIFF: 1 is upright
 # What the colours of an annotation mean (RGB).
 COLOURS = {
     'background': (0, 0, 0),
@@ -95,6 +97,25 @@ def is_image_name(path: PathLike, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> b
     """Whether a file in a folder is looked at: by its ending, and not if it is hidden."""
     name, suffix = split_name(path)
     return suffix.lower() in suffixes and not name.startswith('.')
+
+
+def check_name(path: PathLike, name: str) -> None:
+    """Refuses a name that tables and pages cannot hold.
+
+    Args:
+        path (str | Path): for the message.
+        name (str): of a case, from the names of its file and folders.
+
+    Raises:
+        InputError: bytes that are no text, as older systems left them.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f'{path}: its name, or that of its folder, is not UTF-8. Rename it (convmv '
+            'does that for many).'
+        ) from None
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
@@ -238,7 +259,8 @@ def _inspect(
 
     Raises:
         InputError: a truncated JPEG, whose rest OpenCV before 5 paints grey; a second
-            image that is damaged; or a file that Pillow does not open.
+            image that is damaged; a file that Pillow does not open; or one that is to
+            be turned.
     """
     damaged = _damaged(path, kind)
     with warnings.catch_warnings():
@@ -267,7 +289,35 @@ def _inspect(
                 picture.load()
         except Exception:
             raise damaged
+    check_upright(path, picture)
     return picture, count
+
+
+def check_upright(path: PathLike, picture: Image.Image) -> None:
+    """Refuses a picture that is stored otherwise than it is to be shown.
+
+    Some programs turn it, and others (and OpenCV, depending on how it is asked) do not:
+    an image and what was drawn on it would not lie on each other.
+
+    Args:
+        path (str | Path): for the message.
+        picture (PIL.Image.Image): opened; a PNG is not decoded for this.
+
+    Raises:
+        InputError: its EXIF data say that it is to be turned or mirrored.
+    """
+    orientation = 1
+    if picture.format != 'PNG' or 'exif' in picture.info:
+        # Damaged EXIF data say nothing.
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter('ignore')
+            orientation = picture.getexif().get(ORIENTATION, 1)
+    if orientation in range(2, 9):
+        raise InputError(
+            f'{path}: is to be shown turned or mirrored (EXIF orientation '
+            f'{orientation}), which not all programs do. Save it as it is to be seen '
+            '(ImageMagick: mogrify -auto-orient FILE).'
+        )
 
 
 def _decode_pages(path: PathLike, picture: Image.Image, count: int) -> List[np.ndarray]:

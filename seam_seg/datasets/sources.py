@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence
 
 from ..errors import InputError
 from .polygon_files import Drawing, read_coco, read_labelme
-from .readers import IMAGE_SUFFIXES, POLYGON_SUFFIX, list_images, split_name
+from .readers import IMAGE_SUFFIXES, POLYGON_SUFFIX, check_name, list_images, split_name
 from .subjects import listed
 
 # In the name of a case, between a folder and what lies in it.
@@ -189,6 +189,12 @@ def _by_name(folder: Path, paths: Sequence[Path], suffix: str) -> Dict[str, Path
     for path in paths:
         own = path.name[: -len(suffix)] if suffix else split_name(path)[0]
         name = BETWEEN.join([*path.relative_to(folder).parts[:-1], own])
+        check_name(path, name)
+        if [name.strip()] != name.splitlines():
+            raise InputError(
+                f'{path}: its name begins or ends with a space, or has a line break, '
+                'which the split files, one name a line, cannot say. Rename it.'
+            )
         if name in found:
             raise InputError(
                 f'{path}: {found[name].name} has the same name before the '

@@ -68,7 +68,7 @@ def body_middle(image: np.ndarray) -> np.ndarray:
     if not count.any():
         return np.full(len(image), image.shape[1] / 2)
     rows = np.flatnonzero(count)
-    middle = (body[rows] * (np.arange(image.shape[1]) + 0.5)).sum(axis=1) / count[rows]
+    middle = body[rows] @ (np.arange(image.shape[1]) + 0.5) / count[rows]
     # Rows without any body take the value of the nearest row that has some.
     middle = np.interp(np.arange(len(image)), rows, middle)
     return ndimage.uniform_filter1d(middle, max(len(image) // 20, 1), mode='nearest')
@@ -102,7 +102,7 @@ def list_bones(
     # Sums over the pixels of all bones at once: regionprops, one bone after the other,
     # takes several times as long on a map of full size.
     at = np.flatnonzero(instances.ravel() > 0)
-    owner = instances.ravel()[at]
+    owner = instances.ravel()[at].astype(np.intp)  # once, and not in every sum
     areas = np.bincount(owner, minlength=1)
     numbers = np.flatnonzero(areas)
     rows, columns, confidences = (

@@ -127,14 +127,13 @@ def spread_bones(bones: np.ndarray, known: np.ndarray) -> np.ndarray:
         np.ndarray: (h, w), of the type of ``bones``.
     """
     _, nearest = cv2.distanceTransformWithLabels(
-        np.where(known, np.uint8(0), np.uint8(1)),
+        (~known).view(np.uint8),
         cv2.DIST_L2,
         cv2.DIST_MASK_5,
         labelType=cv2.DIST_LABEL_PIXEL,
     )
-    numbers = np.zeros(nearest.max() + 1, bones.dtype)
-    numbers[nearest[known]] = bones[known]
-    return numbers[nearest]
+    # OpenCV counts the pixels that are known from 1, row by row.
+    return bones[known].take(nearest - 1)
 
 
 def fit_nearby(
@@ -201,14 +200,16 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
     last = int(bones.max())
     # Bones are few: to move a byte for each pixel takes a fraction of the time.
     bones = bones.astype(np.uint8 if last < 256 else np.int32)
-    fitted = fit_nearby(bones, labels, mask, margin=1)
+    fitted = fit_nearby(bones, labels, mask, margin=2)
     if cv2.countNonZero(fitted) == cv2.countNonZero(mask):
         return fitted.astype(np.int32)
-    # Something lies far from where its class was: all of the image counts.
-    fitted = fit_nearby(bones, labels, mask, max(labels.shape)).astype(np.int32)
-    for label in np.setdiff1d(mask, [0, *np.unique(labels)]):
+    # Something lies far from where its class was: for that, all of the image counts.
+    far = np.where(fitted > 0, np.uint8(0), mask)
+    fitted += fit_nearby(bones, labels, far, max(labels.shape))
+    fitted = fitted.astype(np.int32)
+    for label in np.setdiff1d(far[far > 0], labels):
         last += 1  # nothing of this class was there at the lower resolution
-        fitted[mask == label] = last
+        fitted[far == label] = last
     return fitted
 
 

@@ -79,7 +79,8 @@ def describe_curve(context: Context, turn: Turn, index: int) -> Curve:
     number = int(context.names.number[apex])
     image_side = 'right' if sign > 0 else 'left'
     flags = []
-    if upper == 0 or lower == len(spine.levels) - 1:
+    lines = np.flatnonzero(spine.paired)  # no other level can be an end
+    if upper == lines[0] or lower == lines[-1]:
         flags.append('may_be_truncated')
     if spine.paired[upper : lower + 1].sum() < FEW_IN_CURVE:
         flags.append('few_levels')

@@ -155,7 +155,7 @@ class Curve:
         region (str): ``'thoracic'``, ``'thoracolumbar'`` or ``'lumbar'``, of the apex.
         severity (str): by :attr:`Settings.severity`.
         flags (list[str]): ``'may_be_truncated'`` (an end level is the first or last that
-            is seen), ``'few_levels'`` (fewer than five lines in it),
+            is seen with both sides), ``'few_levels'`` (fewer than five lines in it),
             ``'methods_disagree'`` (the three angles, by more than 5 deg).
     """
 

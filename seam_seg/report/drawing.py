@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from ..evaluation.bones import DOUBTFUL
 from ..measurement import Bone, Curve, LevelResult, Measurement
+from .room import bones_with_room
 from .words import bone_text, degrees, level_text
 
 HEIGHT, WIDTH = 1000.0, 560.0  # of the picture, at most
@@ -18,10 +19,10 @@ TOP, BOTTOM = 52.0, 40.0  # room for the scale of the plot
 GUTTER, PLOT = 56.0, 230.0  # names of levels; the plot
 EDGE = 14.0  # for what is written below the last tick
 LABEL = 46.0  # half of a written angle
+TAG = 18.0  # half of the number of a bone; it is half as high
 # A JPEG of pure noise has a byte for each pixel: what is larger is shrunk to so many.
 MOST_PIXELS = 700_000
 QUALITY = 82
-MOST_LISTED = 12  # doubtful bones: a page has no more room
 # What has more is no spine, and its outlines would fill megabytes.
 MOST_BONES = 300
 RANGES = ((10, 5), (20, 10), (30, 15), (40, 20), (60, 30), (90, 45))  # deg: most, step
@@ -166,7 +167,11 @@ class Drawing(NamedTuple):
 
 
 def make_drawing(
-    measurement: Measurement, image: Optional[np.ndarray], doubts: Dict[int, float]
+    measurement: Measurement,
+    image: Optional[np.ndarray],
+    doubts: Dict[int, float],
+    name: str = '',
+    files: int = 0,
 ) -> Drawing:
     """Lays out a page.
 
@@ -174,6 +179,8 @@ def make_drawing(
         measurement (Measurement): of a mask.
         image (np.ndarray, optional): (H, W) uint8.
         doubts (dict[int, float]): of bones, by id; of those that are known.
+        name (str): of the case.
+        files (int): number of files that it was made from.
 
     Returns:
         Drawing: the same for the same input.
@@ -187,7 +194,8 @@ def make_drawing(
         [outline for outline in outlines if outline.marked],
         key=lambda one: (-(one.doubt or 0), -len(one.bone.flags)),
     )
-    listed = doubtful[:MOST_LISTED]
+    reasons = [outline.bone.flags for outline in doubtful]
+    listed = doubtful[: bones_with_room(reasons, measurement, name, files)]
     tags = [outline.at for outline in listed]
     plot, levels = _plot(measurement, frame)
     return Drawing(
@@ -232,6 +240,12 @@ def drawn_bones(bones: Sequence[Bone]) -> List[Bone]:
     return [bone for bone in bones if bone.id in kept]
 
 
+def _inside(place: float, length: float, half: float) -> float:
+    """The place next to one at which what is written is within the picture."""
+    half = min(half, length / 2)
+    return min(max(place, half), length - half)
+
+
 def _path(points: Sequence[Point], closed: bool = False) -> str:
     """An SVG path through points, to a tenth of a unit."""
     if not len(points):
@@ -261,7 +275,8 @@ def _outlines(
         doubt = doubts.get(bone.id)
         marked = bool(bone.flags) or (doubt is not None and doubt >= DOUBTFUL)
         # Not over the ends of the lines that are drawn through the others.
-        place = frame.place(bone.x, bone.y if bone.bone == 'rib' else rows.start)
+        x, y = frame.place(bone.x, bone.y if bone.bone == 'rib' else rows.start)
+        place = _inside(x, frame.width, TAG), _inside(y, frame.height, TAG / 2)
         text = bone_text(bone, levels.get(bone.id), doubt)
         outlines.append(Outline(bone, path, place, doubt, marked, text))
     return outlines
@@ -299,9 +314,8 @@ def _curve_lines(
     arc = f'M{x1:.1f} {y1:.1f}A{radius:.1f} {radius:.1f} 0 0 {sweep} {x2:.1f} {y2:.1f}'
     x, y = frame.place(curve.apex_x, curve.apex_y)
     apex = f'{x - side * 13:.1f},{y:.1f} {x:.1f},{y - 8:.1f} {x:.1f},{y + 8:.1f}'
-    room = min(LABEL, frame.width / 2)
     places = [
-        (min(max(x1 + part * (x2 - x1), room), frame.width - room), y1 + part * (y2 - y1))
+        (_inside(x1 + part * (x2 - x1), frame.width, LABEL), y1 + part * (y2 - y1))
         for part in (0.5, 0.4, 0.6, 0.3, 0.7)
     ]
     free = (

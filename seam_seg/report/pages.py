@@ -49,7 +49,9 @@ def case_page(
     Returns:
         str: HTML in UTF-8, under 1.5 MB at any size of the image.
     """
-    drawing = make_drawing(measurement, image, doubts or {})
+    drawing = make_drawing(
+        measurement, image, doubts or {}, content['name'], len(content['files'])
+    )
     if drawing.hidden:
         shown = {bone.id for bone in drawn_bones(measurement.bones)}
         bones = [bone for bone in content['bones'] if bone['id'] in shown]

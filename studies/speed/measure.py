@@ -21,6 +21,7 @@ from mmengine.structures import PixelData
 from mmseg.models.utils import resize
 from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.structures import SegDataSample
+from skimage.measure import label
 from torch import nn
 
 from seam_seg.apis import init_model, predict
@@ -317,9 +318,8 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
     with torch.no_grad():
         result = model.test_step(batch)[0]
     logits = result.seg_logits.data
-    mask, labels = (
-        each.byte().numpy() for each in (result.pred_sem_seg.data[0], logits.argmax(0))
-    )
+    mask = result.pred_sem_seg.data[0].byte().numpy()
+    labels, _ = largest(logits, logits.shape[1:])
     votes = result.votes.data.numpy()
     grouped = group_votes(labels, votes)
     instances = fit_to_mask(grouped, labels, mask)
@@ -338,8 +338,10 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         'logits, by mmseg': lambda: by_mmseg(torch.contiguous_format),
         'logits, by mmseg, channels last': lambda: by_mmseg(torch.channels_last),
         'confidence': lambda: largest(logits.softmax(dim=0), shape),
+        'labels that the votes are of': lambda: largest(logits, logits.shape[1:]),
         'votes grouped': lambda: group_votes(labels, votes),
         'bones fitted to the mask': lambda: fit_to_mask(grouped, labels, mask),
+        'components, without votes': lambda: label(mask, connectivity=2).astype(np.int32),
         'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
     }
     with torch.no_grad():

@@ -66,7 +66,8 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
     assert tuple(rows[0]) == COLUMNS
     # the refused one first; two curves have more flags than none
     assert [row['name'] for row in rows] == ['c', 'a_bone_3', 'a_bone_3', 'b']
-    assert rows[0]['reason'] and rows[0]['angle_deg'] == ''
+    assert rows[0]['reason'] and rows[0]['angle_deg'] == rows[0]['doubt'] == ''
+    assert float(rows[1]['doubt']) > float(rows[3]['doubt'])
     assert [row['curve'] for row in rows] == ['', '1', '2', '']
     assert float(rows[1]['angle_deg']) == pytest.approx(30, abs=2)
     assert float(rows[1]['low_deg']) < float(rows[1]['angle_deg'])

@@ -368,5 +368,12 @@ def test_names_of_polygons():
     assert set(np.unique(found.instances)) == {0, 2}
     with pytest.raises(InputError, match='100% of it would be bones of label 1'):
         annotations.annotation_of(polygons(('rib', -9, 90, -9, 90)), 'a.json')
-    away = annotations.annotation_of(polygons(('rib', 50, 60, 50, 60)), 'a.json')
-    assert not away.labels.any() and not away.instances.any()
+
+
+def test_bones_of_no_pixel():
+    """Beyond the picture, or in shares of its sides as some programs export them."""
+    for place in ((50, 60, 50, 60), (0.6, 0.9, 0.1, 0.4)):
+        drawing = polygons(('lumbar', 2, 9, 2, 9), ('rib', *place))
+        match = r'a.json: shape 2 \(rib\) covers no pixel: .*picture of 40 x 40'
+        with pytest.raises(InputError, match=match):
+            annotations.annotation_of(drawing, 'a.json')

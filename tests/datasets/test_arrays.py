@@ -20,10 +20,13 @@ def levels(image, **options):
     return grey_of(image, **options)[0]
 
 
+DIM = GREY // 3  # far from white, which stays so
+
+
 @pytest.fixture
 def png(tmp_path):
     path = str(tmp_path / 'a.png')
-    assert cv2.imwrite(path, GREY)
+    assert cv2.imwrite(path, DIM)
     return path
 
 
@@ -46,6 +49,8 @@ def png(tmp_path):
         lambda path: torch.from_numpy(cv2.imread(path)).permute(2, 0, 1),
         lambda path: io.imread(path)[..., None],
         lambda path: io.imread(path).tolist(),
+        lambda path: torch.from_numpy(io.imread(path)).long(),
+        lambda path: io.imread(path).astype(np.uint32),
         lambda path: LoadImage(image_only=True, ensure_channel_first=True)(path),
         lambda path: ScaleIntensityRange(0, 255, 0, 1)(
             LoadImage(image_only=True, ensure_channel_first=True)(path)
@@ -55,7 +60,7 @@ def png(tmp_path):
 def test_a_file_by_any_library(load, png):
     found, spacing = grey_of(load(png))
     assert found.dtype == np.uint8 and spacing is None
-    np.testing.assert_array_equal(found, GREY)
+    np.testing.assert_array_equal(found, DIM)
 
 
 def test_deep_images(tmp_path):
@@ -112,3 +117,13 @@ def test_several_images_are_not_one(tmp_path, png):
         grey_of(Image.open(tmp_path / 'a.gif'))
     with pytest.raises(InputError, match='ensure_channel_first=True'):
         grey_of(LoadImage(image_only=True)(png))
+
+
+def test_a_picture_to_be_turned(tmp_path):
+    """OpenCV turns it, and Pillow does not."""
+    picture = Image.fromarray(GREY)
+    exif = picture.getexif()
+    exif[0x0112] = 3
+    picture.save(tmp_path / 'a.jpg', exif=exif)
+    with pytest.raises(InputError, match='^the array: .*EXIF orientation 3'):
+        grey_of(Image.open(tmp_path / 'a.jpg'))

@@ -94,6 +94,7 @@ def test_coco_and_back(drawing, instances, tmp_path):
         assert (x, y) == (columns.min(), rows.min())
         assert (width, height) == (np.ptp(columns) + 1, np.ptp(rows) + 1)
         assert entry['area'] == pytest.approx(len(rows), rel=0.02)
+    entries[0]['image_id'] = 1.0  # as tables write it
     path = write(tmp_path / 'coco.json', content)
     found = read_coco(path)
     assert list(found) == ['p1/a', 'p1/b.c']
@@ -135,6 +136,7 @@ def spoil_labelme(change):
         (lambda c: c['shapes'][0].update(shape_type='circle'), r'1 \(rib\) is a circle'),
         (lambda c: c['shapes'][0].update(points=[[1, 1], [2, 2]]), 'three points'),
         (lambda c: c['shapes'][0].update(points='x'), 'three points'),
+        (lambda c: c['shapes'][0].update(points=[[1, 1, 0]] * 4), 'three points'),
         (lambda c: c['shapes'][0].update(points=[[1, 1e9]] * 3), 'three points'),
         (lambda c: c['shapes'][0].update(points=[[1, float('nan')]] * 3), 'three points'),
         (lambda c: c.update(images=[], annotations=[]), 'a file of COCO.*Name it'),
@@ -170,7 +172,10 @@ def set_outline(outline):
         (lambda c: c.update(shapes=[]), 'a file of LabelMe.*folder'),
         (lambda c: c['images'][0].pop('file_name'), 'no file_name'),
         (lambda c: c['images'][0].pop('height'), 'how high and wide the image of a.png'),
-        (lambda c: c['images'].append(dict(c['images'][0])), 'two images named a'),
+        (lambda c: c['images'].append(dict(c['images'][0], id=2)), 'two images named a'),
+        (lambda c: c['images'].append(dict(id=1)), 'two images have one id'),
+        (lambda c: c['categories'].append(dict(id=2)), 'two categories have one id'),
+        (lambda c: c['annotations'][0].update(image_id=[1]), '4 is of an image that'),
         (lambda c: c['annotations'][0].update(image_id=9), '4 is of an image that'),
         (lambda c: c['annotations'][0].update(category_id=9), '4 is of a category that'),
         (set_outline([]), 'annotation 4 of a has no outline'),
@@ -181,6 +186,7 @@ def set_outline(outline):
         (set_outline(dict(counts=[-10, 110])), 'has no outline'),
         (set_outline(dict(counts=[1e300])), 'has no outline'),
         (set_outline(dict(counts=[])), 'has no outline'),
+        (set_outline(dict(counts=[100])), 'has no outline'),
     ],
 )
 def test_files_of_coco_that_cannot_be_used(tmp_path, change, message):

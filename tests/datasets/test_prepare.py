@@ -563,6 +563,11 @@ def test_what_cannot_be_added_to(raw, tmp_path, snapshot):
     with pytest.raises(InputError, match=f'not list the same cases: {text.split()[0]}'):
         append(*folders, out)
     run(raw, out, overwrite=True, subject_pattern=None, one_scan_per_subject=True)
+    whole = (out / 'prepared.json').read_text()
+    (out / 'prepared.json').write_text(whole[:20])
+    with pytest.raises(InputError, match='prepared.json: is missing or damaged'):
+        append(*folders, out)
+    (out / 'prepared.json').write_text(whole)
     odd = new_cases(tmp_path / 'odd', ['q1_a', 'q1_b'])
     assert append(*odd, out).added == ['q1_a', 'q1_b']  # each a subject, as recorded
     settings = json.loads((out / 'prepared.json').read_text())
@@ -599,6 +604,33 @@ def test_bones_are_compared_too(tmp_path):
     (folder / 'masks/c_0.json').write_text(json.dumps(drawn_bones(bones)))
     with pytest.raises(InputError, match='c_0 already, and another map of bones'):
         append(*folders)
+
+
+def test_what_masks_mean_is_said_again(raw, tmp_path, snapshot):
+    """Else classes could be exchanged without a word; polygons have names."""
+    out, order = tmp_path / 'out', ['background', 'lumbar', 'thoracic', 'rib']
+    images, masks = new_cases(tmp_path / 'more', ['p77_0'])
+    colours = dict(zip(CLASSES, ([(0, 0, 0)], [(0, 0, 255)], [(0, 255, 0)])))
+    colours['lumbar'] = [(255, 0, 0)]
+    run(raw, out, colour_map=colours)
+    with pytest.raises(InputError, match='p77_0.png: .* prepared with --colour-map'):
+        append(images, masks, out)
+    settings = json.loads((out / 'prepared.json').read_text())
+    settings.update(mask_classes=order, colour_map=None)
+    (out / 'prepared.json').write_text(json.dumps(settings))
+    before = snapshot(out)
+    with pytest.raises(InputError, match='p77_0.png: .* prepared with --mask-classes'):
+        append(images, masks, out)
+    assert snapshot(out) == before
+    bones = measure.label(draw_case(0)[1]).astype(np.int32)
+    (tmp_path / 'drawn').mkdir()
+    (tmp_path / 'drawn/p77_0.json').write_text(json.dumps(drawn_bones(bones)))
+    assert append(images, tmp_path / 'drawn', out).added == ['p77_0']
+    images, masks = new_cases(tmp_path / 'last', ['p77_1'])
+    append(images, masks, out, mask_classes=order)
+    found = cv2.imread(str(out / 'groundtruth/train/p77_1_bone_3.png'), -1)
+    stored = cv2.imread(str(masks / 'p77_1.png'), -1)
+    np.testing.assert_array_equal(found, np.array([0, 3, 2, 1])[stored])
 
 
 def test_tool_adds(raw, tmp_path, run_tool):

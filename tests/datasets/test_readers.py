@@ -376,3 +376,20 @@ def test_class_indices_do_not_survive_jpeg(tmp_path):
 def test_pixels_whose_pages_nobody_counts(tmp_path):
     with pytest.raises(InputError, match='m.tif: pixels of type float64'):
         read_mask(save(tmp_path / 'm.tif', blocks().astype(np.float64)), 4)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif'])
+def test_a_picture_to_be_turned(tmp_path, suffix):
+    """What was drawn on it would lie elsewhere; upright ones pass, and odd numbers."""
+    path = tmp_path / f'a{suffix}'
+    for orientation in (0, 1, 3, 6):
+        picture = Image.fromarray(GREY.astype(np.uint8))
+        exif = picture.getexif()
+        exif[0x0112] = orientation
+        picture.save(path, exif=exif)
+        if orientation < 2:
+            assert read_image(path).shape == GREY.shape
+            continue
+        for read in (read_image, lambda path: read_mask(path, 4)):
+            with pytest.raises(InputError, match=f'a{suffix}: .*EXIF orientation'):
+                read(path)

@@ -132,6 +132,19 @@ def test_cropped_at_an_end(cut):
         assert measured.levels[0].name == 'T7' and 'names_uncertain' not in measured.flags
 
 
+@pytest.mark.parametrize('missing', [[(0, 'left')], [(0, 'left'), (1, 'right')]])
+def test_an_end_beyond_which_no_level_has_both_sides_may_be_truncated(missing):
+    mask = draw_spine(tilts_of('double', 30), missing=missing)
+    measured = measure_mask(mask, interval=False)
+    upper, lower = measured.curves
+    assert upper.upper == len(missing) and len(measured.levels) == 16
+    assert upper.angle_deg < lower.angle_deg  # it does go on
+    assert 'may_be_truncated' in upper.flags
+    tilts = np.append(tilts_of('double', 30), [10.0, 5.0, 0.0])  # and one that does not
+    whole = measure_mask(draw_spine(tilts, missing=missing), interval=False).curves[1]
+    assert 'may_be_truncated' not in whole.flags
+
+
 def test_missing_bones_leave_levels_of_one_side():
     tilts = tilts_of('double', 30)
     measured = measure_mask(draw_spine(tilts, missing=[(2, 'left'), (6, 'right')]))

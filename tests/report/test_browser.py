@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from seam_seg.apis import Prediction
 from seam_seg.apis.correction_files import Corrections
 from seam_seg.apis.measure_files import measure_file
 from seam_seg.apis.report_files import Results
-from seam_seg.measurement import Settings, interval
+from seam_seg.measurement import Settings, interval, measure_mask
 from seam_seg.report import case_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.install]
@@ -48,11 +49,31 @@ def browser():
         found.close()
 
 
+def crowded_page(settings):
+    """Four curves, a dozen doubtful bones, most of the flags and three checkpoints."""
+    tilts = 18 * np.cos(np.linspace(0, 4.2 * np.pi, 20))
+    tilts[[7, 13]] += 9, -12
+    missing = [(2, 'left'), (5, 'right'), (8, 'left'), (8, 'right')]
+    mask = draw_spine(tilts, lumps=7, missing=missing)
+    found = measure_mask(mask, settings=settings)
+    more = ['instances_disagree', 'misplaced_levels', 'specks_dropped']
+    found = replace(found, flags=[*found.flags, *more])
+    assert len(found.curves) == 4 and len(found.flags) == 6
+    kinds = ('mask', 'image', 'instances', 'confidence', 'bones')
+    kinds += ('weights', 'weights 2', 'weights 3')
+    files = {kind: dict(file=f'{NAME}.png', sha256='ab' * 32) for kind in kinds}
+    software = dict(seam_seg='0.3.0', numpy='2.4.6', scipy='1.17.1', opencv='5.0.0')
+    content = dict(found.to_dict(), name='crowded', files=files, software=software)
+    return case_page(found, content, 60 * mask, {bone.id: 0.5 for bone in found.bones})
+
+
 @pytest.fixture(scope='module')
 def pages(tmp_path_factory):
     """A folder of pages; the first case has as much to say as fits on one."""
     folder = tmp_path_factory.mktemp('pages')
     mask = draw_spine(tilts_of('double', 30), missing=[(3, 'left')])
+    assert not mask[40:80, 10:40].any()
+    mask[40:80, 10:40] = 1  # a rib
     cv2.imwrite(str(folder / f'{NAME}.png'), mask)
     cv2.imwrite(str(folder / 'none.png'), np.zeros((60, 40), np.uint8))
     with pytest.MonkeyPatch.context() as patch:
@@ -67,6 +88,7 @@ def pages(tmp_path_factory):
     doubts = {bone.id: 0.5 for bone in case.measurement.bones}
     page = case_page(case.measurement, case.to_dict(), 60 * case.mask, doubts)
     (folder / 'full.html').write_text(page, 'utf-8')
+    (folder / 'crowded.html').write_text(crowded_page(settings), 'utf-8')
     overview = Corrections(folder, [NAME, 'none'], [NAME, 'none'], pages=True)
     for one in cases:
         bones = one.measurement.bone_map
@@ -101,10 +123,10 @@ def visit(browser, pages):
 
 
 @pytest.mark.parametrize(
-    'name', ['full.html', 'none.html', 'index.html', 'overview.html']
+    'name', ['full.html', 'crowded.html', 'none.html', 'index.html', 'overview.html']
 )
 def test_nothing_overflows(visit, name):
-    for width in (1280, 390):
+    for width in (1280, 1045, 390):
         page = visit(name, width)
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert page.evaluate('document.documentElement.scrollWidth') == width
@@ -112,7 +134,9 @@ def test_nothing_overflows(visit, name):
 
 
 @pytest.mark.parametrize(
-    'name', ['full.html', 'none.html', f'{NAME}.html'], ids=['full', 'none', 'plain']
+    'name',
+    ['full.html', 'crowded.html', 'none.html', f'{NAME}.html'],
+    ids=['full', 'crowded', 'none', 'plain'],
 )
 def test_prints_on_one_page(visit, name):
     page = visit(name)
@@ -122,6 +146,7 @@ def test_prints_on_one_page(visit, name):
     assert list(map(float, box)) == pytest.approx([0, 0, 595.3, 841.9], abs=1)
     page.emulate_media(media='print')
     page.set_viewport_size(dict(width=718, height=1046))  # A4 less its margins
+    assert page.evaluate('document.documentElement.scrollWidth') == 718
     assert page.evaluate(OVERFLOW) == []
     inside = """() => document.querySelector('aside').scrollHeight
       <= document.querySelector('main').clientHeight + 1"""
@@ -135,6 +160,7 @@ def test_switches(visit):
         'image': 'image',
         'thoracic': '.spot.thoracic',
         'lumbar': '.spot.lumbar',
+        'rib': '.spot.rib',
         'curves': '.end-line',
         'bone-lines': '.bone-line',
         'center-line': '.center-line',
@@ -147,7 +173,7 @@ def test_switches(visit):
         page.keyboard.press('Space')
         assert inside.is_hidden()
         others = [other for other in shown if other != name]
-        if name in ('thoracic', 'lumbar'):  # their numbers go with them
+        if name in ('thoracic', 'lumbar', 'rib'):  # their numbers go with them
             others.remove('doubt')
         for other in others:
             assert page.locator(f'.figure {shown[other]}').first.is_visible()
@@ -178,6 +204,8 @@ def test_mouse_and_keyboard_tell_of_a_bone(visit):
     assert page.evaluate(focused) == bones.last.get_attribute('aria-label')
     page.keyboard.press('Escape')
     assert tip.is_hidden()
+    page.keyboard.press('Home')
+    assert page.evaluate(focused) == bones.nth(0).get_attribute('aria-label')
     page.keyboard.press('Tab')
     assert page.evaluate(focused).startswith('Level C7')
     # what is switched off is left out, and the bones are still reached

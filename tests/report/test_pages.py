@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -15,7 +16,8 @@ from seam_seg.apis.measure_files import Folders, measure_file
 from seam_seg.apis.report_files import Results
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings, interval, measure_mask
-from seam_seg.report import case_page, drawing, index_page
+from seam_seg.report import case_page, drawing, index_page, words
+from seam_seg.report.room import LEAST_ROWS, MOST_ROWS, bones_with_room
 
 HOSTILE = '<img src=x onerror=alert(1)> {{ 7 * 7 }} "\'&</script>'
 FILE = HOSTILE.replace('/', '')  # what a file system takes
@@ -102,8 +104,8 @@ def test_settings_are_said():
     told = Settings((2, 1), 'patient_left', (5, 6, 7), -1)
     measured = measure_mask(draw_spine(tilts_of('double', 30)), settings=told)
     said = Page(page_of(measured)).text
-    for words in ('2 high, 1 wide', "the patient's left", '5°, 6°, 7°', 'moved by -1'):
-        assert words in said
+    for text in ('2 high, 1 wide', "the patient's left", '5°, 6°, 7°', 'moved by -1'):
+        assert text in said
     assert "patient's right" in said  # the convexity of the first curve
 
 
@@ -252,3 +254,37 @@ def test_companions_with_endings_in_capitals(tmp_path):
     (tmp_path / 'images/a.PNG').write_bytes((tmp_path / 'a.png').read_bytes())
     case = measure_file(tmp_path / 'a.png', Folders(tmp_path / 'images'))
     assert case.files['image']['file'] == 'a.PNG'
+
+
+def test_doubtful_bones_leave_room_for_what_comes_first(double):
+    measured, _ = double
+    reasons = [['no_partner']] * 30
+
+    def rows(measurement, name='case', files=6):
+        return bones_with_room(reasons, measurement, name, files)
+
+    none = measure_mask(draw_spine(tilts_of('straight', 0)))
+    assert none.curves == none.flags == [] and rows(none) == MOST_ROWS
+    assert bones_with_room(reasons[:2], none, 'case', 6) == 2
+    flags = list(words.FLAGS)[:7]
+    curves = [replace(curve, flags=['methods_disagree']) for curve in 2 * measured.curves]
+    crowded = replace(measured, curves=curves, flags=flags)
+    few = rows(crowded)
+    assert LEAST_ROWS < few < MOST_ROWS
+    assert rows(crowded, 'x' * 80) < few and rows(crowded, files=8) < few
+    assert rows(crowded, 'x' * 900, 40) == LEAST_ROWS
+    page = Page(page_of(crowded, doubts={bone.id: 0.5 for bone in measured.bones}))
+    assert 0 < len(page.values('data-tag')) < MOST_ROWS
+    assert len(page.values('data-tag')) == len(page.values('data-spot'))
+
+
+def test_numbers_of_bones_are_within_the_picture():
+    mask = draw_spine(tilts_of('single', 30))
+    rows, columns = np.nonzero(mask)
+    mask = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    measured = measure_mask(mask, interval=False)
+    drawn = drawing.make_drawing(measured, None, {})
+    for outline in drawn.outlines:
+        x, y = outline.at
+        assert drawing.TAG <= x <= drawn.frame.width - drawing.TAG
+        assert drawing.TAG / 2 <= y <= drawn.frame.height - drawing.TAG / 2

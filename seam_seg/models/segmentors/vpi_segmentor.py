@@ -73,7 +73,7 @@ def way_back(logits: Tensor, shape: Sequence[int], resize: str) -> Tensor:
         Tensor: (1, H, W) int64, on the device of the logits.
     """
     if resize == 'mask':
-        return resize_mask(logits.argmax(dim=0, keepdim=True), shape)
+        return resize_mask(logits.max(dim=0, keepdim=True).indices, shape)
     labels = torch.from_numpy(largest(logits, shape)[0][None])
     return labels.to(logits.device).long()
 
