@@ -34,7 +34,7 @@ def bones_with_room(
 
     Returns:
         int: :data:`MOST_ROWS` at most, and not less than :data:`LEAST_ROWS` if there are
-        as many: rather has a page with more flags than any back a second sheet.
+        as many: of a case with even more flags, a second sheet says the rest.
     """
     left = LINES - CURVE * (_lines(name, NAME) - 1)
     left -= max(files - USUAL_FILES, 0) / 2 * CURVE
