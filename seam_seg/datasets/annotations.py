@@ -120,7 +120,7 @@ def read_annotation(
     Raises:
         InputError: an unknown label or colour.
     """
-    names = _check_meaning(mask_classes, colour_map)
+    names = _names_of_labels(mask_classes, colour_map)
     wanted = [CLASSES.index(n) if n in CLASSES else IGNORE_INDEX for n in names]
     stored = decode_mask(path, len(names))
     if len(stored.pages) > 1:
@@ -187,7 +187,7 @@ def annotation_of(
     Raises:
         InputError: an unknown name, a bone of no pixel, or an area in two bones.
     """
-    names = [name for name in _check_meaning(mask_classes, None) if name != CLASSES[0]]
+    names = [name for name in _names_of_labels(mask_classes, None) if name != CLASSES[0]]
     labels = np.zeros(drawing.shape, np.uint8)
     owners = np.zeros(drawing.shape, np.uint16)
     ignored = np.zeros(drawing.shape, bool)
@@ -230,7 +230,7 @@ def annotation_of(
     return Annotation(labels, f'{drawing.format} polygons', owners)
 
 
-def _check_meaning(
+def _names_of_labels(
     mask_classes: Optional[Sequence[str]], colour_map: Optional[ColourMap]
 ) -> Tuple[str, ...]:
     """The names of the classes in a mask of class indices."""

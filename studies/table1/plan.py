@@ -116,7 +116,7 @@ class Run(NamedTuple):
                 'AngleError',
             )
         if self.setting == '20 cases':
-            return ('Dice', 'FaintFound', 'FaintDice')
+            return ('Dice', 'FaintFound')
         return ()
 
     @property
