@@ -573,7 +573,6 @@ def test_training_takes_turns_on_real_patches(phantom):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_what_follows_the_network_is_timed(phantom):
     times = measure.way_back_times(str(phantom), 2)
     assert {len(seconds) for seconds in times.values()} == {2}

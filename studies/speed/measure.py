@@ -35,7 +35,7 @@ from seam_seg.apis.costs import (
     take_turns,
 )
 from seam_seg.apis.runs import load_config, set_amp
-from seam_seg.config_lookup import get_config, network_size
+from seam_seg.config_lookup import network_size
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.datasets.readers import read_image
@@ -52,7 +52,6 @@ from studies.records import add_out_argument, append_rows, make_rows
 FORM = '{}_1xb12-80k_vpi-512x256'
 HOST = FORM.format('fpn_r50')
 RECOMMENDED = FORM.format('seam-keymass_r50-fpn')
-READY = 'seam-keymass-votes_r18-fpn_1xb4-10800_phantom-512x128'
 TIMED = [
     FORM.format(name)
     for name in (
@@ -301,15 +300,6 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         dict[str, list[float]]: part -> CPU seconds of each round.
     """
     model = init_model(device='cpu')
-    networks = []
-    for votes in (False, True):
-        cfg = get_config(READY)
-        cfg.model.backbone.init_cfg = None
-        cfg.model.decode_head.center_votes = votes
-        network = MODELS.build(cfg.model).eval().to(memory_format=torch.channels_last)
-        networks.append(
-            functools.partial(network._forward, torch.rand(1, 3, *network_size(cfg)))
-        )
     name = (Path(data_root) / 'test.txt').read_text().split()[0]
     path = Path(data_root) / f'dataset/test/{name}.png'
     image = read_image(path)
@@ -325,14 +315,23 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
     instances = fit_to_mask(grouped, labels, mask)
     _, confidence = largest(logits.softmax(dim=0), shape)
 
+    head, patch = model.decode_head, torch.rand(1, 3, *network_size(model.cfg))
+    branch = head.votes
+
+    def without_votes(function: Callable, *words: object) -> None:
+        head.votes = None  # the bones are connected components then
+        function(*words)
+        head.votes = branch
+
     def by_mmseg(layout: torch.memory_format) -> torch.Tensor:
         maps = logits[None].contiguous(memory_format=layout)
         return resize(maps, size=shape, mode='bilinear', align_corners=False).argmax(1)
 
     parts = {
         'prediction': lambda: predict(model, image),
-        'network': networks[0],
-        'network, with votes': networks[1],
+        'prediction, without votes': lambda: without_votes(predict, model, image),
+        'network': lambda: model._forward(patch),
+        'network, without votes': lambda: without_votes(model._forward, patch),
         'mask': lambda: way_back(logits, shape, 'mask'),
         'logits': lambda: way_back(logits, shape, 'logits'),
         'logits, by mmseg': lambda: by_mmseg(torch.contiguous_format),
