@@ -153,13 +153,24 @@ def transfer(folder: Path) -> str:
 
 
 def total_variation(folder: Path) -> str:
-    """The validation by which the weight of RSNU's loss was chosen."""
-    rows = rows_of(folder, 'hard val, 600 iterations')
-    lines = [
-        [name.split()[-1], *(f'{value:.1f}' for value in part['value'])]
-        for name, part in rows.groupby('method', sort=False)
-    ]
-    return table(['weight', 'seed 0', 'seed 1'], lines)
+    """The validation by which the weight of RSNU's loss was chosen, on each host."""
+    validation = 'hard val, 600 iterations'
+    hosts = dict(
+        FPN=rows_of(folder, validation).set_index(['method', 'seed'])['value'],
+        UNet=mean_scores(rows_of(folder, f'{validation}, UNet'))['mDice'],
+    )
+    found = pd.DataFrame(
+        {
+            f'{host}, seed {seed}': dice.xs(seed, level='seed')
+            for host, dice in hosts.items()
+            for seed in range(2)
+        }
+    )
+    found.index = found.index.str.split().str[-1]
+    found = found.sort_index(key=lambda weights: -weights.astype(float))
+    found = found.map(lambda dice: '-' if pd.isna(dice) else f'{dice:.1f}')
+    lines = [[weight, *cells] for weight, cells in zip(found.index, found.to_numpy())]
+    return table(['weight', *found], lines)
 
 
 def plot(folder: Path, path: Path) -> None:
