@@ -136,51 +136,53 @@ def spread_bones(bones: np.ndarray, known: np.ndarray) -> np.ndarray:
     return bones[known].take(nearest - 1)
 
 
-def fit_nearby(
-    bones: np.ndarray, labels: np.ndarray, mask: np.ndarray, margin: int
-) -> np.ndarray:
-    """:func:`fit_to_mask` where the pixels of a class lie close to where it was.
+def spread_to_neighbours(bones: np.ndarray) -> np.ndarray:
+    """:func:`spread_bones` by one pixel, in a tenth of its time.
 
     Args:
-        bones (np.ndarray): (h, w) a number for each bone, 0 outside.
-        labels (np.ndarray): (h, w) uint8, the labels that they are of.
-        mask (np.ndarray): (H, W) uint8, the same labels at another size.
-        margin (int): pixels of (h, w) around the box of a class in ``labels``.
+        bones (np.ndarray): (h, w) uint8, a number for each bone, 0 outside.
 
     Returns:
-        np.ndarray: (H, W), of the type of ``bones``; 0 where the mask is, and where its
-        class has no such box.
+        np.ndarray: (h, w) uint8; 0 where none of the eight neighbours is of a bone. Of
+        neighbours as near as each other, the largest number counts.
     """
-    fitted = np.zeros(mask.shape, bones.dtype)
-    # Where each row and column of (H, W) lies at (h, w).
-    rows, columns = (
-        cv2.resize(
-            np.arange(few, dtype=np.int32)[None],
-            (many, 1),
-            interpolation=cv2.INTER_NEAREST_EXACT,
-        )[0]
-        for few, many in zip(labels.shape, mask.shape)
-    )
+    beside = cv2.dilate(bones, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    spread = cv2.dilate(bones, np.ones((3, 3), np.uint8))  # corners are further away
+    cv2.copyTo(beside, beside, spread)
+    return cv2.copyTo(bones, bones, spread)
+
+
+def fit_neighbours(
+    bones: np.ndarray,
+    labels: np.ndarray,
+    mask: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+) -> np.ndarray:
+    """:func:`fit_to_mask` where a class lies no more than one pixel from where it was.
+
+    Args:
+        bones (np.ndarray): (h, w) uint8, a number for each bone, 0 outside.
+        labels (np.ndarray): (h, w) the labels that they are of.
+        mask (np.ndarray): (H, W) the same labels at another size.
+        rows (np.ndarray): (H,) where each row of the mask lies at (h, w).
+        columns (np.ndarray): (W,) the same of each column.
+
+    Returns:
+        np.ndarray: (H, W) uint8, 0 where the mask is, and where its class lies further.
+    """
+    fitted = np.zeros(mask.shape, np.uint8)
     for label in range(1, int(labels.max()) + 1):
-        known = labels == label
-        if not known.any():
-            continue
-        left, top, width, height = cv2.boundingRect(known.view(np.uint8))
-        top, bottom = max(top - margin, 0), top + height + margin
-        left, right = max(left - margin, 0), left + width + margin
-        box = np.s_[top:bottom, left:right]
-        large = np.s_[
-            slice(*np.searchsorted(rows, [top, bottom])),
-            slice(*np.searchsorted(columns, [left, right])),
-        ]
-        wanted = mask[large] == label
-        if not wanted.any():
-            continue
-        spread = spread_bones(bones[box], known[box])
-        # One axis after the other: whole rows are copied.
-        spread = spread.take(columns[large[1]] - left, axis=1)
-        spread = spread.take(rows[large[0]] - top, axis=0)
-        cv2.copyTo(spread, wanted.view(np.uint8), fitted[large])
+        spread = spread_to_neighbours(bones * (labels == label))
+        left, top, width, height = cv2.boundingRect(spread)
+        of_rows = slice(*np.searchsorted(rows, [top, top + height]))
+        of_columns = slice(*np.searchsorted(columns, [left, left + width]))
+        wanted = mask[of_rows, of_columns] == label
+        if wanted.any():
+            # One axis after the other: whole rows are copied.
+            near = spread[top : top + height].take(columns[of_columns], axis=1)
+            near = near.take(rows[of_rows] - top, axis=0)
+            cv2.copyTo(near, wanted.view(np.uint8), fitted[of_rows, of_columns])
     return fitted
 
 
@@ -197,19 +199,31 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
         np.ndarray: (H, W) int32, 0 where the mask is; elsewhere the bone of the pixel's
         class that lies there at (h, w), or else the nearest one there.
     """
+    rows, columns = (
+        cv2.resize(
+            np.arange(few, dtype=np.int32)[None],
+            (many, 1),
+            interpolation=cv2.INTER_NEAREST_EXACT,
+        )[0]
+        for few, many in zip(labels.shape, mask.shape)
+    )
     last = int(bones.max())
-    # Bones are few: to move a byte for each pixel takes a fraction of the time.
-    bones = bones.astype(np.uint8 if last < 256 else np.int32)
-    fitted = fit_nearby(bones, labels, mask, margin=2)
-    if cv2.countNonZero(fitted) == cv2.countNonZero(mask):
-        return fitted.astype(np.int32)
+    if last < 256:  # as good as always; to move bytes takes a fraction of the time
+        near = fit_neighbours(bones.astype(np.uint8), labels, mask, rows, columns)
+        fitted = near.astype(np.int32)
+        if cv2.countNonZero(near) == cv2.countNonZero(mask):
+            return fitted
+    else:
+        fitted = np.zeros(mask.shape, np.int32)
     # Something lies far from where its class was: for that, all of the image counts.
     far = np.where(fitted > 0, np.uint8(0), mask)
-    fitted += fit_nearby(bones, labels, far, max(labels.shape))
-    fitted = fitted.astype(np.int32)
-    for label in np.setdiff1d(far[far > 0], labels):
-        last += 1  # nothing of this class was there at the lower resolution
-        fitted[far == label] = last
+    for label in np.unique(far[far > 0]):
+        at, known = np.nonzero(far == label), labels == label
+        if known.any():
+            fitted[at] = spread_bones(bones, known)[rows[at[0]], columns[at[1]]]
+        else:  # nothing of this class was there at the lower resolution
+            last += 1
+            fitted[at] = last
     return fitted
 
 

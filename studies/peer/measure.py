@@ -8,6 +8,7 @@ to its bones. Rows of an earlier measurement are replaced.
 
 import argparse
 import functools
+import random
 import sys
 import time
 from pathlib import Path
@@ -64,7 +65,7 @@ def train_steps(runner: Runner) -> Callable[[], Any]:
 def measure_steps(
     steps: Dict[str, Callable[[], Any]], rounds: int
 ) -> Dict[str, List[float]]:
-    """Times steps in turns.
+    """Times steps in turns, in an order that changes: what runs first leaves its data.
 
     Args:
         steps (dict[str, Callable]): by name.
@@ -74,10 +75,12 @@ def measure_steps(
         dict[str, list[float]]: seconds that all cores together spent on each step.
     """
     times: Dict[str, List[float]] = {name: [] for name in steps}
+    order, chance = list(steps), random.Random(0)
     for i in range(rounds + WARM_UP):
-        for name, step in steps.items():
+        chance.shuffle(order)
+        for name in order:
             start = time.process_time()
-            step()
+            steps[name]()
             if i >= WARM_UP:
                 times[name].append(time.process_time() - start)
     return times

@@ -153,20 +153,16 @@ def memory(folder: Path) -> str:
 
 
 def way_back(folder: Path) -> str:
-    """What comes after the network, as shares of a whole prediction."""
+    """What comes after the network, as shares of a prediction without bones."""
     rows = rows_of(folder, 'way-back')
-    times = seconds_of(rows)
-    whole = times['prediction'].min()
-    lines = [
-        [
-            name,
-            f'{1e3 * seconds.min():.1f}',
-            f'{1e3 * np.median(seconds):.1f}',
-            f'{seconds.min() / whole:.1%}',
-        ]
-        for name, seconds in times.items()
-    ]
-    header = ['', 'min (ms)', 'median (ms)', 'share of a prediction']
+    times = {name: 1e3 * seconds for name, seconds in seconds_of(rows).items()}
+    whole = times['prediction without bones']
+    lines = []
+    for name in times:
+        found = compare_times(times[name], whole)
+        share = f'{found["median_ratio"]:.1%} [{found["low"]:.1%}, {found["high"]:.1%}]'
+        lines.append([name, f'{found["minimum"]:.1f}', f'{found["median"]:.1f}', share])
+    header = ['', 'min (ms)', 'median (ms)', 'of a prediction without bones [95%]']
     return table(header, lines) + origin(rows)
 
 
