@@ -9,6 +9,7 @@ import functools
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from unittest import mock
 
@@ -349,7 +350,8 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         'components of the mask': lambda: label(mask, connectivity=2).astype(np.int32),
         'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
     }
-    with torch.no_grad():
+    with torch.no_grad(), TemporaryDirectory() as folder:
+        parts['from a file to results'] = lambda: predict(model, path).save(folder)
         return measure_steps(parts, rounds)
 
 
