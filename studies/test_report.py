@@ -251,18 +251,24 @@ def test_growth_by_hand(tmp_path):
 
 
 def test_way_back_by_hand(tmp_path):
-    runs = [
-        (f'round {i}', '', 'seconds', value) for i, value in enumerate([0.02, 0.05, 0.03])
-    ]
-    folder = folder_of(
-        tmp_path / 'speed',
-        ('way-back', 'prediction', 0, runs),
-        ('way-back', 'mask', 0, [('round 0', '', 'seconds', 0.005)]),
-    )
-    assert cells_of(speed.way_back(folder)) == {
-        'prediction': ['20.0', '30.0', '100.0%'],
-        'mask': ['5.0', '5.0', '25.0%'],
+    """Shares are medians of those of each round: 25, 20 and 40% here."""
+    runs = {
+        name: [(f'round {i}', '', 'seconds', value) for i, value in enumerate(seconds)]
+        for name, seconds in (
+            ('prediction without bones', [0.02, 0.05, 0.03]),
+            ('mask', [0.005, 0.01, 0.012]),
+        )
     }
+    folder = folder_of(
+        tmp_path / 'speed', *(('way-back', name, 0, runs[name]) for name in runs)
+    )
+    cells = cells_of(speed.way_back(folder))
+    assert cells['prediction without bones'] == [
+        '20.0',
+        '30.0',
+        '100.0% [100.0%, 100.0%]',
+    ]
+    assert cells['mask'] == ['5.0', '10.0', '25.0% [20.0%, 40.0%]']
 
 
 def test_steps_by_hand(tmp_path):
