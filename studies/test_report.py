@@ -255,7 +255,7 @@ def test_way_back_by_hand(tmp_path):
     runs = {
         name: [(f'round {i}', '', 'seconds', value) for i, value in enumerate(seconds)]
         for name, seconds in (
-            ('prediction without bones', [0.02, 0.05, 0.03]),
+            ('prediction, without votes', [0.02, 0.05, 0.03]),
             ('mask', [0.005, 0.01, 0.012]),
         )
     }
@@ -263,7 +263,7 @@ def test_way_back_by_hand(tmp_path):
         tmp_path / 'speed', *(('way-back', name, 0, runs[name]) for name in runs)
     )
     cells = cells_of(speed.way_back(folder))
-    assert cells['prediction without bones'] == [
+    assert cells['prediction, without votes'] == [
         '20.0',
         '30.0',
         '100.0% [100.0%, 100.0%]',

@@ -238,8 +238,8 @@ def compare(
     others = OtherWork()
     times = take_turns(
         dict(
-            torch=lambda: predict(model, images[0]),
-            onnx=lambda: predict(exported, images[0]),
+            torch=lambda: predict(model, images[0]).bones,
+            onnx=lambda: predict(exported, images[0]).bones,
         ),
         rounds,
     )

@@ -1,9 +1,10 @@
 """A trained model, and the mask that it predicts for an image."""
 
 import copy
+import functools
 import logging
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from skimage import measure
-from torch import nn
+from torch import Tensor, nn
 
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
@@ -301,7 +302,7 @@ def predict(
         mask,
         confidence,
         grey,
-        _bones_of(result, mask),
+        _bone_finder(result, mask),
         tuple(meta['classes']),
         tuple(tuple(colour) for colour in meta['palette']),
         scores.cpu().numpy(),
@@ -310,16 +311,24 @@ def predict(
     )
 
 
-def _bones_of(result: SegDataSample, mask: np.ndarray) -> np.ndarray:
-    """The bones of a result one by one, (H, W) int32."""
+def _bone_finder(result: SegDataSample, mask: np.ndarray) -> Callable[[], np.ndarray]:
+    """Tells the bones of a mask apart, (H, W) int32; holds nothing else of the result."""
     if 'bones' in result:  # of an ONNX file, which finds them itself
-        return result.bones.data.squeeze(0).numpy()
+        return result.bones.data.squeeze(0).numpy
     if 'votes' not in result:
-        return measure.label(mask, connectivity=2).astype(np.int32)
-    logits = result.seg_logits.data
+        return functools.partial(_find_components, mask)
+    maps = result.seg_logits.data, result.votes.data
+    return functools.partial(_find_voted, mask, *maps)
+
+
+def _find_components(mask: np.ndarray) -> np.ndarray:
+    return measure.label(mask, connectivity=2).astype(np.int32)
+
+
+def _find_voted(mask: np.ndarray, logits: Tensor, votes: Tensor) -> np.ndarray:
     labels, _ = largest(logits, logits.shape[1:])
-    votes = result.votes.data.float().cpu().numpy()
-    return fit_to_mask(group_votes(labels, votes), labels, mask)
+    grouped = group_votes(labels, votes.float().cpu().numpy())
+    return fit_to_mask(grouped, labels, mask)
 
 
 def predict_mask(model: Model, image: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -75,8 +75,8 @@ class Prediction:
         confidence (np.ndarray): (H, W) float32, the largest class probability, of
             probabilities that are resized bilinearly.
         image (np.ndarray): (H, W) uint8, the grey levels that the model was shown.
-        bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside: grouped by
-            their votes where the model votes for centers, else the connected components.
+        find_bones (Callable): tells :attr:`bones` apart; called once, when they are
+            asked for.
         classes (tuple[str, ...]): the meaning of labels 0, 1, 2...
         palette (Sequence[tuple[int, ...]]): their RGB colours.
         scores (np.ndarray, optional): (N, h, w) float32, the probability of each class
@@ -89,12 +89,21 @@ class Prediction:
     mask: np.ndarray
     confidence: np.ndarray
     image: np.ndarray
-    bones: np.ndarray
+    find_bones: Callable[[], np.ndarray]
     classes: Tuple[str, ...] = CLASSES
     palette: Sequence[Tuple[int, ...]] = PALETTE
     scores: Optional[np.ndarray] = None
     spacing: Optional[Tuple[float, float]] = None
     name: str = 'image'
+
+    @cached_property
+    def bones(self) -> np.ndarray:
+        """(H, W) int32, a number for each bone, 0 outside.
+
+        Grouped by their votes where the model votes for centers, else the connected
+        components of the mask.
+        """
+        return self.find_bones()
 
     @property
     def probabilities(self) -> np.ndarray:

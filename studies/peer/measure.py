@@ -138,8 +138,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         models = [
             init_model(*pair) for pair in zip((args.ready, args.peer), args.checkpoints)
         ]
+
+        def find_bones(model: Any) -> Any:
+            return predict(model, image).bones
+
         predictions = {
-            name: functools.partial(predict, model, image)
+            name: functools.partial(find_bones, model)
             for name, model in zip(('ready', 'peer'), models)
         }
         for name, seconds in measure_steps(predictions, args.rounds).items():

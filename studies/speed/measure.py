@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
-from unittest import mock
 
 import numpy as np
 import torch
@@ -318,25 +317,25 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
     _, confidence = largest(logits.softmax(dim=0), shape)
 
     head, patch = model.decode_head, torch.rand(1, 3, *network_size(model.cfg))
-    branch, no_bones = head.votes, np.zeros(shape, np.int32)
+    branch = head.votes
+
+    def predict_bones() -> None:
+        _ = predict(model, image).bones
 
     def without_votes(function: Callable, *words: object) -> None:
         head.votes = None  # the bones are connected components then
         function(*words)
         head.votes = branch
 
-    def without_bones() -> None:
-        with mock.patch('seam_seg.apis.inference._bones_of', lambda *_: no_bones):
-            without_votes(predict, model, image)
-
     def by_mmseg(layout: torch.memory_format) -> torch.Tensor:
         maps = logits[None].contiguous(memory_format=layout)
         return resize(maps, size=shape, mode='bilinear', align_corners=False).argmax(1)
 
     parts = {
-        'prediction without bones': without_bones,
+        'prediction, without votes': lambda: without_votes(predict, model, image),
         'prediction': lambda: predict(model, image),
-        'prediction, components for votes': lambda: without_votes(predict, model, image),
+        'prediction and its bones': predict_bones,
+        'prediction and its bones, without votes': lambda: without_votes(predict_bones),
         'network': lambda: model._forward(patch),
         'network, without votes': lambda: without_votes(model._forward, patch),
         'mask': lambda: way_back(logits, shape, 'mask'),
@@ -347,7 +346,7 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         'labels that the votes are of': lambda: largest(logits, logits.shape[1:]),
         'votes grouped': lambda: group_votes(labels, votes),
         'bones fitted to the mask': lambda: fit_to_mask(grouped, labels, mask),
-        'components of the mask': lambda: label(mask, connectivity=2).astype(np.int32),
+        'components, without votes': lambda: label(mask, connectivity=2).astype(np.int32),
         'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
     }
     with torch.no_grad(), TemporaryDirectory() as folder:

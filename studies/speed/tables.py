@@ -153,16 +153,16 @@ def memory(folder: Path) -> str:
 
 
 def way_back(folder: Path) -> str:
-    """What comes after the network, as shares of a prediction without bones."""
+    """What comes after the network, as shares of a prediction without votes."""
     rows = rows_of(folder, 'way-back')
     times = {name: 1e3 * seconds for name, seconds in seconds_of(rows).items()}
-    whole = times['prediction without bones']
+    whole = times['prediction, without votes']
     lines = []
     for name in times:
         found = compare_times(times[name], whole)
         share = f'{found["median_ratio"]:.1%} [{found["low"]:.1%}, {found["high"]:.1%}]'
         lines.append([name, f'{found["minimum"]:.1f}', f'{found["median"]:.1f}', share])
-    header = ['', 'min (ms)', 'median (ms)', 'of a prediction without bones [95%]']
+    header = ['', 'min (ms)', 'median (ms)', 'of a prediction without votes [95%]']
     return table(header, lines) + origin(rows)
 
 

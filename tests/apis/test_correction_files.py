@@ -33,7 +33,7 @@ def found():
     mask, bones = np.where(gap, 0, mask), np.where(gap, 0, bones)
     sure = np.full(mask.shape, 0.9, np.float32)
     sure[bones == np.unique(bones)[5]] = 0.5
-    return Prediction(mask, sure, 60 * mask, bones, spacing=(0.5, 0.25))
+    return Prediction(mask, sure, 60 * mask, lambda: bones, spacing=(0.5, 0.25))
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_the_patient_is_not_in_the_polygons(out, tmp_path):
     write_dicom(tmp_path / 'scan.dcm', np.full((128, 64), 90, np.uint8))
     mask = np.zeros((128, 64), np.uint8)
     mask[20:40, 10:30] = 1
-    found = Prediction(mask, mask + 0.5, 60 * mask, mask.astype(np.int32))
+    found = Prediction(mask, mask + 0.5, 60 * mask, lambda: mask.astype(np.int32))
     found.save(out, 'scan')
     corrections = Corrections(out, ['scan'], [], ['labelme', 'coco'])
     corrections.add(tmp_path / 'scan.dcm', 'scan')
@@ -158,7 +158,7 @@ def test_the_patient_is_not_in_the_polygons(out, tmp_path):
 def test_the_most_doubtful_case_is_the_first(found, out):
     sure = replace(found, confidence=np.ones(found.mask.shape, np.float32))
     nothing = np.zeros_like(found.mask)
-    empty = replace(found, mask=nothing, bones=nothing.astype(np.int32))
+    empty = replace(found, mask=nothing, find_bones=lambda: nothing.astype(np.int32))
     corrections = Corrections(out, ['sure', 'doubt <b>', 'empty'], [])
     for one, name in ((sure, 'sure'), (found, 'doubt <b>'), (empty, 'empty')):
         corrections.add(out / 'none.png', name, one)

@@ -1,5 +1,6 @@
 """What a notebook asks of a model, and of what it says: as of the tools."""
 
+import dataclasses
 import json
 import re
 
@@ -101,7 +102,7 @@ def drawn():
     """A prediction of a drawn spine, as sure as can be."""
     mask, bones = draw_spine(tilts_of('single', 20), instances=True)
     sure = np.ones(mask.shape, np.float32)
-    return Prediction(mask, sure, 60 * mask, bones.astype(np.int32))
+    return Prediction(mask, sure, 60 * mask, lambda: bones.astype(np.int32))
 
 
 def test_a_prediction_by_hand(drawn, tmp_path):
@@ -112,11 +113,17 @@ def test_a_prediction_by_hand(drawn, tmp_path):
     saved = drawn.save(tmp_path, 'p01/scan')
     assert saved == tmp_path / 'p01/scan.png' and saved.is_file()
     assert (tmp_path / 'bones/p01/scan.csv').is_file()
-    other = Prediction(
-        drawn.mask, drawn.confidence, drawn.image, drawn.bones, ('background', 'bone')
-    )
+    other = dataclasses.replace(drawn, classes=('background', 'bone'))
     with pytest.raises(InputError, match='classes background, bone: only masks of'):
         other.measure()
+
+
+def test_bones_are_told_apart_when_asked_for_and_once(drawn):
+    calls = []
+    lazy = dataclasses.replace(drawn, find_bones=lambda: calls.append(1) or drawn.bones)
+    assert lazy.mask.any() and not calls
+    assert lazy.bones is drawn.bones and lazy.table() == drawn.table()
+    assert lazy.bones is drawn.bones and calls == [1]
 
 
 def test_plot(drawn):

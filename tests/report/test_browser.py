@@ -93,7 +93,7 @@ def pages(tmp_path_factory):
     for one in cases:
         bones = one.measurement.bone_map
         sure = np.full(bones.shape, 0.7, np.float32)
-        found = Prediction(one.mask, sure, 60 * one.mask, bones)
+        found = Prediction(one.mask, sure, 60 * one.mask, lambda bones=bones: bones)
         found.save(folder / 'out', one.name)
         overview.add(folder / 'none.png', one.name, found)
     overview.finish([f'{NAME}.png: is damaged'])
