@@ -199,7 +199,7 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
         np.ndarray: (H, W) int32, 0 where the mask is; elsewhere the bone of the pixel's
         class that lies there at (h, w), or else the nearest one there.
     """
-    rows, columns = (
+    rows, columns = (  # where each of the mask's lies at (h, w)
         cv2.resize(
             np.arange(few, dtype=np.int32)[None],
             (many, 1),
