@@ -31,7 +31,7 @@ from ..engine import (
 )
 from ..engine.carried_config import model_settings, shorten
 from ..errors import InputError
-from ..evaluation.instances import fit_to_mask, group_votes
+from ..evaluation.instances import fit_to_mask, group_votes, split_pieces
 from ..models.segmentors.vpi_segmentor import largest, mean_result
 from ..weights import READY_WEIGHTS
 from .prediction import Prediction
@@ -313,8 +313,8 @@ def predict(
 
 def _bone_finder(result: SegDataSample, mask: np.ndarray) -> Callable[[], np.ndarray]:
     """Tells the bones of a mask apart, (H, W) int32; holds nothing else of the result."""
-    if 'bones' in result:  # of an ONNX file, which finds them itself
-        return result.bones.data.squeeze(0).numpy
+    if 'bones' in result:  # of an ONNX file, which groups them itself
+        return functools.partial(split_pieces, result.bones.data.squeeze(0).numpy())
     if 'votes' not in result:
         return functools.partial(_find_components, mask)
     maps = result.seg_logits.data, result.votes.data
@@ -328,7 +328,7 @@ def _find_components(mask: np.ndarray) -> np.ndarray:
 def _find_voted(mask: np.ndarray, logits: Tensor, votes: Tensor) -> np.ndarray:
     labels, _ = largest(logits, logits.shape[1:])
     grouped = group_votes(labels, votes.float().cpu().numpy())
-    return fit_to_mask(grouped, labels, mask)
+    return split_pieces(fit_to_mask(grouped, labels, mask))
 
 
 def predict_mask(model: Model, image: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from skimage import measure
 SIGMA = 1.5  # of the smoothing, in pixels
 MIN_DISTANCE = 5  # between two centers of a class, in pixels
 MIN_VOTES = 0.25  # of a peak, as a share of the highest of the class
+MIN_PIECE = 1 / 3  # of a piece that is a bone, as a share of the largest of its bone
 
 
 def peaks_of(heat: np.ndarray, min_distance: int, share: float) -> np.ndarray:
@@ -225,6 +226,33 @@ def fit_to_mask(bones: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> np.n
             last += 1
             fitted[at] = last
     return fitted
+
+
+def split_pieces(bones: np.ndarray, min_piece: float = MIN_PIECE) -> np.ndarray:
+    """Makes bones of large pieces that lie apart from the rest of their bone.
+
+    Slim neighbours, as ribs at the edge of the image, may vote for one center between
+    them. A bone is one piece; smaller ones are left to it, as crumbs.
+
+    Args:
+        bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside.
+        min_piece (float): area of such a piece, as a share of the largest of the bone.
+
+    Returns:
+        np.ndarray: (H, W) int32; the largest piece of a bone keeps its number.
+    """
+    split, last = bones.copy(), int(bones.max())
+    for number, window in enumerate(ndimage.find_objects(bones), 1):
+        if window is None:
+            continue
+        own = (bones[window] == number).view(np.uint8)
+        _, pieces, numbers, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
+        areas = numbers[1:, cv2.CC_STAT_AREA]
+        large = np.flatnonzero(areas >= min_piece * areas.max())
+        for piece in large[large != areas.argmax()]:
+            last += 1
+            split[window][pieces == piece + 1] = last
+    return split
 
 
 def count_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:

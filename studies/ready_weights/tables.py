@@ -165,11 +165,30 @@ def screening(folder: Path) -> str:
     return table([*titles, 'CPU time of a step'], lines) + origin(rows)
 
 
+def pieces(folder: Path) -> str:
+    """F1 of the bones by the share from which a piece is a bone of its own, part val."""
+    rows = rows_of(folder)
+    of_families = [rows[rows['setting'] == f'{name} val, pieces'] for name in SCREENED]
+    lines = []
+    for share in of_families[0]['method'].unique():
+        values = [
+            value_of(group, 'F1', share, class_name=key)
+            for group in of_families
+            for key in CLASSES
+        ]
+        lines.append([share, *(number(value, '.3f') for value in values)])
+    titles = ['share of the largest piece']
+    for name in SCREENED:
+        titles += [f'F1 in `{name}`: {CLASSES[0]}', *CLASSES[1:]]
+    return table(titles, lines) + origin(pd.concat(of_families))
+
+
 BLOCKS = {
     'ready_weights.families': families,
     'ready_weights.bones': bones,
     'ready_weights.steadiness': steadiness,
     'ready_weights.doubt': doubt,
     'ready_weights.screening': screening,
+    'ready_weights.pieces': pieces,
 }
 PLOTS: dict = {}

@@ -11,6 +11,7 @@ from seam_seg.evaluation.instances import (
     group_votes,
     match_bones,
     peaks_of,
+    split_pieces,
     spread_bones,
 )
 
@@ -227,6 +228,36 @@ def test_a_smooth_mask_takes_the_nearest_bone_of_its_class(far):
         # OpenCV's distances are within 2% of the Euclidean ones
         assert away[own].min() <= 1.03 * away.min()
     assert moved > 500
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_large_pieces_are_bones_of_their_own(seed):
+    """Against a walk over the neighbours of each pixel."""
+    bones = np.random.default_rng(seed).choice([0, 0, 2, 3], (24, 16)).astype(np.int32)
+    bones[10:13] = 0
+    expected, last = bones.copy(), 3
+    for number in (2, 3):
+        left, pieces = {*zip(*np.nonzero(bones == number))}, []
+        for start in sorted(left):  # row by row
+            if start not in left:
+                continue
+            left.remove(start)
+            piece = [start]
+            for row, column in piece:
+                around = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+                piece.extend(around & left)
+                left -= around
+            pieces.append(piece)
+        largest = max(pieces, key=len)  # the first of them
+        for piece in pieces:
+            if piece is not largest and 4 * len(piece) >= len(largest):
+                last += 1
+                expected[tuple(np.transpose(piece))] = last
+    found = split_pieces(bones, min_piece=0.25)
+    assert found.dtype == np.int32 and same_bones(found, expected)
+    at_once = split_pieces(bones, min_piece=1.1)
+    np.testing.assert_array_equal(at_once, bones)
+    assert not split_pieces(np.zeros((4, 4), np.int32)).any()
 
 
 def test_bones_in_a_mask_that_is_smaller():
