@@ -44,7 +44,7 @@ from seam_seg.engine import build_runner
 from seam_seg.engine.hooks import clock
 from seam_seg.engine.other_work import OtherWork, busy_warning
 from seam_seg.evaluation.bones import list_bones
-from seam_seg.evaluation.instances import fit_to_mask, group_votes
+from seam_seg.evaluation.instances import fit_to_mask, group_votes, split_pieces
 from seam_seg.models import SEAM
 from seam_seg.models.segmentors.vpi_segmentor import largest, way_back
 from studies.peer.measure import measure_steps
@@ -346,6 +346,7 @@ def way_back_times(data_root: str, rounds: int) -> Dict[str, List[float]]:
         'labels that the votes are of': lambda: largest(logits, logits.shape[1:]),
         'votes grouped': lambda: group_votes(labels, votes),
         'bones fitted to the mask': lambda: fit_to_mask(grouped, labels, mask),
+        'pieces that lie apart': lambda: split_pieces(instances),
         'components, without votes': lambda: label(mask, connectivity=2).astype(np.int32),
         'table of bones': lambda: list_bones(mask, confidence, image, classes, instances),
     }
