@@ -12,6 +12,7 @@ from skimage import measure
 SIGMA = 1.5  # of the smoothing, in pixels
 MIN_DISTANCE = 5  # between two centers of a class, in pixels
 MIN_VOTES = 0.25  # of a peak, as a share of the highest of the class
+GAP = 4  # pixels between pieces that lie apart
 MIN_PIECE = 1 / 3  # of a piece that is a bone, as a share of the largest of its bone
 
 
@@ -232,7 +233,8 @@ def split_pieces(bones: np.ndarray, min_piece: float = MIN_PIECE) -> np.ndarray:
     """Makes bones of large pieces that lie apart from the rest of their bone.
 
     Slim neighbours, as ribs at the edge of the image, may vote for one center between
-    them. A bone is one piece; smaller ones are left to it, as crumbs.
+    them. A bone is one piece; smaller ones are left to it, as crumbs, and so are those
+    that hardly lie apart: by less than :data:`GAP` pixels along rows and columns.
 
     Args:
         bones (np.ndarray): (H, W) int32, a number for each bone, 0 outside.
@@ -241,18 +243,27 @@ def split_pieces(bones: np.ndarray, min_piece: float = MIN_PIECE) -> np.ndarray:
     Returns:
         np.ndarray: (H, W) int32; the largest piece of a bone keeps its number.
     """
-    split, last = bones.copy(), int(bones.max())
-    for number, window in enumerate(ndimage.find_objects(bones), 1):
-        if window is None:
+    few = bones[::GAP, ::GAP]  # shows at a small part of the cost what is in pieces
+    split = bones
+    for number, window in enumerate(ndimage.find_objects(few), 1):
+        if window is None or _pieces_of(few[window], number)[0].size == 1:
             continue
-        own = (bones[window] == number).view(np.uint8)
-        _, pieces, numbers, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
-        areas = numbers[1:, cv2.CC_STAT_AREA]
+        whole = tuple(
+            slice(max(GAP * (side.start - 1) + 1, 0), GAP * side.stop) for side in window
+        )
+        areas, pieces = _pieces_of(bones[whole], number)
         large = np.flatnonzero(areas >= min_piece * areas.max())
         for piece in large[large != areas.argmax()]:
-            last += 1
-            split[window][pieces == piece + 1] = last
+            split = bones.copy() if split is bones else split
+            split[whole][pieces == piece + 1] = split.max() + 1
     return split
+
+
+def _pieces_of(bones: np.ndarray, number: int) -> Tuple[np.ndarray, np.ndarray]:
+    """The areas of the pieces of a bone, and which pixel is of which, from 1."""
+    own = (bones == number).view(np.uint8)
+    _, pieces, numbers, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
+    return numbers[1:, cv2.CC_STAT_AREA], pieces
 
 
 def count_overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 
 from seam_seg.evaluation.instances import (
+    GAP,
     find_centers,
     fit_to_mask,
     group_votes,
@@ -253,10 +254,21 @@ def test_large_pieces_are_bones_of_their_own(seed):
             if piece is not largest and 4 * len(piece) >= len(largest):
                 last += 1
                 expected[tuple(np.transpose(piece))] = last
+    bones, expected = (
+        each.repeat(GAP, axis=0).repeat(GAP, axis=1) for each in (bones, expected)
+    )
     found = split_pieces(bones, min_piece=0.25)
     assert found.dtype == np.int32 and same_bones(found, expected)
-    at_once = split_pieces(bones, min_piece=1.1)
-    np.testing.assert_array_equal(at_once, bones)
+    assert expected.max() > 3 and bones.max() == 3  # its own map is left alone
+    np.testing.assert_array_equal(split_pieces(bones, min_piece=1.1), bones)
+
+
+def test_pieces_that_hardly_lie_apart_are_one_bone():
+    bones = np.zeros((40, 30), np.int32)
+    bones[3:13], bones[13 + GAP - 1 : 30] = 1, 1
+    np.testing.assert_array_equal(split_pieces(bones), bones)
+    bones[13:20] = 0
+    assert split_pieces(bones).max() == 2
     assert not split_pieces(np.zeros((4, 4), np.int32)).any()
 
 
