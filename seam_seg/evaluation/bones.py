@@ -18,8 +18,8 @@ from ..errors import InputError
 
 # Twice or half the usual area is as doubtful as so much less confidence. It is for models
 # whose bones run together, as those of earlier ready weights, for which it was the best
-# of 0.02, 0.05, 0.1, 0.2, 0.4 on part 'val' of the phantom's families. Those of today tell
-# bones apart, and 0.02 would do a little better (AUROC 0.886 instead of 0.879).
+# of 0.02, 0.05, 0.1, 0.2, 0.4 on part 'val' of the phantom's families. Those of today
+# tell bones apart, and 0.02 would do a little better (AUROC 0.886 instead of 0.879).
 SIZE_WEIGHT = 0.1
 # Doubt from which on pages and pictures mark a bone.
 DOUBTFUL = 0.25
