@@ -378,7 +378,9 @@ def test_doubt_finds_the_bones_to_correct():
             for key in ('doubt', 'confidence', 'size', 'area')
         )
         if name not in NEVER_TRAINED:
-            assert doubt > max(size, area) + 0.03, name
+            # 34 of the 3,089 bones of easy are doubtful; area nearly tells them there.
+            margin = 0.03 if name == 'easy' else 0.05
+            assert doubt > max(size, area) + margin, name
             assert doubt > confidence - 0.02, name
 
 

@@ -248,7 +248,7 @@ def split_pieces(bones: np.ndarray, min_piece: float = MIN_PIECE) -> np.ndarray:
     for number, window in enumerate(ndimage.find_objects(few), 1):
         if window is None or _pieces_of(few[window], number)[0].size == 1:
             continue
-        whole = tuple(
+        whole = tuple(  # up to the next pixels that were looked at, which are not of it
             slice(max(GAP * (side.start - 1) + 1, 0), GAP * side.stop) for side in window
         )
         areas, pieces = _pieces_of(bones[whole], number)
