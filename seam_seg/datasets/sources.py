@@ -69,10 +69,15 @@ def find_sources(
                 'itself. Leave the option out.'
             )
         image_paths = _by_name(images, _outside(list_images(images), images, out), '')
-        found = {
-            name.replace('/', BETWEEN): _Mask(masks, drawing)
-            for name, drawing in read_coco(masks).items()
-        }
+        found = {}
+        for listed_name, drawing in read_coco(masks).items():
+            name = listed_name.replace('/', BETWEEN)
+            if name in found:
+                raise InputError(
+                    f'{masks}: {listed_name} and another image of the file would be the '
+                    f'same case, {name}. Rename one of them.'
+                )
+            found[name] = _Mask(masks, drawing)
         # A file of COCO can list more than has been asked for.
         found = {
             name: mask

@@ -133,6 +133,16 @@ def test_coco_of_all_images(scans):
     assert not (scans / 'new').exists()
 
 
+def test_coco_with_two_images_that_become_one_case(scans):
+    """A folder and its file, and a file that is called like both."""
+    path = write_coco(scans / 'coco.json', [True] * 4)
+    content = json.loads(path.read_text())
+    content['images'][1]['file_name'] = 'p0__scan.png'
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match='coco.json: p0__scan and .* case, p0__scan'):
+        find_sources(scans / 'scans', path, only_labelled=True)
+
+
 def test_images_without_a_label_are_left_out_of_any_format(scans):
     for i in (0, 2, 3):
         write_image(scans / f'masks/{NAMES[i]}.png', draw_case(i)[1])
