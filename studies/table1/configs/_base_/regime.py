@@ -46,3 +46,4 @@ test_dataloader = dict(dataset=dict(data_root=data_root))
 train_cfg = dict(max_iters=2400, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=600, save_best=None))
 test_evaluator = dict(type='EndpointMetric')
+custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLast')]
