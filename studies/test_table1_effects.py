@@ -11,7 +11,7 @@ from scipy import stats
 from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import COLUMNS, read_rows, write_rows
-from studies.table1 import effects, plan
+from studies.table1 import effects, plan, tables
 
 ATTENTIONS = ('3x3 conv', 'SEAM printed', 'SEAM key mass')
 CELLS = {
@@ -170,6 +170,30 @@ def test_means_are_compared_by_seed(tmp_path):
     assert [line['Seeds x images'] for line in lines] == ['3 x mean'] * 2
     reach = stats.t.ppf(0.975, 2) * np.std(gain, ddof=1) / 3**0.5
     assert lines[1]['Dice [95%]'] == f'+3.00 [{3 - reach:+.2f}, {3 + reach:+.2f}]'
+
+
+def test_what_was_chosen_and_how_far_trainings_got(tmp_path):
+    """The thirds of each training by their numbers, not as text."""
+    rows = []
+
+    def add(setting, method, seed, thirds, dice=80.0):
+        for i, value in enumerate(thirds, 1):
+            score = f'Validation after {i * int(method.split()[0]) // 3}'
+            rows.append(('table1', setting, method, seed, '', '', score, value, 'abc'))
+        rows.append(('table1', setting, method, seed, 'a', 'rib', 'Dice', dice, 'abc'))
+
+    add('iterations', '1800 iterations', 100, [70, 80, 81])
+    add('iterations', '1800 iterations', 101, [70, 80, 83])
+    add('iterations', '600 iterations', 100, [60, 70, 75], dice=75.0)
+    for rate, dice in zip(plan.RATES, (70, 72, 71)):
+        add(plan.rate_setting(rate), '600 iterations', 100, [], dice)
+    (tmp_path / 'table1').mkdir()
+    write_rows(tmp_path / 'table1/results.csv', pd.DataFrame(rows, columns=COLUMNS))
+    first, last = lines_of(tables.iterations(tmp_path / 'table1'))
+    assert list(first.values()) == ['600 iterations', '75.00', '5.00']
+    assert last['Gain of the last third'] == '2.00 ± 1.41'
+    (line,) = lines_of(tables.rates(tmp_path / 'table1'))
+    assert list(line.values())[1:] == ['70.00', '72.00', '71.00', '0.001']
 
 
 def test_the_contrasts_are_those_of_the_plan():

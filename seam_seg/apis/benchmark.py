@@ -213,7 +213,7 @@ def plot_differences(
         score (str): that differs. Default: ``'Dice'``.
     """
     figure, axis = plt.subplots(
-        figsize=(6.5, 0.3 * len(found) + 0.9), layout='constrained'
+        figsize=(6.5, 0.3 * len(found) + 1.2), layout='constrained'
     )
     if smallest is not None:
         axis.axvspan(
@@ -224,7 +224,7 @@ def plot_differences(
             linewidth=0,
             label=f'smaller than {smallest:g}',
         )
-        axis.legend(loc='best', fontsize='small')
+        figure.legend(loc='outside upper right', fontsize='small')
     axis.axvline(0, color='black', linewidth=0.8)
     for i, (_, line) in enumerate(found.iterrows()):
         axis.plot([line['low'], line['high']], [i, i], color='tab:blue', linewidth=1.5)

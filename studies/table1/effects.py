@@ -88,6 +88,7 @@ ENDPOINTS = {
     'AngleError.all': Endpoint('Angle off (°)', 2),
     'AngleRefused.all': Endpoint('No angle (%)', 1),
 }
+VALIDATION = 'Validation after'  # so many iterations, the score of which
 MEAN = 'mean'  # stands for the image where a score is not kept image by image
 # The factors of the 12 cells: name of an effect -> the weight of each level, by the part
 # that it adds to the name of a method. '' is the average over the levels.
@@ -136,6 +137,11 @@ def endpoints_in(rows: pd.DataFrame, names: Iterable[str]) -> List[str]:
         for score in ENDPOINTS
         if set(names) <= set(image_scores(rows, score).index.unique('method'))
     ]
+
+
+def tested(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of tests. What was validated on the way has the commit of its collection."""
+    return rows[~rows['score'].str.startswith(VALIDATION)]
 
 
 def compare_means(rows: pd.DataFrame, contrasts: Contrasts, score: str) -> pd.DataFrame:
@@ -233,7 +239,25 @@ def effects(
     if not parts:
         wanted = ', '.join(sorted(methods_of(contrasts)))
         raise InputError(f'none of {", ".join(settings)} has rows of all of {wanted}.')
-    return as_table(pd.concat(parts).fillna('-')) + origin(rows)
+    return as_table(pd.concat(parts).fillna('-')) + origin(tested(rows))
+
+
+def last_third(rows: pd.DataFrame) -> pd.Series:
+    """What the last third of the trainings of a method gains, in points of Dice.
+
+    Args:
+        rows (pd.DataFrame): with the validation score after each third.
+
+    Returns:
+        pd.Series: by seed; nan where a training was not validated then, and nothing
+        where none was.
+    """
+    steps = rows['score'].str.extract(rf'^{VALIDATION} (\d+)$')[0]
+    rows = rows[steps.notna()].assign(step=steps.dropna().astype(int))
+    if rows.empty:
+        return pd.Series(dtype=float)
+    dice = rows.pivot(index='seed', columns='step', values='value')
+    return dice[dice.columns[-1]] - dice[dice.columns[-2]]
 
 
 def endpoints(folder: Path, setting: str) -> str:
@@ -245,8 +269,9 @@ def endpoints(folder: Path, setting: str) -> str:
         for score, endpoint in ENDPOINTS.items():
             values = image_scores(own, score).mean(axis=1)
             line[endpoint.title] = cell(values, endpoint.digits)
+        line['Gain of the last third'] = cell(last_third(own))
         lines.append(line)
-    return as_table(pd.DataFrame(lines)) + origin(rows)
+    return as_table(pd.DataFrame(lines)) + origin(tested(rows))
 
 
 BLOCKS: Dict[str, Callable[[Path], str]] = {

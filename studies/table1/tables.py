@@ -7,9 +7,9 @@ from typing import List, Tuple
 import pandas as pd
 
 from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
-from seam_seg.apis.comparison import compare, comparison_table
+from seam_seg.apis.comparison import Contrasts, compare, comparison_table
 from seam_seg.config_lookup import get_config
-from seam_seg.evaluation.rows import mean_scores
+from seam_seg.evaluation.rows import cell, mean_scores
 from studies.blocks import origin, rows_of, table
 from studies.table1 import effects, plan
 
@@ -152,6 +152,33 @@ def transfer(folder: Path) -> str:
     return table(['`model.transfer`', *map('seed {}'.format, range(3))], lines)
 
 
+def iterations(folder: Path) -> str:
+    """The validation by which the number of iterations was chosen."""
+    rows = rows_of(folder, 'iterations')
+    dice = mean_scores(rows)['mDice']
+    lines = [
+        [name, cell(dice.loc[name]), cell(effects.last_third(own))]
+        for name, own in rows.groupby('method', sort=False)
+    ]
+    lines.sort(key=lambda line: int(line[0].split()[0]))
+    return table(['', 'Dice', 'Gain of the last third'], lines) + origin(
+        effects.tested(rows)
+    )
+
+
+def rates(folder: Path) -> str:
+    """The validation by which the rates were chosen, so far as it was done."""
+    settings = list(map(plan.rate_setting, plan.RATES))
+    rows = rows_of(folder, *settings)
+    found = pd.concat(
+        {name: mean_scores(rows_of(folder, name))['mDice'] for name in settings}, axis=1
+    )
+    found = found.droplevel('seed').map('{:.2f}'.format)
+    chosen = plan.chosen_rates(rows)
+    lines = [[name, *cells, f'{chosen[name]:g}'] for name, *cells in found.itertuples()]
+    return table(['config', *settings, 'chosen'], lines) + origin(effects.tested(rows))
+
+
 def total_variation(folder: Path) -> str:
     """The validation by which the weight of RSNU's loss was chosen, on each host."""
     validation = 'hard val, 600 iterations'
@@ -183,6 +210,13 @@ def plot_compared(folder: Path, path: Path) -> None:
     plot_differences(compared(folder), path, smallest=effects.SMALLEST)
 
 
+def plot_contrasts(folder: Path, path: Path) -> None:
+    """Draws the contrasts that were written down before, and those beside them."""
+    contrasts: Contrasts = {**effects.CONTRASTS, **effects.SECONDARY}
+    found = compare(rows_of(folder, effects.MAIN), contrasts, smallest=effects.SMALLEST)
+    plot_differences(found, path, smallest=effects.SMALLEST)
+
+
 FOLDERS = 'danet emanet fpn nonlocal ppmu rsnu seam unet wavect'.split()
 BLOCKS = {
     'table1.short': short,
@@ -192,10 +226,16 @@ BLOCKS = {
     'table1.inside_long': functools.partial(inside, setting=LONG),
     'table1.comparison': comparison,
     'table1.plan': plan.budget,
+    'table1.iterations': iterations,
+    'table1.rates': rates,
     **effects.BLOCKS,
     'table1.transfer': transfer,
     'table1.total_variation': total_variation,
     **{f'paper.{name}': functools.partial(of_paper, name=name) for name in FOLDERS},
     **{f'phantom.{name}': functools.partial(of_phantom, name=name) for name in FOLDERS},
 }
-PLOTS = {'per_image.png': plot, 'differences.png': plot_compared}
+PLOTS = {
+    'per_image.png': plot,
+    'differences.png': plot_compared,
+    'contrasts.png': plot_contrasts,
+}
