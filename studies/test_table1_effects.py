@@ -172,8 +172,49 @@ def test_means_are_compared_by_seed(tmp_path):
     assert lines[1]['Dice [95%]'] == f'+3.00 [{3 - reach:+.2f}, {3 + reach:+.2f}]'
 
 
-def test_what_was_chosen_and_how_far_trainings_got(tmp_path):
-    """The thirds of each training by their numbers, not as text."""
+def test_endpoints_of_single_classes_may_be_means(tmp_path):
+    """Those of all bones are compared by image all the same."""
+    values = 50 + np.arange(12.0).reshape(3, 4)
+    names = sorted(effects.methods_of(effects.CONTRASTS))
+    runs = [
+        ('64 cases', name, score, bones, values + i + noise(i))
+        for i, name in enumerate(names)
+        for score, bones in (
+            *[('Dice', bones) for bones in ('lumbar', 'thoracic', 'rib')],
+            *[('FaintFound', bones) for bones in ('lumbar', 'thoracic', 'rib', 'all')],
+        )
+    ]
+    others = [
+        ('64 cases', name, score, bones, (values + i + noise(i))[:, :1])
+        for i, name in enumerate(names)
+        for score in ('Jaccard', 'Found', 'BoneDice')
+        for bones in ('lumbar', 'thoracic', 'rib')
+    ]
+    folder = write(tmp_path / 'table1', runs + others)
+    rows = read_rows(folder / 'results.csv')
+    means = (rows['score'] != 'Dice') & (rows['class'] != 'all')
+    rows.loc[means, 'image'] = effects.MEAN
+    rows = rows.drop_duplicates(list(COLUMNS[:-2]))
+    write_rows(folder / 'results.csv', rows)
+    contrast = dict(list(effects.CONTRASTS.items())[:1])
+    ((label, weights),) = contrast.items()
+    gain = sum(weight * names.index(name) for name, weight in weights.items())
+    (found,) = effects.compare_endpoint(rows, contrast, 'FaintFound.all').to_dict(
+        'records'
+    )
+    assert (found['seeds'], found['images']) == (3, 4)
+    assert found['difference'] == pytest.approx(gain, abs=0.05)
+    lines = lines_of(effects.effects_by_class(folder, '64 cases', contrast))
+    assert [line['Class'] for line in lines] == ['lumbar', 'thoracic', 'rib']
+    for line in lines:
+        assert line['Contrast'] == label
+        for title in ('Dice', 'Jaccard', 'Bones found (%)'):
+            value = float(line[f'{title} [95%]'].split()[0])
+            assert value == pytest.approx(gain, abs=0.06), title
+
+
+def test_validation_as_it_stands_on_the_page(tmp_path):
+    """The thirds of a training by their numbers; a rate once all are there."""
     rows = []
 
     def add(setting, method, seed, thirds, dice=80.0):
@@ -187,13 +228,15 @@ def test_what_was_chosen_and_how_far_trainings_got(tmp_path):
     add('iterations', '600 iterations', 100, [60, 70, 75], dice=75.0)
     for rate, dice in zip(plan.RATES, (70, 72, 71)):
         add(plan.rate_setting(rate), '600 iterations', 100, [], dice)
+    add(plan.rate_setting(plan.RATES[0]), '1800 iterations', 100, [50], 60)
     (tmp_path / 'table1').mkdir()
     write_rows(tmp_path / 'table1/results.csv', pd.DataFrame(rows, columns=COLUMNS))
     first, last = lines_of(tables.iterations(tmp_path / 'table1'))
     assert list(first.values()) == ['600 iterations', '75.00', '5.00']
     assert last['Gain of the last third'] == '2.00 ± 1.41'
-    (line,) = lines_of(tables.rates(tmp_path / 'table1'))
-    assert list(line.values())[1:] == ['70.00', '72.00', '71.00', '0.001']
+    whole, half = lines_of(tables.rates(tmp_path / 'table1'))
+    assert list(whole.values())[1:] == ['70.00', '72.00', '71.00', '0.001']
+    assert list(half.values())[1:] == ['60.00', '-', '-', '-']
 
 
 def test_the_contrasts_are_those_of_the_plan():

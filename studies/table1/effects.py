@@ -83,12 +83,20 @@ ENDPOINTS = {
     'FaintFound.all': Endpoint('Faint bones found (%)', 1, 5),
     'FaintDice.all': Endpoint('Dice of faint bones', 2),
     'Found.all': Endpoint('Bones found (%)', 1),
+    'BoneDice.all': Endpoint('Dice of bones', 2),
     'FalseBone.all': Endpoint('False bones (%)', 1),
     'Center.all': Endpoint('Centers off (px)', 2),
     'AngleError.all': Endpoint('Angle off (°)', 2),
     'AngleRefused.all': Endpoint('No angle (%)', 1),
 }
 VALIDATION = 'Validation after'  # so many iterations, the score of which
+BY_CLASS = {
+    'Dice': Endpoint('Dice', 2),
+    'Jaccard': Endpoint('Jaccard', 2),
+    'FaintFound': Endpoint('Faint bones found (%)', 1),
+    'Found': Endpoint('Bones found (%)', 1),
+    'BoneDice': Endpoint('Dice of bones', 2),
+}
 MEAN = 'mean'  # stands for the image where a score is not kept image by image
 # The factors of the 12 cells: name of an effect -> the weight of each level, by the part
 # that it adds to the name of a method. '' is the average over the levels.
@@ -167,11 +175,15 @@ def compare_endpoint(
     rows: pd.DataFrame, contrasts: Contrasts, score: str
 ) -> pd.DataFrame:
     """What :func:`compare` returns; of means, where one of the methods has no more."""
-    of_score = rows['score'] == score.split('.')[0]
-    rows = rows[rows['method'].isin(methods_of(contrasts)) & of_score]
+    name, _, bones = score.partition('.')
+    own = rows['method'].isin(methods_of(contrasts)) & (rows['score'] == name)
+    if bones:  # of single classes there may be no more than means
+        own &= rows['class'] == bones
+    rows = rows[own]
     if (rows['image'] == MEAN).any():
         return compare_means(rows, contrasts, score)
-    return compare(rows, contrasts, score, ENDPOINTS[score].smallest)
+    smallest = ENDPOINTS[score].smallest if score in ENDPOINTS else None
+    return compare(rows, contrasts, score, smallest)
 
 
 def effect_lines(
@@ -228,6 +240,7 @@ def effects(
         InputError: there is no such setting.
     """
     rows = rows_of(folder, *settings).replace(dict(method=names))
+    rows = rows[rows['method'].isin(methods_of(contrasts))]
     parts = []
     for setting in settings:
         own = rows[rows['setting'] == setting]
@@ -250,19 +263,43 @@ def last_third(rows: pd.DataFrame) -> pd.Series:
 
     Returns:
         pd.Series: by seed; nan where a training was not validated then, and nothing
-        where none was.
+        where none was twice.
     """
     steps = rows['score'].str.extract(rf'^{VALIDATION} (\d+)$')[0]
     rows = rows[steps.notna()].assign(step=steps.dropna().astype(int))
-    if rows.empty:
-        return pd.Series(dtype=float)
     dice = rows.pivot(index='seed', columns='step', values='value')
+    if len(dice.columns) < 2:
+        return pd.Series(dtype=float)
     return dice[dice.columns[-1]] - dice[dice.columns[-2]]
 
 
-def endpoints(folder: Path, setting: str) -> str:
-    """Each method by all endpoints: mean and standard deviation over the seeds."""
+def effects_by_class(folder: Path, setting: str, contrasts: Contrasts) -> str:
+    """Contrasts class by class."""
     rows = rows_of(folder, setting)
+    rows = rows[rows['method'].isin(methods_of(contrasts))]
+    parts = []
+    for bones in ('lumbar', 'thoracic', 'rib'):
+        lines = pd.DataFrame({'Class': bones, 'Contrast': list(contrasts)})
+        for score, endpoint in BY_CLASS.items():
+            found = compare_endpoint(rows, contrasts, f'{score}.{bones}')
+            lines[f'{endpoint.title} [95%]'] = [
+                interval_text(line, endpoint.digits) for _, line in found.iterrows()
+            ]
+        parts.append(lines)
+    return as_table(pd.concat(parts)) + origin(tested(rows))
+
+
+def endpoints(folder: Path, setting: str, methods: Optional[Set[str]] = None) -> str:
+    """Methods by all endpoints: mean and standard deviation over the seeds.
+
+    Args:
+        folder (Path): of the study.
+        setting (str): of the rows.
+        methods (set[str], optional): these alone. Default: all.
+    """
+    rows = rows_of(folder, setting)
+    if methods is not None:
+        rows = rows[rows['method'].isin(methods)]
     lines = []
     for name, own in rows.groupby('method', sort=False):
         line = {'Method': name, 'Seeds': own['seed'].nunique()}
@@ -275,9 +312,14 @@ def endpoints(folder: Path, setting: str) -> str:
 
 
 BLOCKS: Dict[str, Callable[[Path], str]] = {
-    'table1.endpoints': functools.partial(endpoints, setting=MAIN),
+    'table1.endpoints': functools.partial(
+        endpoints, setting=MAIN, methods=methods_of({**CONTRASTS, **SECONDARY})
+    ),
     'table1.contrasts': functools.partial(
         effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
+    ),
+    'table1.classes': functools.partial(
+        effects_by_class, setting=MAIN, contrasts={**CONTRASTS, **SECONDARY}
     ),
     'table1.secondary': functools.partial(effects, settings=[MAIN], contrasts=SECONDARY),
     'table1.elsewhere': functools.partial(

@@ -10,7 +10,7 @@ from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
 from seam_seg.apis.comparison import Contrasts, compare, comparison_table
 from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import cell, mean_scores
-from studies.blocks import origin, rows_of, table
+from studies.blocks import number, origin, rows_of, table
 from studies.table1 import effects, plan
 
 SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
@@ -167,15 +167,18 @@ def iterations(folder: Path) -> str:
 
 
 def rates(folder: Path) -> str:
-    """The validation by which the rates were chosen, so far as it was done."""
+    """The validation by which the rates were chosen; '-' where that is not done."""
     settings = list(map(plan.rate_setting, plan.RATES))
     rows = rows_of(folder, *settings)
     found = pd.concat(
         {name: mean_scores(rows_of(folder, name))['mDice'] for name in settings}, axis=1
     )
-    found = found.droplevel('seed').map('{:.2f}'.format)
-    chosen = plan.chosen_rates(rows)
-    lines = [[name, *cells, f'{chosen[name]:g}'] for name, *cells in found.itertuples()]
+    found = found.droplevel('seed')
+    chosen = pd.Series(plan.chosen_rates(rows)).where(found.notna().all(axis=1))
+    lines = [
+        [name, *map(number, dice), number(chosen[name], 'g')]
+        for name, *dice in found.itertuples()
+    ]
     return table(['config', *settings, 'chosen'], lines) + origin(effects.tested(rows))
 
 
