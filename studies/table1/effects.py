@@ -90,6 +90,7 @@ ENDPOINTS = {
     'AngleRefused.all': Endpoint('No angle (%)', 1),
 }
 VALIDATION = 'Validation after'  # so many iterations, the score of which
+# Of each class; none of them decides.
 BY_CLASS = {
     'Dice': Endpoint('Dice', 2),
     'Jaccard': Endpoint('Jaccard', 2),
