@@ -12,6 +12,7 @@ from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import cell, mean_scores
 from studies.blocks import number, origin, rows_of, table
 from studies.table1 import effects, plan
+from studies.table1.effects import as_table
 
 SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
 REFERENCE = 'SEAM'
@@ -52,11 +53,6 @@ def results_of(folder: Path, setting: str) -> Tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of a setting, and those of the costs of its models, which took turns."""
     rows = in_order(rows_of(folder, setting))
     return rows, rows_of(folder, f'{setting}, costs')
-
-
-def as_table(frame: pd.DataFrame) -> str:
-    """A table of text as Markdown."""
-    return table(list(frame), frame.to_numpy().tolist())
 
 
 def scores(folder: Path, setting: str) -> str:
