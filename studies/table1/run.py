@@ -107,7 +107,10 @@ def run_engine(runs: Dict[str, dict], work_dir: Path, jobs: int) -> int:
     # As in tools/benchmark.py. The other scheduler needs a solver, for jobs all alike.
     options = (
         f'--cores {jobs} --keep-going --rerun-incomplete --scheduler greedy '
-        '--rerun-triggers code input params --quiet host rules reason'
+        '--rerun-triggers code input params --quiet host rules reason '
+        # After each job that ends, Snakemake looks once more in each of these timespans
+        # for jobs to start: with 60 jobs a tenth of a core, if it is a second.
+        '--max-jobs-per-timespan 1000/10s'
     )
     command = [sys.executable, '-m', 'snakemake', *options.split()]
     command += ['--snakefile', str(ENGINE), '--directory', str(work_dir)]
