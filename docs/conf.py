@@ -55,6 +55,7 @@ docs/onnx
 docs/mmseg
 docs/phantom
 docs/results
+docs/structure
 docs/choices
 docs/*
 ```

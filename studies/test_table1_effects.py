@@ -1,6 +1,7 @@
 """Effects that were put into rows are found in the tables that are made of them."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,28 @@ def test_contrasts_and_endpoints(tmp_path):
     assert means['SEAM']['Faint bones found (%)'] == '-' and means['SEAM']['Seeds'] == '3'
     dice = np.mean(base) + 2
     assert means['SEAM']['Dice'].startswith(f'{dice:.1f}')
+
+
+def test_contrasts_beside_the_paper(tmp_path):
+    """Each with the difference that its printed averages have, by hand."""
+    names = sorted(effects.methods_of(effects.CONTRASTS))
+    gains = {name: i for i, name in enumerate(names)}
+    runs = [
+        ('64 cases', name, score, bones, 60 + gain + noise(gain))
+        for name, gain in gains.items()
+        for score, bones in (('Dice', 'rib'), ('FaintFound', 'all'), ('FalseBone', 'all'))
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    shutil.copy(Path(effects.__file__).with_name('paper.csv'), folder)
+    lines = lines_of(tables.BLOCKS['table1.beside_paper'](folder))
+    paper = [line['Dice in the paper'] for line in lines]
+    assert [text.split()[0] for text in paper] == ['+0.71', '+0.56', '+1.83']
+    assert 'w/o AL' in paper[0] and 'w/o SS' in paper[1] and 'NonLocal' in paper[2]
+    for line, weights in zip(lines, effects.CONTRASTS.values()):
+        wanted = sum(weight * gains[name] for name, weight in weights.items())
+        for title in ('Dice', 'Faint bones found (%)', 'False bones (%)'):
+            found = float(line[f'{title} [95%]'].split()[0])
+            assert found == pytest.approx(wanted, abs=0.06), title
 
 
 def test_means_are_compared_by_seed(tmp_path):
