@@ -160,7 +160,7 @@ def test_contrasts_beside_the_paper(tmp_path):
     folder = write(tmp_path / 'table1', runs)
     shutil.copy(Path(effects.__file__).with_name('paper.csv'), folder)
     lines = lines_of(tables.BLOCKS['table1.beside_paper'](folder))
-    paper = [line['Dice in the paper'] for line in lines]
+    paper = [line['Nearest pair in the paper'] for line in lines]
     assert [text.split()[0] for text in paper] == ['+0.71', '+0.56', '+1.83']
     assert 'w/o AL' in paper[0] and 'w/o SS' in paper[1] and 'NonLocal' in paper[2]
     for line, weights in zip(lines, effects.CONTRASTS.values()):

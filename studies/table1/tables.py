@@ -37,7 +37,7 @@ METHODS = (
 )
 AVERAGES = ['Ave. D (%)', 'Ave. J (%)', 'R (s)']
 OVERLAPS = [f'{name} {key} (%)' for name in ('Lumbar', 'Thoracic', 'Rib') for key in 'DJ']
-# The paper's own pair for each contrast; its control has no 3x3 convolution.
+# What the paper has that comes nearest to each contrast; its 'w/o AL' has no convolution.
 NEAREST = ('SEAM w/o AL', 'SEAM w/o SS', 'NonLocal')
 MAIN_ENDPOINTS = ('Dice', 'FaintFound.all', 'FalseBone.all')
 # of the tables of single methods
@@ -211,7 +211,7 @@ def beside_paper(folder: Path) -> str:
     lines = lines[['Contrast', *(f'{title} [95%]' for title in titles)]]
     dice = read_paper(folder)['Ave. D'].astype(float)
     paper = [f'{dice[REFERENCE] - dice[other]:+.2f} over {other}' for other in NEAREST]
-    lines.insert(1, 'Dice in the paper', paper)
+    lines.insert(1, 'Nearest pair in the paper', paper)
     return as_table(lines) + origin(effects.tested(rows))
 
 

@@ -1,11 +1,14 @@
 """SEAMHead and the control in mmseg's habits: losses, hosts, odd inputs."""
 
+import itertools
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
-from model_cases import bone_label, build_head, features, samples
+from model_cases import bone_label, build_head, features, samples, total
 
 from seam_seg.models import SEAM, CenterRegressionLoss
 
@@ -15,8 +18,8 @@ def build(type='SEAMHead', **options):
 
 
 def test_loss_is_equation_9():
-    head = build(lambda_=0.3, beta=0.7)
-    inputs, label = features(), bone_label()
+    head = build(lambda_=0.3, beta=0.7).double()
+    inputs, label = [level.double() for level in features()], bone_label()
     label[:, :3] = 255
     losses = head.loss(inputs, samples(label), {})
     assert set(losses) == {'loss_ce', 'acc_seg', 'loss_key', 'acc_key', 'loss_center'}
@@ -25,25 +28,37 @@ def test_loss_is_equation_9():
 
     def cross_entropy(x):  # Eq. 6 and 8: not averaged over ignored pixels
         x = F.interpolate(x, label.shape[1:], mode='bilinear', align_corners=False)
-        log_p = x.log_softmax(dim=1)
-        picked = [
-            log_p[b, label[b, i, j], i, j]
-            for b in range(2)
-            for i in range(48)
-            for j in range(32)
-            if label[b, i, j] != 255
-        ]
-        return -sum(picked) / len(picked)
+        picked = []
+        for b, i, j in itertools.product(range(2), range(48), range(32)):
+            true = label[b, i, j].item()
+            if true != 255:
+                values = x[b, :, i, j].tolist()
+                log_sum = math.log(sum(math.exp(value) for value in values))
+                picked.append(log_sum - values[true])
+        return sum(picked) / len(picked)
 
-    assert losses['loss_ce'].item() == pytest.approx(
-        cross_entropy(logits).item(), rel=1e-5
+    center = CenterRegressionLoss()(k, label).item()  # Eq. 7 has loops of its own
+    assert center > 0
+    wanted = dict(
+        loss_ce=cross_entropy(logits),
+        loss_key=0.3 * cross_entropy(k),
+        loss_center=0.3 * 0.7 * center,
     )
-    assert losses['loss_key'].item() == pytest.approx(
-        0.3 * cross_entropy(k).item(), rel=1e-5
-    )
-    center = CenterRegressionLoss()(k, label)
-    assert losses['loss_center'].item() == pytest.approx(0.3 * 0.7 * center.item())
-    assert center.item() > 0
+    found = {name: losses[name].item() for name in wanted}
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_gradient_of_equation_9():
+    """Of the sum of its terms, at the feature maps and at the convolution of the key."""
+    head = build(lambda_=0.3, beta=0.7).double()
+    label = bone_label(height=48, width=32, ignored_rows=3)
+    levels = [level.double().requires_grad_() for level in features()]
+    weight = head.seam.varphi.weight
+
+    def loss(*inputs):
+        return total(head.loss(inputs[:2], samples(label), {}))
+
+    assert torch.autograd.gradcheck(loss, (*levels, weight), fast_mode=True)
 
 
 def test_defaults_are_the_papers():
