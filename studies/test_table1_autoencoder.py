@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from seam_seg.config_lookup import get_config, project_root
 from seam_seg.datasets.phantom import write_phantom
 from seam_seg.models import WaveletAutoencoder
 from studies.table1 import train_autoencoder as trainer
@@ -46,3 +47,13 @@ def test_is_written_at_the_wanted_psnr_alone(phantom, tmp_path, capsys, monkeypa
     model.init_weights()
     images = trainer.read_images(phantom, 1)
     assert trainer.mean_psnr(model, images) == pytest.approx(found[0], abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_kept_one_is_that_of_the_row(phantom, monkeypatch):
+    """It reconstructs phantoms that it has not seen."""
+    monkeypatch.chdir(project_root())
+    own = get_config('studies/table1/configs/wavect.py').model.autoencoder
+    model = WaveletAutoencoder(own.base_channels, checkpoint=own.checkpoint)
+    model.init_weights()
+    assert trainer.mean_psnr(model, trainer.read_images(phantom, 3)) > 31

@@ -89,6 +89,17 @@ def test_factorial(tmp_path):
     assert found['Faint bones found (%) [95%]'].startswith('+5.0 [')
     assert 'p (Holm)' not in found  # it explains, and decides nothing
     assert 'False bones (%) [95%]' not in found  # nobody has them
+    apart = {
+        line['Contrast']: float(line['Dice [95%]'].split()[0])
+        for line in lines_of(effects.BLOCKS['table1.center'](folder))
+    }
+    assert apart == pytest.approx(
+        {
+            'center loss, key cross entropy on': 3 + 4 + 6 / 3,
+            'center loss, key cross entropy off': 3 + 6 / 3,
+        },
+        abs=0.05,
+    )
     with pytest.raises(InputError, match='20 cases has rows of all of .*SEAM printed'):
         effects.BLOCKS['table1.factorial'](write(tmp_path / 'part', runs[:4]))
 

@@ -115,7 +115,9 @@ class Run(NamedTuple):
                 'FalseBone',
                 'AngleError',
             )
-        if self.setting == '20 cases':
+        if self.setting == '20 cases' or (
+            self.setting == '64 cases' and self.config in CONTROLS
+        ):
             return ('Dice', 'FaintFound')
         return ()
 

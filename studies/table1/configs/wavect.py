@@ -1,4 +1,4 @@
-# The autoencoder is trained before, by studies.table1.train_autoencoder, and frozen.
+# The autoencoder was trained by studies.table1.train_autoencoder, and is frozen.
 _base_ = '_base_/regime.py'
 method_name = 'WaveCT'
 model = dict(
@@ -7,7 +7,7 @@ model = dict(
     autoencoder=dict(
         type='WaveletAutoencoder',
         base_channels=8,
-        checkpoint='data/table1/autoencoder.pth',
+        checkpoint='studies/table1/autoencoder.pth',
     ),
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='StyleImagesHook')]

@@ -152,6 +152,19 @@ def test_mass_far_away_does_not_pull():
     assert with_it > without + 0.05
 
 
+def test_the_felt_form_asks_for_no_mask():
+    """Near a bone, the center of mass of a key that is the same everywhere is its own."""
+    label = torch.zeros(1, 32, 24, dtype=torch.long)
+    label[0, 5:9, 6:12], label[0, 18:24, 8:14] = 1, 2
+    loss = CenterRegressionLoss(in_pixels=True, smooth_l1_beta=0.5, reach=2.0)
+    perfect = loss(perfect_key(label), label).item()
+    constant = loss(torch.zeros(1, 4, 32, 24), label).item()
+    assert perfect == pytest.approx(0, abs=1e-9)
+    assert constant == pytest.approx(0, abs=1e-9)
+    aside = perfect_key(label, sharpness=3.0).roll(1, dims=3)
+    assert loss(aside, label).item() > 0.05
+
+
 @pytest.mark.parametrize('mode,segments', KINDS)
 def test_gradients(mode, segments):
     # A small threshold, so that both branches of smooth-l1 are met.
