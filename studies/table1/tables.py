@@ -167,13 +167,14 @@ def iterations(folder: Path) -> str:
 
 def rates(folder: Path) -> str:
     """The validation by which the rates were chosen; '-' where that is not done."""
-    settings = list(map(plan.rate_setting, plan.RATES))
-    rows = rows_of(folder, *settings)
+    tried = list(map(plan.rate_setting, plan.RATES))
+    rows = rows_of(folder, *tried, plan.rate_setting(plan.HIGHER_RATE))
+    settings = list(rows['setting'].unique())
     found = pd.concat(
         {name: mean_scores(rows_of(folder, name))['mDice'] for name in settings}, axis=1
     )
     found = found.droplevel('seed')
-    chosen = pd.Series(plan.chosen_rates(rows)).where(found.notna().all(axis=1))
+    chosen = pd.Series(plan.chosen_rates(rows)).where(found[tried].notna().all(axis=1))
     lines = [
         [name, *map(number, dice), number(chosen[name], 'g')]
         for name, *dice in found.itertuples()
