@@ -26,6 +26,7 @@ from seam_seg.apis.comparison import Contrasts, against, compare, interval_text
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import cell, image_scores
 from studies.blocks import origin, rows_of, table
+from studies.table1 import plan
 
 SMALLEST = 0.56  # points of Dice: what the paper's center regression gains
 REFERENCE = 'FPN + 3x3 conv'
@@ -333,6 +334,11 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
     ),
     'table1.contrasts': functools.partial(
         effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
+    ),
+    'table1.higher_rate': functools.partial(
+        effects,
+        settings=[MAIN, plan.HIGHER_SETTING],
+        contrasts=against(REFERENCE, ['SEAM']),
     ),
     'table1.classes': functools.partial(
         effects_by_class, setting=MAIN, contrasts={**CONTRASTS, **SECONDARY}
