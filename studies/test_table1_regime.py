@@ -404,15 +404,15 @@ def test_the_plan_has_each_run_once_and_keeps_the_budget():
         assert set(pair) <= set(plan.CONTRAST_ROWS)
 
 
-def rows_with(setting, **dice):
-    """Rows of three seeds around the Dice of each method."""
+def rows_with(setting, bones='rib', **dice):
+    """Rows of three seeds around the Dice of each method, of a class."""
     values = [
         dict(method=method, seed=seed, image='a', score='Dice', value=mean + seed - 1)
         for method, mean in dice.items()
         for seed in range(3)
     ]
     rows = pd.DataFrame(values).assign(
-        study='table1', setting=setting, commit='x', **{'class': 'rib'}
+        study='table1', setting=setting, commit='x', **{'class': bones}
     )
     return rows[list(COLUMNS)]
 
@@ -441,6 +441,20 @@ def test_the_rule_for_the_rates():
     by = {run.config: run.rate for run in found['factorial'] + found['rows']}
     assert by['cell_keymass-center'] == by['fpn'] == 2e-3
     assert by['cell_conv'] == by['unet'] == plan.USUAL_RATE
+
+
+def test_the_class_that_a_row_has_learned_least():
+    rows = [
+        rows_with('rate 0.001', 'rib', a=5, b=70),
+        rows_with('rate 0.001', 'lumbar', a=60, b=80),
+        rows_with('rate 0.002', 'rib', a=30, b=60),
+        rows_with('rate 0.002', 'lumbar', a=20, b=80),
+    ]
+    assert plan.worst_classes(pd.concat(rows[:2])) == dict(a=('rib', 4), b=('rib', 69))
+    # a has 32.5 with the lower rate and 25 with the higher, b 75 and 70
+    assert plan.worst_classes(pd.concat(rows))['a'] == ('rib', 4)
+    rows[3]['value'] += 20
+    assert plan.worst_classes(pd.concat(rows))['a'] == ('rib', 29)
 
 
 def test_stages_wait_for_what_they_depend_on(monkeypatch):

@@ -74,6 +74,7 @@ HIGHER_RATE, HIGHER = 4e-3, ('fpn-conv', 'seam')
 HIGHER_SETTING = f'64 cases, rate {HIGHER_RATE:g}'
 CANDIDATES = (600, 1200, 1800, 2400)  # iterations
 GAIN = 0.3  # points of Dice
+LEARNED = 10.0  # Dice in % that each class has on validation, of a row of the table
 BUDGET = 60.0  # core-hours
 # Measured on one core: an iteration of 4 images; what a run does besides; an image that
 # is tested.
@@ -169,6 +170,22 @@ def chosen_rates(rows: pd.DataFrame) -> Dict[str, float]:
             if config not in found or dice > found[config][0]:
                 found[config] = (dice, rate)
     return {config: rate for config, (_, rate) in found.items()}
+
+
+def worst_classes(rows: pd.DataFrame) -> Dict[str, Tuple[str, float]]:
+    """Config -> its class of the lowest validation Dice at the chosen rate, and that.
+
+    A row stands in the table where this is at least :data:`LEARNED`.
+
+    Args:
+        rows (pd.DataFrame): as for :func:`chosen_rates`.
+    """
+    found = {}
+    for config, rate in chosen_rates(rows).items():
+        own = rows[(rows['setting'] == rate_setting(rate)) & (rows['method'] == config)]
+        dice = mean_scores(own).filter(regex=r'^Dice\.').iloc[0]
+        found[config] = (dice.idxmin().split('.', 1)[1], dice.min())
+    return found
 
 
 def rate_setting(rate: float) -> str:

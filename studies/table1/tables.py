@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import List, Tuple
 
+import numpy as np
 import pandas as pd
 
 from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
@@ -175,11 +176,15 @@ def rates(folder: Path) -> str:
     )
     found = found.droplevel('seed')
     chosen = pd.Series(plan.chosen_rates(rows)).where(found[tried].notna().all(axis=1))
-    lines = [
-        [name, *map(number, dice), number(chosen[name], 'g')]
-        for name, *dice in found.itertuples()
-    ]
-    return table(['config', *settings, 'chosen'], lines) + origin(effects.tested(rows))
+    worst = plan.worst_classes(rows)
+    lines = []
+    for name, *dice in found.itertuples():
+        words = ['-', '-']
+        if not np.isnan(chosen[name]):
+            words = [f'{chosen[name]:g}', '{} {:.1f}'.format(*worst[name])]
+        lines.append([name, *map(number, dice), *words])
+    titles = ['config', *settings, 'chosen', 'lowest class there']
+    return table(titles, lines) + origin(effects.tested(rows))
 
 
 def total_variation(folder: Path) -> str:
