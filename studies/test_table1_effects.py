@@ -271,8 +271,9 @@ def test_validation_as_it_stands_on_the_page(tmp_path):
     assert last['Gain of the last third'] == '2.00 ± 1.41'
     whole, half = lines_of(tables.rates(tmp_path / 'table1'))
     # the one that was tried later is shown, and chosen by nobody
-    assert list(whole.values())[1:] == ['70.00', '72.00', '71.00', '75.00', '0.001']
-    assert list(half.values())[1:] == ['60.00', '-', '-', '-', '-']
+    shown = ['70.00', '72.00', '71.00', '75.00', '0.001', 'rib 72.0']
+    assert list(whole.values())[1:] == shown
+    assert list(half.values())[1:] == ['60.00', '-', '-', '-', '-', '-']
 
 
 def test_the_contrasts_are_those_of_the_plan():

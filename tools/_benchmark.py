@@ -17,7 +17,7 @@ from seam_seg.apis.benchmark import write_report
 from seam_seg.apis.command_line import read_overrides
 from seam_seg.apis.comparison import against, read_contrast
 from seam_seg.apis.costs import measure_costs, method_name
-from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
+from seam_seg.apis.trainings import COMMIT, digest_of, plan_run, read_scores
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
@@ -87,6 +87,33 @@ def plan(args: argparse.Namespace, methods: Dict[str, str]) -> Tuple[dict, dict]
     return runs, labels
 
 
+def check_tests(args: argparse.Namespace, runs: dict, labels: dict) -> None:
+    """Sees to it that all seeds are tested on the same images: a comparison crosses both.
+
+    Args:
+        args (Namespace): of tools/benchmark.py.
+        runs (dict), labels (dict): of :func:`plan`.
+
+    Raises:
+        InputError: they are not.
+    """
+    found: Dict[int, set] = {}
+    for run, (_, seed) in labels.items():
+        for test in runs[run]['tests'].values():
+            if test['setting'] == args.setting:
+                files = map(Path, test['inputs'])
+                content = {(file.name, digest_of(file)) for file in files}
+                found.setdefault(seed, set()).update(content)
+    first, *others = found
+    for seed in others:
+        if found[seed] != found[first]:
+            raise InputError(
+                f'{args.data_root}: the {args.split} split of seed {seed} is not that of '
+                f'seed {first}. What is compared is compared image by image over all '
+                'seeds: put the same images into each, and let the training cases differ.'
+            )
+
+
 def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     """Makes what is missing, and returns the exit status of Snakemake."""
     count = torch.cuda.device_count()
@@ -138,6 +165,8 @@ def run_benchmark(args: argparse.Namespace) -> int:
     methods = check_rows(args)
     contrasts = read_contrasts(args, methods)
     runs, labels = plan(args, methods)
+    if contrasts:
+        check_tests(args, runs, labels)
     # What would fail after the trainings, fails now.
     path = args.out / 'results.csv'
     kept = read_rows(path) if path.exists() else None
@@ -171,14 +200,16 @@ def run_benchmark(args: argparse.Namespace) -> int:
         ]
     )
     write_rows(path, rows if kept is None else merge_rows(kept, rows))
+    spread = 'one seed, '
+    if len(args.seeds) > 1:
+        spread = f'mean ± standard deviation over {len(args.seeds)} seeds, '
     table = write_report(
         rows[rows['setting'] == args.setting],
         rows[rows['setting'] == costs],
         contrasts,
         args.out,
         f'Written by `tools/benchmark.py {args.words}`. Mean of the per-image scores, '
-        f'mean ± standard deviation over {len(args.seeds)} seeds, the best in bold; R: '
-        'median seconds per image, all rows in '
+        f'{spread}the best in bold; R: median seconds per image, all rows in '
         f'turns{"" if warning is None else f"; {warning}"}.',
         args.smallest_effect,
     )

@@ -17,10 +17,15 @@ from matplotlib import pyplot as plt  # noqa: E402
 UNITS = dict(Dice='D (%)', Jaccard='J (%)')
 DISTANCES = dict(mHD95='HD95 (px)', mASSD='ASSD (px)')
 KINDS = ('.png', '.pdf', '.svg')  # to look at, and two to print
-NOTE = (
-    'Points of Dice; above 0, the first of the two is ahead. Seeds and images are '
-    'crossed random effects. p is corrected for the number of contrasts, the intervals '
-    'are not.'
+NOTE = 'Points of Dice; above 0, the first of the two is ahead.'
+INTERVALS = (
+    ' Seeds and images are crossed random effects. p is corrected for the number of '
+    'contrasts, the intervals are not.'
+)
+NO_INTERVALS = ' Intervals need two seeds.'
+LACKING = (
+    ' Some images lack a class: compared is the average of an image over the classes '
+    'that it has, while Ave. is the average over the classes of their means.'
 )
 EFFECT = (
     ' Effect: higher or lower where the whole interval is beyond {0:g} points and p is '
@@ -84,7 +89,7 @@ def short_table(rows: pd.DataFrame, costs: pd.DataFrame) -> Tuple[pd.DataFrame, 
         tuple[pd.DataFrame, pd.DataFrame]: a row for each method and a column for each
         pair of class and score, means over the seeds as text, of the average Dice with
         its standard deviation; and True where a cell is the best score of its column as
-        it is printed.
+        it is printed, if there is more than one method.
     """
     scores = mean_scores(rows)
     names = classes_of(rows[rows['score'] == 'Dice'])
@@ -100,7 +105,7 @@ def short_table(rows: pd.DataFrame, costs: pd.DataFrame) -> Tuple[pd.DataFrame, 
     means.columns = pd.MultiIndex.from_tuples(keys)
     table = means.apply(lambda column: column.map('{:.1f}'.format))
     printed = table.astype(float)
-    best = printed.eq(printed.max())
+    best = printed.eq(printed.max()) & (len(printed) > 1)
     table = table.mask(means.isna(), '-')
     table['Ave.', 'D'] = [
         cell(scores.loc[name, 'mDice'], digits=1) for name in table.index
@@ -231,7 +236,8 @@ def plot_differences(
         axis.plot(line['difference'], i, 'o', color='tab:blue', markersize=4.5)
     axis.set_yticks(range(len(found)), list(found.index))
     axis.set_ylim(len(found) - 0.5, -0.5)
-    axis.set_xlabel(f'difference in {score}, 95% interval')
+    interval = ', 95% interval' if found['p'].notna().any() else ''
+    axis.set_xlabel(f'difference in {score}{interval}')
     axis.grid(axis='x', alpha=0.3)
     for path in paths:
         write_figure(path, figure)
@@ -271,8 +277,12 @@ def write_report(
         plot_differences(
             found, *(out / f'differences{kind}' for kind in KINDS), smallest=smallest
         )
+        dice = rows[(rows['score'] == 'Dice') & (rows['image'] != '')]
+        scored = dice.groupby(['method', 'seed', 'image'])['class'].nunique()
+        note = NOTE + (INTERVALS if found['p'].notna().any() else NO_INTERVALS)
+        note += LACKING if (scored < dice['class'].nunique()).any() else ''
         parts += [
-            NOTE + ('' if smallest is None else EFFECT.format(smallest)),
+            note + ('' if smallest is None else EFFECT.format(smallest)),
             as_markdown(comparison_table(found, smallest=smallest)),
             '![Differences and their intervals](differences.png)',
         ]

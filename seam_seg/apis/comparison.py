@@ -187,6 +187,7 @@ def comparison_table(
         if smallest is not None:
             cells[f'Effect ({smallest:g} matters)'] = line['effect']
         cells['p (Holm)'] = f'{line["p"]:.2g}' if np.isfinite(line['p']) else '-'
-        cells['Seeds x images'] = f'{line["seeds"]} x {line["images"]}'
+        # A line of numbers alone has the type of the others, which is no integer.
+        cells['Seeds x images'] = f'{line["seeds"]:.0f} x {line["images"]:.0f}'
         table.append(cells)
     return pd.DataFrame(table)

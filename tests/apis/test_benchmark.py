@@ -84,6 +84,22 @@ def test_one_method_is_compared_with_none(tmp_path, monkeypatch):
     benchmark.write_report(rows, costs_of(rows), {}, tmp_path, '')
     assert 'Contrast' not in (tmp_path / 'table.md').read_text()
     assert not (tmp_path / 'differences.png').exists()
+    assert not benchmark.short_table(rows, costs_of(rows))[1].any(axis=None)
+
+
+@pytest.mark.parametrize('seeds', [1, 2])
+@pytest.mark.parametrize('lacking', [False, True])
+def test_what_is_said_of_a_comparison(seeds, lacking, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, 'KINDS', ())
+    rows = pd.concat([runs(name, [[70, 72, 60]] * seeds) for name in ('FPN', 'SEAM')])
+    if lacking:
+        rows = rows[(rows['image'] != 'case1') | (rows['class'] == 'rib')]
+    benchmark.write_report(rows, costs_of(rows), against('FPN', ['SEAM']), tmp_path, '')
+    page = (tmp_path / 'table.md').read_text()
+    assert (benchmark.LACKING in page) == lacking
+    assert (benchmark.INTERVALS in page) == (seeds == 2)
+    assert (benchmark.NO_INTERVALS in page) == (seeds == 1)
+    assert f'| {seeds} x 3 ' in page
 
 
 def test_short_table():

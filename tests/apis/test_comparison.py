@@ -142,7 +142,7 @@ def test_no_image_has_the_score_throughout():
     rows = pd.concat([rows, *(runs(name, [[1, 1]] * 2, score='J') for name in 'ab')])
     found = compare(rows, against('a', 'ab'))
     assert np.isnan(found['difference'].item()) and found['images'].item() == 0
-    assert comparison_table(found).iloc[0, 1] == '-'
+    assert list(comparison_table(found).iloc[0, [1, 3]]) == ['-', '2 x 0']
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,30 @@ def test_what_is_compared(tool_module, capsys):
         assert wrong[0] in capsys.readouterr().err
 
 
+def test_seeds_are_tested_on_the_same_images(tool_module, tmp_path):
+    """By name and content, in whatever folder; other data sets are not compared."""
+    check = tool_module('_benchmark').check_tests
+    args = Namespace(data_root='data/{seed}', split='test', setting='here')
+    labels = {f'{name}_{seed}': (name, seed) for name in 'ab' for seed in range(2)}
+
+    def runs(*contents):
+        digest_of.cache_clear()
+        made = {}
+        for run, (_, seed) in labels.items():
+            tests = {}
+            for setting, text in zip(('here', 'there'), contents[seed]):
+                path = tmp_path / f'{seed}/{setting}/image.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+                tests[setting] = dict(made_from({}, [path]), setting=setting)
+            made[run] = dict(tests=tests)
+        return made
+
+    check(args, runs(('same', 'one'), ('same', 'other')), labels)
+    with pytest.raises(InputError, match='data/{seed}: the test split of seed 1 is not'):
+        check(args, runs(('same', 'one'), ('other', 'one')), labels)
+
+
 @pytest.mark.slow
 @needs_snakemake
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
