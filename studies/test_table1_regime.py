@@ -573,6 +573,38 @@ def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
     assert 'contrasts: 0 runs' in capsys.readouterr().out
 
 
+def test_heads_are_looked_into_once_where_their_weights_are(tmp_path, monkeypatch):
+    runs = [plan.Run('64 cases', 'seam', seed, 3, 1e-3) for seed in range(4)]
+    monkeypatch.setattr(run, 'planned', lambda _: dict(contrasts=runs))
+    looked = []
+
+    def probe(cfg, checkpoint):
+        looked.append((cfg, checkpoint.parent.name))
+        return dict(largest_weight=0.25, gradient_ratio=None)
+
+    monkeypatch.setattr(run, 'probe', probe)
+    monkeypatch.setattr(run, 'load_config', lambda file, options, root: root)
+    for one in runs[:3]:  # seed 2 is not finished, seed 3 was trained elsewhere
+        folder = tmp_path / one.name
+        folder.mkdir()
+        steps = 2 if one.seed == 2 else 3
+        (folder / f'iter_{steps}.pth').touch()
+    file = tmp_path / 'rows.csv'
+    scored = [dict(score='Dice', value=50.0, image='a', **{'class': 'rib'})]
+    for one in (runs[0], runs[2], runs[3]):  # seed 1 has not been tested
+        run.append_rows(
+            file, run.make_rows(scored, 'table1', '64 cases', 'SEAM', one.seed)
+        )
+    words = ['--inside', '--rows', str(file), '--work-dir', str(tmp_path), '--data', 'x']
+    for _ in range(2):
+        assert run.main(words) == 0
+    assert looked == [('x/f15/seed0', runs[0].name)]
+    rows = read_rows(file)
+    assert len(rows) == 4
+    inside = rows[rows['score'] == 'probe.largest_weight']
+    assert inside['value'].item() == 0.25 and inside['seed'].item() == 0
+
+
 @pytest.mark.slow
 def test_a_run_is_planned_with_its_own_cases_rate_and_test_sets(pictures, tmp_path):
     root = tmp_path / 'data/f15'

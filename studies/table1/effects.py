@@ -165,8 +165,8 @@ def endpoints_in(rows: pd.DataFrame, names: Iterable[str]) -> List[str]:
 
 
 def tested(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of tests. What was validated on the way has the commit of its collection."""
-    return rows[~rows['score'].str.startswith(VALIDATION)]
+    """Rows of tests. What else is known of a training has the commit that asked."""
+    return rows[~rows['score'].str.startswith((VALIDATION, 'probe.'))]
 
 
 def compare_means(rows: pd.DataFrame, contrasts: Contrasts, score: str) -> pd.DataFrame:

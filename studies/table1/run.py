@@ -22,12 +22,14 @@ import torch
 
 from seam_seg.apis.command_line import report_errors
 from seam_seg.apis.costs import measure_costs, method_name
+from seam_seg.apis.runs import load_config
 from seam_seg.apis.trainings import COMMIT, plan_run, read_scores
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import project_root
 from seam_seg.engine import last_checkpoint, read_checkpoint
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import COLUMNS, read_rows, rows_of_costs
+from studies.probe import probe
 from studies.records import append_rows, commit, make_rows
 from studies.table1 import make_data, plan
 from studies.table1.plan import Run
@@ -79,9 +81,14 @@ def options_of(run: Run) -> dict:
     return options
 
 
+def root_of(run: Run, data: Path) -> str:
+    """The data set of a run."""
+    return str(data / run.regime / f'seed{run.seed}')
+
+
 def plan_of(run: Run, data: Path, work_dir: Path) -> dict:
     """A run as :func:`plan_run` has it."""
-    root = str(data / run.regime / f'seed{run.seed}')
+    root = root_of(run, data)
     scored: dict = {'test_dataloader.dataset.split': run.split}
     if run.split == 'val':
         scored['test_evaluator.endpoints'] = False
@@ -295,6 +302,34 @@ def measure(args: argparse.Namespace) -> None:
     append_rows(args.rows, costs)
 
 
+def look_inside(args: argparse.Namespace) -> None:
+    """Adds what studies/probe.py finds in trained heads, while their weights are here.
+
+    Of the runs that are tested, have rows, and have not been looked into.
+    """
+    known = read_known(args.rows)
+    found = known[known['score'].str.startswith('probe.')]
+    looked = set(zip(found['setting'], found['method'], found['seed']))
+    for runs in planned(known).values():
+        unfinished = pending(runs, known)
+        for run in runs:
+            last = last_checkpoint(args.work_dir / run.name)
+            here = last is not None and last.stem == f'iter_{run.iterations}'
+            label = (run.setting, method_of(run), run.seed)
+            if not here or run.split != 'test' or run in unfinished or label in looked:
+                continue
+            root = root_of(run, args.data)
+            cfg = load_config(config_file(run.config), options_of(run), root)
+            values = [
+                dict(score=f'probe.{key}', value=value)
+                for key, value in probe(cfg, last).items()
+                if value is not None
+            ]
+            print(f'{run.name}: {values}', flush=True)
+            if values:
+                append_rows(args.rows, make_rows(values, STUDY, *label), whole=False)
+
+
 @report_errors
 def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(
@@ -311,12 +346,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     add('--prepare', action='store_true', help='only draws the data and trains the start')
     add('--merge', type=Path, metavar='FILE', help='only adds rows of another machine')
     add('--costs', action='store_true', help='only measures R, parameters and FLOPs')
+    add('--inside', action='store_true', help='only looks into the heads trained here')
     args = parser.parse_args(argv)
     if args.costs:
         measure(args)
     if args.merge:
         append_rows(args.rows, read_rows(args.merge))
-    if args.costs or args.merge:
+    if args.inside:
+        look_inside(args)
+    if args.costs or args.merge or args.inside:
         return 0
     if not args.list:
         make_data.make_data(args.data, num_workers=args.jobs)
