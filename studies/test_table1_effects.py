@@ -264,16 +264,19 @@ def test_validation_as_it_stands_on_the_page(tmp_path):
         add(plan.rate_setting(rate), '600 iterations', 100, [], dice)
     add(plan.rate_setting(plan.RATES[0]), '1800 iterations', 100, [50], 60)
     add(plan.rate_setting(plan.HIGHER_RATE), '600 iterations', 100, [], 75)
+    for rate in plan.RATES:
+        add(plan.rate_setting(rate), '2400 iterations', 100, [], 9.9)
     (tmp_path / 'table1').mkdir()
     write_rows(tmp_path / 'table1/results.csv', pd.DataFrame(rows, columns=COLUMNS))
     first, last = lines_of(tables.iterations(tmp_path / 'table1'))
     assert list(first.values()) == ['600 iterations', '75.00', '5.00']
     assert last['Gain of the last third'] == '2.00 ± 1.41'
-    whole, half = lines_of(tables.rates(tmp_path / 'table1'))
+    whole, half, failed = lines_of(tables.rates(tmp_path / 'table1'))
     # the one that was tried later is shown, and chosen by nobody
     shown = ['70.00', '72.00', '71.00', '75.00', '0.001', 'rib 72.0']
     assert list(whole.values())[1:] == shown
     assert list(half.values())[1:] == ['60.00', '-', '-', '-', '-', '-']
+    assert list(failed.values())[-1] == 'rib 9.9, so in no table'
 
 
 def test_the_contrasts_are_those_of_the_plan():

@@ -55,9 +55,9 @@ def course(lines: Sequence[Dict[str, Any]]) -> List[dict]:
         lines (Sequence[dict]): of :func:`read_log`.
 
     Returns:
-        list[dict]: ``loss`` (mean over the iterations of a line), ``mDice`` and ``Dice``
-        of each class in %, with ``image`` 'iteration N'; and medians over the lines but
-        the first: ``seconds`` of an iteration, of which ``waiting`` for data, and
+        list[dict]: ``loss`` (mean of the last ten iterations), ``mDice`` and ``Dice`` of
+        each class in %, with ``image`` 'iteration N'; and medians over the lines but the
+        first: ``seconds`` of an iteration, of which ``waiting`` for data, and
         ``peak_bytes`` of CUDA's allocator, without what cuDNN's search takes once.
     """
     values = []

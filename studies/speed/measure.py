@@ -63,6 +63,9 @@ TIMED = [
         'emanet_r50-fpn',
         'danet_r50-fpn',
         'nonlocal_r50-fpn',
+        'emanet_r50-d8',
+        'danet_r50-d8',
+        'nonlocal_r50-d8',
     )
 ]
 TRAINED = [

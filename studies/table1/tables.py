@@ -181,7 +181,9 @@ def rates(folder: Path) -> str:
     for name, *dice in found.itertuples():
         words = ['-', '-']
         if not np.isnan(chosen[name]):
-            words = [f'{chosen[name]:g}', '{} {:.1f}'.format(*worst[name])]
+            bones, least = worst[name]
+            learned = '' if least >= plan.LEARNED else ', so in no table'
+            words = [f'{chosen[name]:g}', f'{bones} {least:.1f}{learned}']
         lines.append([name, *map(number, dice), *words])
     titles = ['config', *settings, 'chosen', 'lowest class there']
     return table(titles, lines) + origin(effects.tested(rows))
