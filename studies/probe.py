@@ -1,8 +1,9 @@
 """Looks into the heads that tools/benchmark.py has trained, on training patches.
 
-Of a SEAM head, `largest_weight` (of a': 1 means saturated) and `gradient_ratio` (of beta
-L_reg and L_cls on the key); of the other attention heads, their gates and what they add;
-of EMANet, `bases_cosine` between its bases (1: they have collapsed to one).
+Of a SEAM head, `largest_weight` (of a': 1 means saturated), `query_gradient` (of the
+masks' loss, against that at the key) and `gradient_ratio` (of beta L_reg and L_cls on the key);
+of the other attention heads, their gates and what they add; of EMANet, `bases_cosine`
+between its bases (1: they have collapsed to one).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS, MODELS
 
 from seam_seg.apis import load_config, load_weights
@@ -42,6 +44,32 @@ def bases_cosine(bases: torch.Tensor) -> Tuple[float, float]:
     return pairs.mean().item(), pairs.max().item()
 
 
+def query_gradient(model: BaseSegmentor, batch: dict) -> float:
+    """How much of the loss of the masks reaches the query.
+
+    Args:
+        model (BaseSegmentor): with a SEAM head.
+        batch (dict): of its data preprocessor.
+
+    Returns:
+        float: norm of the gradient of L_mask at phi(v), over that at varphi(v).
+    """
+    found: Dict[str, torch.Tensor] = {}
+    seam = model.decode_head.seam
+    hooks = [
+        part.register_forward_hook(lambda _, __, y, name=name: found.update({name: y}))
+        for name, part in (('query', seam.phi), ('key', seam.varphi))
+    ]
+    features = model.extract_feat(batch['inputs'])
+    losses = model.decode_head.loss(features, batch['data_samples'], {})
+    for hook in hooks:
+        hook.remove()
+    at_query, at_key = torch.autograd.grad(
+        losses['loss_ce'], [found['query'], found['key']]
+    )
+    return (at_query.norm() / at_key.norm()).item()
+
+
 def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optional[float]]:
     """Looks into a trained attention head, on training patches without augmentation.
 
@@ -53,11 +81,11 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     Returns:
         dict[str, float | None]: of a SEAM head, ``largest_weight``: mean over patches and
         channels of the largest of the N weights of a' (1 means saturated, 1 / N
-        uniform); ``gradient_ratio``: beta |grad L_reg| / |grad L_cls| on the key, by the
-        norms over all patches; None where the head has no such part. Of the heads of
-        'attention on v', the mean of their ``gates`` over the patches. Of EMANet of
-        either kind, ``bases_cosine`` and ``bases_cosine_max``, see :func:`bases_cosine`.
-        Of other heads, nothing.
+        uniform); ``query_gradient``, see :func:`query_gradient`; ``gradient_ratio``:
+        beta |grad L_reg| / |grad L_cls| on the key, by the norms over all patches; None
+        where the head has no such part. Of the heads of 'attention on v', the mean of
+        their ``gates`` over the patches. Of EMANet of either kind, ``bases_cosine`` and
+        ``bases_cosine_max``, see :func:`bases_cosine`. Of other heads, nothing.
     """
     init_default_scope('mmseg')
     model = MODELS.build(cfg.model)
@@ -90,7 +118,7 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
     label = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
     with torch.no_grad():
         v = head.merge(model.extract_feat(batch['inputs']))
-        largest = None
+        largest = query = None
         if head.seam is not None:
             k_prime = head.seam.varphi(v).softmax(dim=1)
             largest = (
@@ -100,6 +128,8 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
                 .item()
             )
         k = (head.varphi if head.seam is None else head.seam.varphi)(v)
+    if head.seam is not None:
+        query = query_gradient(model, batch)
     ratio = None
     if head.loss_center is not None and head.loss_key is not None:
         k.requires_grad_()
@@ -114,7 +144,7 @@ def probe(cfg: Config, checkpoint: Path, patches: int = 16) -> Dict[str, Optiona
             )
         ]
         ratio = norms[0] / norms[1]
-    return dict(largest_weight=largest, gradient_ratio=ratio)
+    return dict(largest_weight=largest, query_gradient=query, gradient_ratio=ratio)
 
 
 @report_errors

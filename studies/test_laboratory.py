@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
 from seam_seg.apis import init_model, load_config, predict
 from seam_seg.apis.costs import inference_case, method_name
@@ -627,7 +630,7 @@ def test_memory_of_rising_batches(tmp_path, capsys):
     'name, keys',
     [
         (PLAIN, set()),
-        (DEMO, {'largest_weight', 'gradient_ratio'}),
+        (DEMO, {'largest_weight', 'query_gradient', 'gradient_ratio'}),
         (DANET, {'added', 'added_pam', 'added_cam', 'gamma_pam', 'gamma_cam'}),
         (EMANET, {'added', 'bases_cosine', 'bases_cosine_max'}),
     ],
@@ -642,6 +645,34 @@ def test_probe_finds_what_the_head_has(name, keys, phantom, trained):
         assert 0.25 <= found['largest_weight'] <= 1 and found['gradient_ratio'] > 0
     if 'bases_cosine' in keys:  # random directions
         assert found['bases_cosine'] < found['bases_cosine_max'] < 0.9
+
+
+@pytest.mark.slow
+def test_the_query_against_the_key():
+    """Written out, Eq. 2 to 5; and nothing reaches a query whose softmax is saturated."""
+    torch.manual_seed(0)
+    init_default_scope('mmseg')
+    cfg = load_config(DEMO)
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model).eval()
+    label = torch.randint(0, 4, (2, 64, 32))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in label]
+    batch = dict(inputs=torch.randn(2, 3, 64, 32), data_samples=samples)
+    head, seam = model.decode_head, model.decode_head.seam
+    v = head.merge(model.extract_feat(batch['inputs'])).detach()
+    q, k = (part(v).detach().requires_grad_() for part in (seam.phi, seam.varphi))
+    k_prime = k.softmax(1)
+    shares = k_prime.flatten(2) / k_prime.flatten(2).sum(2, keepdim=True)
+    a_prime = (q.flatten(2) @ shares.mT).softmax(2)
+    z_prime = seam.theta((a_prime @ k_prime.flatten(2)).view_as(q))
+    logits = head.cls_seg(seam.rho(torch.cat([z_prime, v], 1)))
+    logits = F.interpolate(logits, (64, 32), mode='bilinear', align_corners=False)
+    at_query, at_key = torch.autograd.grad(F.cross_entropy(logits, label), [q, k])
+    expected = (at_query.norm() / at_key.norm()).item()
+    assert probe.query_gradient(model, batch) == pytest.approx(expected, rel=1e-4)
+    with torch.no_grad():
+        seam.phi.weight *= 1e9
+    assert probe.query_gradient(model, batch) == 0
 
 
 def test_collapsed_bases_point_the_same_way():
@@ -674,6 +705,7 @@ def test_probes_join_the_rows_of_a_run(phantom, trained, tmp_path, capsys):
     assert list(read_rows(out).score) == [
         'Dice',
         'probe.largest_weight',
+        'probe.query_gradient',
         'probe.gradient_ratio',
     ]
     assert probe.main([DEMO, *words, '5']) == 2
