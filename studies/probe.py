@@ -1,9 +1,9 @@
 """Looks into the heads that tools/benchmark.py has trained, on training patches.
 
 Of a SEAM head, `largest_weight` (of a': 1 means saturated), `query_gradient` (of the
-masks' loss, against that at the key) and `gradient_ratio` (of beta L_reg and L_cls on the key);
-of the other attention heads, their gates and what they add; of EMANet, `bases_cosine`
-between its bases (1: they have collapsed to one).
+masks' loss, against that at the key) and `gradient_ratio` (of beta L_reg and L_cls on the
+key); of the other attention heads, their gates and what they add; of EMANet,
+`bases_cosine` between its bases (1: they have collapsed to one).
 """
 
 import argparse

@@ -247,6 +247,7 @@ BLOCKS = {
     'table1.long': functools.partial(scores, setting=LONG),
     'table1.inside': functools.partial(inside, setting=SHORT),
     'table1.inside_long': functools.partial(inside, setting=LONG),
+    'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
     'table1.comparison': comparison,
     'table1.plan': plan.budget,
     'table1.beside_paper': beside_paper,
