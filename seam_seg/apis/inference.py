@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.arrays import grey_of
-from ..datasets.readers import read_image, read_spacing, split_name
+from ..datasets.readers import read_image, read_left, read_spacing, split_name
 from ..datasets.transforms import own_steps
 from ..engine import (
     carried_config,
@@ -286,8 +286,9 @@ def predict(
     if isinstance(image, (str, Path)):
         name = split_name(image)[0]
         grey, said = read_image(image, window), read_spacing(image)
+        image_left = read_left(image)
     else:
-        name = 'image'
+        name, image_left = 'image', 'unknown'
         grey, said = grey_of(image, window)
     if spacing is None and said is not None:
         spacing = (said.row, said.column)
@@ -308,6 +309,7 @@ def predict(
         scores.cpu().numpy(),
         spacing,
         name,
+        image_left,
     )
 
 

@@ -16,6 +16,7 @@ from ..datasets.readers import (
     IMAGE_SUFFIXES,
     decode,
     read_image,
+    read_left,
     read_mask,
     read_spacing,
     split_name,
@@ -194,8 +195,10 @@ def measure_file(
     for kind, (folder, own_name) in homes.items():
         places[kind] = find_companion(folder, path, own_name)
     found = {kind: place for kind, place in places.items() if place is not None}
+    stating = [*filter(None, [places['image'], path])]
+    settings = _with_left(settings, stating)
     if ask_spacing:
-        settings = _with_spacing(settings, [*filter(None, [places['image'], path])])
+        settings = _with_spacing(settings, stating)
     image = read_image(found['image']) if 'image' in found else None
     maps: Dict[str, np.ndarray] = {
         kind: _read_map(found[kind], kind)
@@ -226,6 +229,16 @@ def measure_file(
             found['bones'] = table
     files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
     return Case(name, measurement, mask, image, files, doubts)
+
+
+def _with_left(settings: Settings, files: Sequence[Path]) -> Settings:
+    """Settings with what files state of their left."""
+    for path in files:
+        try:
+            settings = settings.with_left(read_left(path))
+        except InputError as error:
+            raise InputError(f'{path}: {error}') from None
+    return settings
 
 
 def _with_spacing(settings: Settings, files: Sequence[Path]) -> Settings:

@@ -83,6 +83,8 @@ class Prediction:
             at the network's resolution.
         spacing (tuple[float, float], optional): height and width of a pixel in mm. None:
             unknown.
+        image_left (str): what the left of the image shows, as of
+            :class:`seam_seg.measurement.Settings`.
         name (str): of the file without its ending, or ``'image'``.
     """
 
@@ -95,6 +97,7 @@ class Prediction:
     scores: Optional[np.ndarray] = None
     spacing: Optional[Tuple[float, float]] = None
     name: str = 'image'
+    image_left: str = 'unknown'
 
     @cached_property
     def bones(self) -> np.ndarray:
@@ -141,7 +144,8 @@ class Prediction:
             too few levels.
 
         Raises:
-            InputError: of classes that are not rib, thoracic and lumbar.
+            InputError: of classes that are not rib, thoracic and lumbar, or of an image
+                that states another side on its left than the settings.
         """
         from ..measurement import Settings, measure_mask
 
@@ -151,6 +155,7 @@ class Prediction:
                 'are measured.'
             )
         settings = Settings() if settings is None else settings
+        settings = settings.with_left(self.image_left)
         if self.spacing is not None:
             settings = replace(settings, spacing=self.spacing)
         # In 8 bits, as it is in a file.

@@ -89,12 +89,16 @@ class Volume(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """Which axes of an array are the picture, and whether they run backwards."""
+    """Which axes of an array are the picture, and whether they run backwards.
+
+    ``across``: the columns are known to run from the patient's right to the left.
+    """
 
     row_axis: int
     column_axis: int
     flip_rows: bool
     flip_columns: bool
+    across: bool = False
 
 
 def is_medical(path: Path, data: np.ndarray) -> bool:
@@ -190,6 +194,25 @@ def read_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
     return sensible_spacing(row, column)
 
 
+def shows_right_first(path: Path, data: np.ndarray) -> bool:
+    """Whether the left of the picture of :func:`read_levels` is the patient's right.
+
+    Args:
+        path (Path): see :func:`is_medical`.
+        data (np.ndarray): uint8, its content.
+
+    Returns:
+        bool: False where the file does not say, as DICOM files of this field do not.
+
+    Raises:
+        InputError: the library is missing, or the file is damaged.
+    """
+    if _is_dicom(path, data):
+        return False
+    volume = _open_volume(path, 'image')
+    return plane_of(path, volume.shape, volume.directions).across
+
+
 def plane_of(
     path: Union[str, Path], shape: Sequence[int], directions: Optional[np.ndarray]
 ) -> Plane:
@@ -240,7 +263,8 @@ def plane_of(
     backwards = [bool(along[side, axis] > 0) for side, axis in enumerate(world)]
     column = int(np.argmin(world))  # right to left before front to back before top down
     row = 1 - column
-    return Plane(sides[row], sides[column], backwards[row], backwards[column])
+    across = world[column] == 0
+    return Plane(sides[row], sides[column], backwards[row], backwards[column], across)
 
 
 def _library(path: Path, module: str, package: str, form: str) -> Any:

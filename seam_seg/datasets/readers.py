@@ -27,6 +27,7 @@ from .medical import (
     is_medical,
     read_levels,
     sensible_spacing,
+    shows_right_first,
 )
 from .medical import read_spacing as read_medical_spacing
 
@@ -465,6 +466,25 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
     except Exception:  # Pillow raises many kinds; and texts are edited
         return None
     return sensible_spacing(row, column)
+
+
+def read_left(path: PathLike) -> str:
+    """What the left of an image or a mask, as it is read, shows of the patient.
+
+    Args:
+        path (str | Path): the file, as of :func:`read_image` or :func:`read_mask`.
+
+    Returns:
+        str: ``'patient_right'`` of a NIfTI or NRRD file that states its directions and
+        shows the patient from the front or the back, else ``'unknown'``.
+
+    Raises:
+        InputError: no such file, or a damaged one.
+    """
+    data = _read_bytes(path, 'image')
+    stated = data.size and is_medical(Path(path), data)
+    right = stated and shows_right_first(Path(path), data)
+    return 'patient_right' if right else 'unknown'
 
 
 def read_mask(

@@ -5,9 +5,8 @@ ellipses may touch as well. So a strip along the center line is left out first; 
 that remain are told apart like ellipses. What is still too tall for one bone is cut where
 it is narrowest. Each round has a better center line than the one before.
 
-All of this is done in pixels. Only then are the points stretched to square ones
-(:meth:`Found.stretched`), so that a line between two of them follows tan(measured) =
-k tan(drawn) exactly.
+All of this is done in square units, the width of a pixel: a strip across a lump that is
+drawn askew, in a plane that is stretched, would not be across it in the patient.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +41,7 @@ class NoSpine(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """What a mask shows.
+    """What a mask shows, in columns: the widths of a pixel, downwards, too.
 
     Attributes:
         pieces (Pieces): ellipses and wings; the latter at the lobes of their lump.
@@ -53,6 +52,7 @@ class Found:
             to, nan where it is of none.
         owner (np.ndarray): (P,) index of the piece of each pixel, or -1.
         rows, columns (np.ndarray): (P,) the pixels of both classes.
+        ratio (float): height of a pixel over its width.
     """
 
     pieces: Pieces
@@ -63,17 +63,7 @@ class Found:
     owner: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
-
-    def stretched(self, ratio: float) -> 'Found':
-        """The same with all points in columns: ``ratio`` is the height of a pixel over
-        its width. ``rows`` stay as they are."""
-        return replace(
-            self,
-            pieces=replace(self.pieces, y=ratio * self.pieces.y),
-            line=sample_line(self.line.x, ratio * self.line.y),
-            unit=ratio * self.unit,
-            axis=np.arctan(ratio * np.tan(self.axis)),
-        )
+    ratio: float
 
 
 def without_specks(labels: np.ndarray) -> np.ndarray:
@@ -429,13 +419,13 @@ def edge_spread(found: Found, confidence: np.ndarray) -> np.ndarray:
         confidence (np.ndarray): (H, W) probability of the class of each pixel.
 
     Returns:
-        np.ndarray: (N,) px, the standard deviation over the thresholds that leave a
+        np.ndarray: (N,) columns, the standard deviation over the thresholds that leave a
         third of the piece or more.
     """
     own = found.owner >= 0
     owner, count = found.owner[own], len(found.pieces)
     sure = confidence[found.rows[own], found.columns[own]]
-    x, y = found.columns[own].astype(float), found.rows[own].astype(float)
+    x, y = found.columns[own].astype(float), found.ratio * found.rows[own]
     places = np.full((len(THRESHOLDS), 2, count), np.nan)
     whole = np.bincount(owner, minlength=count)
     for n, threshold in enumerate(THRESHOLDS):
@@ -460,12 +450,15 @@ def too_few(levels: Sequence[Level]) -> NoSpine:
     )
 
 
-def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Found:
+def find_bones(
+    mask: np.ndarray, instances: Optional[np.ndarray] = None, ratio: float = 1.0
+) -> Found:
     """Finds ellipses, wings, levels and the center line of a mask.
 
     Args:
         mask (np.ndarray): (H, W) labels; what is neither thoracic nor lumbar is ignored.
         instances (np.ndarray, optional): (H, W) from :func:`agreeing_instances`.
+        ratio (float): height of a pixel over its width. Default: 1.
 
     Returns:
         Found: what the mask shows.
@@ -477,7 +470,7 @@ def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Foun
     if len(rows) < FEWEST_LEVELS:
         raise too_few([])
     label = mask[rows, columns]
-    y, x = rows.astype(float), columns.astype(float)
+    y, x = ratio * rows, columns.astype(float)
     line = first_line(y, x)
     _, whole = cv2.connectedComponents((mask == LUMBAR).astype(np.uint8), connectivity=8)
     whole = whole[rows, columns]
@@ -493,6 +486,7 @@ def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Foun
         if len(origin) == 1:
             raise too_few([])
         pieces, owner, guess = _pieces(y, x, label, v, part, origin, whole, u > 0, last)
+        pieces = replace(pieces, area=ratio * pieces.area)
         if len(pieces) > MOST_PIECES:
             raise NoSpine(
                 f'no spine: {len(pieces)} thoracic and lumbar parts of a like size, and '
@@ -510,4 +504,4 @@ def find_bones(mask: np.ndarray, instances: Optional[np.ndarray] = None) -> Foun
     )
     pieces, axis, owner = _lobes(pieces, levels, line, y, x, v, lumbar, owner, half, unit)
     levels = find_levels(pieces, line, unit)
-    return Found(pieces, levels, line, unit, axis, owner, rows, columns)
+    return Found(pieces, levels, line, unit, axis, owner, rows, columns, ratio)

@@ -32,9 +32,9 @@ class Pieces:
     """Thoracic ellipses and wings of lumps, one by one.
 
     Attributes:
-        x, y (np.ndarray): (N,) centers, in px, or in columns once they are stretched.
+        x, y (np.ndarray): (N,) centers, in columns (widths of a pixel).
         label (np.ndarray): (N,) class.
-        area (np.ndarray): (N,) pixels.
+        area (np.ndarray): (N,) in squares of a column.
         group (np.ndarray): (N,) the bone of a map of instances, or -1.
         lump (np.ndarray): (N,) a number that two wings share which are in one piece, as
             long as it has no more than these two, else -1.

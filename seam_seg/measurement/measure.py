@@ -94,10 +94,9 @@ def measure_mask(
         known = None if known is None else np.where(labels > 0, known, 0)
     spread = None
     try:
-        found = find_bones(labels, known)
+        found = find_bones(labels, known, settings.ratio)
         if confidence is not None:
             spread = edge_spread(found, confidence[frame])
-        found = found.stretched(settings.ratio)
         spine = follow(found.pieces, found.line, found.unit)
         if spine is None:
             raise too_few(found.levels)

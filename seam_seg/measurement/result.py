@@ -24,7 +24,8 @@ class Settings:
         spacing (tuple[float, float]): height and width of a pixel, in any unit: only
             their ratio counts. Default: square pixels, which is an assumption.
         image_left (str): what the left of the image shows: ``'patient_left'`` (seen from
-            behind), ``'patient_right'`` or ``'unknown'``, the default.
+            behind), ``'patient_right'`` or ``'unknown'``, the default. A file that states
+            its orientation says it itself.
         severity (tuple[float, float, float]): degrees from which on a curve is mild,
             moderate, severe. The default are cutoffs in use for Cobb angles: for the
             ultrasound angle none are established.
@@ -58,6 +59,25 @@ class Settings:
             raise InputError(f'severity must be rising degrees, got {self.severity}')
         if abs(self.level_shift) > 12:
             raise InputError(f'level_shift must be -12 to 12, got {self.level_shift}')
+
+    def with_left(self, stated: str) -> 'Settings':
+        """The same with what a file states of its left.
+
+        Args:
+            stated (str): of :func:`seam_seg.datasets.readers.read_left`.
+
+        Raises:
+            InputError: these settings say otherwise.
+        """
+        if stated in ('unknown', self.image_left):
+            return self
+        if self.image_left != 'unknown':
+            raise InputError(
+                f'its left, as it is read, is {stated} by its own orientation, and the '
+                f'settings (--image-left) say {self.image_left}. Leave that out, or '
+                'correct the file.'
+            )
+        return replace(self, image_left=stated)
 
     @property
     def ratio(self) -> float:

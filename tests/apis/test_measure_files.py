@@ -140,6 +140,32 @@ def test_results_of_folders_of_patients(tmp_path, tool):
     assert set(alone.files) == kinds and alone.name == 'scan'
 
 
+def test_a_side_that_a_file_states(tmp_path):
+    """A picture from behind is turned as viewers show it: the left is the right."""
+    nibabel = pytest.importorskip('nibabel')
+    mask = draw_spine(tilts_of('single', 30))  # convex to the right of the picture
+    plain = write(tmp_path / 'plain.png', mask)
+    affine = np.array([[0.2, 0, 0, 0], [0, 0, 1, 0], [0, -0.2, 0, 0], [0, 0, 0, 1]])
+    behind = tmp_path / 'behind.nii.gz'
+    nibabel.save(nibabel.Nifti1Image(mask.T[:, :, None], affine), behind)
+
+    def sides(path, **settings):
+        (curve,) = measure_file(path, settings=Settings(**settings)).measurement.curves
+        return curve.convex_to, curve.side
+
+    assert sides(plain, image_left='patient_left') == ('right', 'right')
+    assert sides(plain) == ('right', None)
+    # the same scan, whatever is said or not
+    assert sides(behind) == sides(behind, image_left='patient_right') == ('left', 'right')
+    with pytest.raises(InputError, match='behind.nii.gz: its left, .* patient_right'):
+        sides(behind, image_left='patient_left')
+    # labels of that image are as it was read
+    (tmp_path / 'labels').mkdir()
+    labels = write(tmp_path / 'labels/behind.png', mask[:, ::-1])
+    measured = measure_file(labels, Folders(images=tmp_path)).measurement
+    assert measured.settings.image_left == 'patient_right'
+
+
 @pytest.mark.slow
 def test_size_of_a_pixel(tmp_path, tool):
     """Of the image before that of the mask, and what a person says before both."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine_drawing import LUMBAR, THORACIC, draw_spine, tilts_of
 
+from seam_seg.datasets.phantom import PRESETS, make_case
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings, interval, measure_mask
 from seam_seg.measurement.bones import MOST_PARTS
@@ -96,23 +97,33 @@ def test_padding_changes_nothing():
 
 @pytest.mark.parametrize('ratio', [0.8, 1.1, 1.5])
 def test_spacing_follows_the_formula(ratio):
-    """tan(measured) = k tan(true), exactly, for each line."""
+    """tan(measured) = k tan(true), exactly, for a line through two ellipses."""
     mask = draw_spine(tilts_of('single', 40))
     square = measure_mask(mask).levels
     other = measure_mask(mask, settings=Settings(spacing=(3 * ratio, 3))).levels
-    for one, two in zip(square, other):
+    pairs = [pair for pair in zip(square, other) if pair[0].bone == 'thoracic']
+    assert len(pairs) == 11 and len(other) == len(square)
+    for one, two in pairs:
         expected = np.degrees(np.arctan(ratio * np.tan(np.radians(one.tilt_deg))))
         assert two.tilt_deg == pytest.approx(expected, abs=1e-6)
         assert (two.x, two.y) == pytest.approx((one.x, one.y), abs=1e-6)
 
 
-def test_spacing_undoes_a_stretch():
-    mask = draw_spine(tilts_of('double', 30))
-    size = mask.shape[1], round(1.3 * mask.shape[0])
-    stretched = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    measured = measure_mask(stretched, settings=Settings(spacing=(1 / 1.3, 1)))
-    assert angles(measured) == pytest.approx(angles(measure_mask(mask)), abs=0.7)
-    assert measured.levels[5].y == pytest.approx(1.3 * (70 + 5 * 60), abs=2)
+@pytest.mark.parametrize('stretch', [1 / 3, 0.5, 1.3, 2, 3])
+def test_spacing_undoes_a_stretch(stretch):
+    """Of lumps, too: they are taken apart in the patient's plane, not in the pixels'."""
+    phantom = make_case(1, PRESETS['standard']).mask
+    for mask, within in ((draw_spine(tilts_of('double', 30)), 0.7), (phantom, 0.5)):
+        square = measure_mask(mask)
+        size = mask.shape[1], round(stretch * mask.shape[0])
+        stretched = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        height = len(mask) / len(stretched)
+        measured = measure_mask(stretched, settings=Settings(spacing=(height, 1)))
+        assert angles(measured) == pytest.approx(angles(square), abs=within)
+        assert measured.flags == square.flags
+        for one, two in zip(square.levels, measured.levels):
+            assert two.tilt_deg == pytest.approx(one.tilt_deg, abs=2 * within)
+            assert two.y == pytest.approx(one.y / height, abs=2 * stretch + 1)
 
 
 @pytest.mark.parametrize('cut', [(0, 5), (5, 0)])
