@@ -450,6 +450,25 @@ def too_few(levels: Sequence[Level]) -> NoSpine:
     )
 
 
+def check_sides(paired: np.ndarray) -> None:
+    """Refuses a mask most of whose levels have a bone on one side alone.
+
+    Where a whole side is missing, the center line runs through the other one, and halves
+    of its wings pass for pairs.
+
+    Args:
+        paired (np.ndarray): (L,) bool, whether a level has a bone on both sides.
+
+    Raises:
+        NoSpine: fewer than half of them have.
+    """
+    if 2 * paired.sum() < len(paired):
+        raise NoSpine(
+            f'{paired.sum()} of {len(paired)} levels have a bone on both sides, and half '
+            'of them must: is a side of the scan missing?'
+        )
+
+
 def find_bones(
     mask: np.ndarray, instances: Optional[np.ndarray] = None, ratio: float = 1.0
 ) -> Found:

@@ -7,6 +7,7 @@ import numpy as np
 from .bones import (
     NoSpine,
     agreeing_instances,
+    check_sides,
     edge_spread,
     find_bones,
     too_few,
@@ -100,6 +101,7 @@ def measure_mask(
         spine = follow(found.pieces, found.line, found.unit)
         if spine is None:
             raise too_few(found.levels)
+        check_sides(spine.paired)
     except NoSpine as error:
         numbers = component_bones(labels, known, list(CLASSES), free)
         bones = list_bones(numbers, labels, None, (left, top))

@@ -258,6 +258,18 @@ def test_refusals_have_a_reason():
     assert lone.reason is not None and '4 with a bone on both sides' in lone.reason
 
 
+@pytest.mark.parametrize('side', [1, -1])
+def test_one_side_of_a_scan_is_not_measured(side):
+    """Halves of the wings that are left would pass for pairs."""
+    mask = make_case(2, PRESETS['standard']).mask
+    whole = measure_mask(mask)
+    x, y = np.array(whole.center_line).T
+    middle = np.interp(np.arange(len(mask)), y, x)[:, None]
+    half = np.where(side * (np.arange(mask.shape[1]) - middle) > 0, mask, 0)
+    found = measure_mask(half)
+    assert whole.reason is None and 'on both sides' in found.reason
+
+
 def test_four_levels_are_too_few_and_are_counted():
     few = measure_mask(draw_spine([0.0] * 4, lumps=1))
     assert '4 with a bone on both sides' in few.reason
