@@ -10,7 +10,7 @@ could not be read; 2 for bad arguments.
 import argparse
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from _start import start
 
@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.predict_files import find_images
     from seam_seg.apis.prediction import KINDS
     from seam_seg.apis.report_files import Results
+    from seam_seg.datasets.subjects import listed
     from seam_seg.errors import InputError
     from seam_seg.measurement import Settings
 
@@ -127,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
     polygons = PolygonFiles(args.out, args.polygons, names)
     results = Results(args.out, names)
     failures = []
+    lacking: Dict[str, List[str]] = {}
     for path, name in progress(list(masks.items())):
         try:
             ask = args.spacing is None
@@ -136,9 +138,19 @@ def run(args: argparse.Namespace) -> int:
             results.add(case)
         except InputError as error:
             failures.append(str(error))
+            continue
+        for option, folder in folders._asdict().items():
+            if folder is not None and option.removesuffix('s') not in case.files:
+                lacking.setdefault(f'--{option} {folder}', []).append(name)
     print(f'\n{results.finish(failures)}')
     for line in polygons.finish():
         print(line)
+    for option, alone in lacking.items():
+        print(
+            f'warning: {option}: has nothing for {listed(alone)}, measured without. It '
+            'is to have the name of the mask, with any ending.',
+            file=sys.stderr,
+        )
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

@@ -10,6 +10,7 @@ import numpy as np
 from ..atomic import write_whole
 from ..errors import InputError
 from ..measurement import Measurement
+from ..measurement.result import SCHEMA
 from ..report import case_page, index_page
 from .measure_files import (
     Case,
@@ -44,6 +45,7 @@ class Results:
             )
         out.mkdir(parents=True, exist_ok=True)
         self.out = out
+        self._names = list(names)
         self._refused: List[str] = []
         self._rows: List[List] = []
         self._cases: List[Tuple[str, Measurement]] = []
@@ -63,13 +65,21 @@ class Results:
     def finish(self, failures: Sequence[str]) -> str:
         """Writes ``curves.csv`` and, for several cases, ``index.html``.
 
+        What an earlier call has left of a case that could not be measured now goes: its
+        angle would be taken for that of the file that is there.
+
         Args:
             failures (Sequence[str]): what is wrong with files that were not measured.
 
         Returns:
             str: what was written and what was refused, for the user; lines.
         """
-        if self._rows:
+        done = {name for name, _ in self._cases}
+        for name in self._names:
+            if name not in done and _is_record(self.out / f'{name}.json'):
+                (self.out / f'{name}.html').unlink(missing_ok=True)
+                (self.out / f'{name}.json').unlink()
+        if self._rows or (self.out / 'curves.csv').exists():
             write_curves(self._rows, self.out)
         if self.several:
             page = index_page(self._cases, failures)
@@ -84,6 +94,15 @@ class Results:
                 'curves.csv'
             )
         return '\n'.join([line, *self._refused])
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is a measurement, and not somebody's own JSON."""
+    try:
+        schema = json.loads(path.read_text(encoding='utf-8'))['schema']
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return str(schema).startswith(SCHEMA.partition('/')[0])
 
 
 def measure_prediction(

@@ -16,7 +16,7 @@ CLASSES = {RIB: 'rib', THORACIC: 'thoracic', LUMBAR: 'lumbar'}
 DISAGREE = 5.0  # deg between the three angles of a curve
 FEW_LEVELS = 10  # with a line, of the 16 to 18 of a whole back
 FEW_IN_CURVE = 5
-MOST_LUMPS = 6
+MOST_LUMPS, MOST_PAIRS = 6, 12
 AXIS = 10.0  # deg between the line through the lobes of a lump and its principal axis
 OFF_LINE = 6.0  # deg between a bone's line and the smoothed tilt
 UNUSUAL = 1.8  # times the usual area of its class, or a part of it
@@ -315,6 +315,9 @@ def describe_flags(levels: Sequence[LevelResult], names: Names) -> List[str]:
         'misplaced_levels': bool(names.misplaced),
         'names_uncertain': names.anchor != 'last_pair_and_first_lump',
         'many_lumps': sum(level.bone == CLASSES[LUMBAR] for level in levels) > MOST_LUMPS,
+        'many_pairs': (
+            sum(level.bone == CLASSES[THORACIC] for level in levels) > MOST_PAIRS
+        ),
     }
     return [name for name, holds in flags.items() if holds]
 

@@ -59,7 +59,7 @@ def measure_mask(
         Measurement: with a reason, and without angles, where there are too few levels.
 
     Raises:
-        ValueError: an array has another shape.
+        ValueError: an array has another shape, or a probability is none.
     """
     mask = np.asarray(mask)
     if mask.ndim != 2:
@@ -70,6 +70,8 @@ def measure_mask(
                 f'{name} are {other.shape}, but the mask is {mask.shape}: they must have '
                 'the same size'
             )
+    if confidence is not None and not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError('confidence must be probabilities, from 0 to 1')
     labels = np.where(np.isin(mask, list(CLASSES)), mask, 0).astype(np.uint8)
     # Padding changes nothing: only the smallest frame around all bones is looked at.
     rows, columns = (np.flatnonzero(labels.any(axis=axis)) for axis in (1, 0))

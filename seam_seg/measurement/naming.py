@@ -2,7 +2,8 @@
 
 The anatomical names are not known from an image: ribs and lumps are counted from the
 place where the thoracic pairs end and the lumps begin, the last pair being taken as T12
-and the first lump as L1. A reader who knows better shifts all of them.
+and the first lump as L1. Where a level is missing between the two, it is taken for a
+pair: the last one is often faint. A reader who knows better shifts all of them.
 """
 
 from typing import List, NamedTuple, Sequence
@@ -21,7 +22,8 @@ class Names(NamedTuple):
     Attributes:
         number (np.ndarray): (L,) int, 0 is T12, 1 is L1.
         anchor (str): what the numbers were counted from: ``'last_pair_and_first_lump'``,
-            ``'last_pair'`` where no lump was seen, ``'first_lump'`` where no pair was.
+            ``'last_pair'`` where no lump was seen, ``'first_lump'`` where no pair was,
+            ``'first_lump_after_gap'`` where a level between the two was not.
         gaps (list[int]): indices of levels above which one or more are missing.
         misplaced (list[int]): indices of pairs below the first lump, and of lumps above
             the last pair.
@@ -75,13 +77,14 @@ def count_levels(labels: Sequence[int], s: np.ndarray, shift: int = 0) -> Names:
         if steps[-1] > 1:
             hidden.append(n + 1)
     number = np.append(0, np.cumsum(steps))
-    last = max(boundary - 1, 0)
-    start = 1 if boundary == 0 else 0
+    counted, start = boundary, 1  # from the first lump
     anchor = 'last_pair_and_first_lump'
     if boundary == 0:
         anchor = 'first_lump'
     elif boundary == len(lumbar):
-        anchor = 'last_pair'
+        anchor, counted, start = 'last_pair', boundary - 1, 0
+    elif boundary in hidden:
+        anchor = 'first_lump_after_gap'
     index = np.arange(len(lumbar))
     misplaced = np.flatnonzero(lumbar != (index >= boundary)).tolist()
-    return Names(number - number[last] + start + shift, anchor, hidden, misplaced)
+    return Names(number - number[counted] + start + shift, anchor, hidden, misplaced)

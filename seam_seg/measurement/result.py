@@ -217,8 +217,8 @@ class Measurement:
         anchor (str): what levels were counted from, see :class:`.naming.Names`.
         flags (list[str]): ``'few_levels'`` (fewer than ten with a line),
             ``'gaps'``, ``'one_sided_levels'``, ``'misplaced_levels'``,
-            ``'names_uncertain'`` (no pair or no lump to count from),
-            ``'many_lumps'`` (more than six),
+            ``'names_uncertain'`` (no pair or no lump to count from, or a gap between),
+            ``'many_lumps'`` (more than six), ``'many_pairs'`` (more than twelve),
             ``'instances_disagree'`` (a map of instances was given and not used for all),
             ``'specks_dropped'`` (a class had more parts than a spine can have; the
             smallest were left out).

@@ -9,8 +9,10 @@ FLAGS = dict(
     gaps='a level may be missing between two others',
     one_sided_levels='levels with a bone on one side only have no line of their own',
     misplaced_levels='a pair lies below the first lump, or a lump above the last pair',
-    names_uncertain='no pair or no lump to count levels from: names may be shifted',
+    names_uncertain='no pair or no lump to count levels from, or a gap between them: '
+    'names may be shifted',
     many_lumps='more than six lumps: one may be drawn twice, or be no lump',
+    many_pairs='more than twelve thoracic levels: one may be drawn twice, or be none',
     instances_disagree='the map of bones does not fit the mask everywhere, and was used '
     'where it does',
     specks_dropped='more parts than a spine can have: the smallest were left out',
@@ -32,6 +34,8 @@ FLAGS = dict(
 ANCHORS = dict(
     last_pair_and_first_lump='the last thoracic pair is taken for T12, the first lump '
     'for L1',
+    first_lump_after_gap='the first lump is taken for L1; above it a level is missing, '
+    'which is taken for a pair',
     last_pair='no lump was seen; the last thoracic pair is taken for T12',
     first_lump='no thoracic pair was seen; the first lump is taken for L1',
 )

@@ -91,6 +91,15 @@ def test_nothing_is_to_be_read_where_nothing_was_measured(masks, tmp_path, tool,
     assert tool('measure')([str(masks / 'd.png'), '--out', str(out)]) == 1
     assert capsys.readouterr().out.strip() == '0 of 1 masks measured'
     assert list(out.iterdir()) == []
+    # nor of an earlier call; but what somebody else has written stays
+    path = write(tmp_path / 'a.png', draw_spine(tilts_of('double', 30)))
+    assert tool('measure')([str(path), '--out', str(out)]) == 0
+    path.write_text('no picture')
+    (out / 'd.json').write_text('{"schema": "another"}')
+    assert tool('measure')([str(path), '--out', str(out)]) == 1
+    assert tool('measure')([str(masks / 'd.png'), '--out', str(out)]) == 1
+    assert {file.name for file in out.iterdir()} == {'curves.csv', 'd.json'}
+    assert len((out / 'curves.csv').read_text().splitlines()) == 1
 
 
 def test_what_goes_with_a_mask_is_found(tmp_path):
@@ -164,6 +173,15 @@ def test_a_side_that_a_file_states(tmp_path):
     labels = write(tmp_path / 'labels/behind.png', mask[:, ::-1])
     measured = measure_file(labels, Folders(images=tmp_path)).measurement
     assert measured.settings.image_left == 'patient_right'
+
+
+def test_what_a_named_folder_does_not_have_is_said(masks, tmp_path, tool, capsys):
+    words = [str(masks / 'a_bone_3.png'), str(masks / 'b.png'), '--out', str(tmp_path)]
+    shape = cv2.imread(str(masks / 'b.png'), cv2.IMREAD_UNCHANGED).shape
+    write(tmp_path / 'images/b.png', np.zeros(shape, np.uint8))
+    assert tool('measure')([*words, '--images', str(tmp_path / 'images')]) == 0
+    (said,) = capsys.readouterr().err.splitlines()[-1:]
+    assert 'images: has nothing for a_bone_3, measured without' in said
 
 
 @pytest.mark.slow

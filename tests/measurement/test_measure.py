@@ -325,6 +325,9 @@ def test_arrays_of_other_shapes_are_refused():
     mask = draw_spine([0.0] * 8, lumps=3)
     with pytest.raises(ValueError, match='same size'):
         measure_mask(mask, mask[1:])
+    for wrong in (255.0, -0.1, np.nan):
+        with pytest.raises(ValueError, match='from 0 to 1'):
+            measure_mask(mask, confidence=np.full(mask.shape, wrong))
     with pytest.raises(ValueError, match='H, W'):
         measure_mask(mask[..., None])
     for wrong, match in (

@@ -29,6 +29,10 @@ def test_counted_from_the_last_pair_and_the_first_lump():
 def test_gaps_and_levels_of_two_halves():
     found, counted = names('tttttll', [0, 1, 2, 4, 5, 6, 7])
     assert found[:4] == ['T7', 'T8', 'T9', 'T11'] and counted.gaps == [3]
+    # a pair is missing above the first lump, which is L1 all the same
+    found, counted = names('tttll', [0, 1, 2, 4, 5])
+    assert found == ['T9', 'T10', 'T11', 'L1', 'L2']
+    assert counted.gaps == [3] and counted.anchor == 'first_lump_after_gap'
     # a left and a right bone that were no pair, at one place
     assert names('ttttll', [0, 1, 1.2, 2.2, 3.2, 4.2])[0][1:3] == ['T11', 'T11']
 
