@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from .medical import Spacing, as_picture, plane_of, sensible_spacing
-from .readers import check_upright, to_grey
+from .readers import check_upright, to_grey, window_of
 
 WHERE = 'the array'  # in messages
 FILE_TYPES = (np.uint8, np.int8, np.uint16, np.int16)  # as they are in files
@@ -28,7 +28,7 @@ def grey_of(
             ``MetaTensor`` of MONAI, the columns come first, and its affine says which way
             they run. Integers of 8 and 16 bits are read as those of a file; larger types
             and floats are what libraries turn these into, or shares of white.
-        window (tuple[float, float], optional): see :func:`.readers.to_uint8`.
+        window (tuple[float, float], optional): see :func:`.readers.window_of`.
 
     Returns:
         tuple[np.ndarray, Spacing | None]: (H, W) uint8, and the size of a pixel where a
@@ -55,7 +55,7 @@ def grey_of(
     array = _without_batch(array)
     if window is None and array.dtype.kind in 'iuf' and array.dtype not in FILE_TYPES:
         array, window = _as_stored(array)
-    return to_grey(array, WHERE, window), spacing
+    return to_grey(array, WHERE, window_of(array, window)), spacing
 
 
 def _without_batch(array: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from .history import (
     read_settings,
     write_history,
 )
-from .readers import decode, decode_levels, read_image, read_spacing
+from .readers import decode, decode_levels, read_image, read_spacing, window_of
 from .sources import Source, find_sources
 from .split import (
     SIDES,
@@ -37,7 +37,7 @@ from .split import (
     sides_before,
     split_subjects,
 )
-from .subjects import listed, subjects_of
+from .subjects import find_subject, listed, subjects_of
 from .vpi import read_split
 
 # What the function owns in its output folder, split files last.
@@ -107,7 +107,9 @@ class _Reader:
         return [
             _relative(source.image, self.images),
             file_digest(source.image),
-            image_read_as(levels.pixels, self.window or levels.window),
+            image_read_as(
+                levels.pixels, window_of(levels.pixels, self.window, levels.window)
+            ),
             _relative(source.mask, masks),
             file_digest(source.mask),
             annotation.read_as,
@@ -155,7 +157,7 @@ def prepare(
         colour_map (Mapping, optional): the colours of each class in the masks, see
             :func:`seam_seg.datasets.annotations.read_annotation`.
         window (tuple[float, float], optional): see
-            :func:`seam_seg.datasets.readers.to_uint8`.
+            :func:`seam_seg.datasets.readers.window_of`.
         subject_pattern (str, optional): a regular expression that is searched in the
             stem, and whose first group is the subject. Default: None: each stem is a
             subject, unless stems look like several of one.
@@ -247,7 +249,8 @@ def append(
         side (str): of the subjects that are new: ``'train'``, ``'val'`` or ``'test'``.
             The others keep theirs, so that nobody is on two. Default: ``'train'``.
         window, subject_pattern, one_scan_per_subject: as in :func:`prepare`. Default:
-            what the data set was prepared with.
+            what the data set was prepared with. Another pattern also says whose the
+            cases are that are there, as far as it finds a subject in their names.
 
     Returns:
         Prepared: the splits as they are now, and who was added.
@@ -267,7 +270,10 @@ def append(
             f'{out / SETTINGS}: is missing or damaged, and says by which window and '
             'subjects the data set was prepared. Prepare it anew.'
         )
-    if subject_pattern is None and not one_scan_per_subject:
+    if subject_pattern is not None:
+        there = there.regrouped(out, subject_pattern)
+        settings.update(subject_pattern=subject_pattern, one_scan_per_subject=False)
+    elif not one_scan_per_subject:
         subject_pattern = settings.get('subject_pattern')
         one_scan_per_subject = bool(settings.get('one_scan_per_subject'))
     if window is None and settings.get('window'):
@@ -283,7 +289,7 @@ def append(
         subjects_of([*there.subjects, *names])  # which asks where names look like groups
     subjects = subjects_of(names, subject_pattern, one_scan_per_subject)
     before = sides_before(out, there.subjects, None)
-    sides = {**dict.fromkeys(subjects.values(), side), **kept_sides(out, before)}
+    sides = {**dict.fromkeys(subjects.values(), side), **there.sides}
     new = []
     for source in progress(sources):
         image, annotation = reader.read(source)
@@ -318,6 +324,36 @@ class _Cases:
     def folder(self, name: str) -> str:
         """The folder of a case: train or test."""
         return 'test' if self.sides[self.subjects[name]] == 'test' else 'train'
+
+    def regrouped(self, out: Path, pattern: str) -> '_Cases':
+        """The same with the subjects that a pattern finds.
+
+        Else a subject whose cases were recorded by another rule would be a new one, and
+        could come to the other side of the split.
+
+        Args:
+            out (Path): folder of the data set, for the message.
+            pattern (str): see :func:`~seam_seg.datasets.subjects.subject_of`.
+
+        Raises:
+            InputError: by the pattern, somebody is on two sides.
+        """
+        subjects = dict(self.subjects)
+        sides: Dict[str, str] = {}
+        for name, recorded in self.subjects.items():
+            if found := find_subject(name, pattern):
+                subjects[name] = found
+            side = self.sides[recorded]
+            if sides.setdefault(subjects[name], side) != side:
+                raise InputError(
+                    f'{out}: by --subject-pattern {pattern}, {subjects[name]} has cases '
+                    f'in {side} and {sides[subjects[name]]}. Prepare the data set anew '
+                    'with this pattern.'
+                )
+        rows = {
+            name: [row[0], subjects[name], *row[2:]] for name, row in self.rows.items()
+        }
+        return _Cases(subjects, sides, rows)
 
 
 def _read_cases(out: Path) -> _Cases:

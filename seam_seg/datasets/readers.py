@@ -203,9 +203,13 @@ def decode_mask(path: PathLike, num_classes: int) -> StoredMask:
     palette = np.zeros((256, 3), np.uint8)
     entries = np.reshape(picture.getpalette() or [], (-1, 3))
     palette[: len(entries)] = entries
-    # A palette of greys is a way to store grey levels, and compressors choose it.
     if (palette == palette[:, :1]).all():
-        return StoredMask([palette[numbers, 0]])
+        # A palette of greys is a way to store grey levels, and compressors choose it; but
+        # not one of a single grey, or with one grey for two numbers, which loses them.
+        levels = palette[np.unique(numbers), 0]
+        single = len(np.unique(entries)) < 2
+        lost = len(np.unique(levels)) < len(levels)
+        return StoredMask([numbers if single or lost else palette[numbers, 0]])
     return StoredMask([first], numbers, palette)
 
 
@@ -335,6 +339,26 @@ def _decode_pages(path: PathLike, picture: Image.Image, count: int) -> List[np.n
     return pages
 
 
+def window_of(
+    image: np.ndarray,
+    asked: Optional[Tuple[float, float]],
+    own: Optional[Tuple[float, float]] = None,
+) -> Optional[Tuple[float, float]]:
+    """The window that an image is shown with.
+
+    Args:
+        image (np.ndarray): as it is stored.
+        asked (tuple[float, float], optional): what a user names. One that reaches beyond
+            255 is not of 8-bit images, which lie beside others and would become black.
+        own (tuple[float, float], optional): what the file asks for. Default: None.
+
+    Returns:
+        tuple[float, float] | None: for :func:`to_uint8`.
+    """
+    beyond = asked is not None and asked[1] > 255 and image.dtype == np.uint8
+    return own if asked is None or beyond else asked
+
+
 def to_uint8(
     image: np.ndarray, window: Optional[Tuple[float, float]] = None
 ) -> np.ndarray:
@@ -369,7 +393,7 @@ def read_image(
     Args:
         path (str | Path): as of :func:`decode_levels`; of 8 or 16 bits, or of any numbers
             that are not negative.
-        window (tuple[float, float], optional): see :func:`to_uint8`. Default: None: the
+        window (tuple[float, float], optional): see :func:`window_of`. Default: None: the
             one that the file asks for (DICOM), if there is one.
 
     Returns:
@@ -379,7 +403,7 @@ def read_image(
         InputError: no such file, not an image, or one that :func:`to_grey` refuses.
     """
     image, own_window = decode_levels(path, 'image')
-    return to_grey(image, path, own_window if window is None else window)
+    return to_grey(image, path, window_of(image, window, own_window))
 
 
 def to_grey(

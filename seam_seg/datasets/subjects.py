@@ -44,6 +44,22 @@ def first_seed(fills: Callable[[int], bool]) -> Optional[int]:
     return next(filter(fills, range(100)), None)
 
 
+def find_subject(name: str, pattern: str) -> Optional[str]:
+    """:func:`subject_of`, or None where the pattern finds nothing in the name."""
+    try:
+        found = re.search(pattern, name)
+    except re.error as error:
+        raise InputError(
+            f'--subject-pattern {pattern}: no regular expression ({error}).'
+        ) from None
+    if found is not None and not found.re.groups:
+        raise InputError(
+            f'--subject-pattern {pattern}: has no group. Put the part that is the '
+            r"subject into parentheses, as in '^(.+)_scan\d+$'."
+        )
+    return (found.group(1) or None) if found else None
+
+
 def subject_of(name: str, pattern: str) -> str:
     """The subject of a case.
 
@@ -58,23 +74,13 @@ def subject_of(name: str, pattern: str) -> str:
     Raises:
         InputError: the pattern is none, has no group, or finds nothing in the name.
     """
-    try:
-        found = re.search(pattern, name)
-    except re.error as error:
-        raise InputError(
-            f'--subject-pattern {pattern}: no regular expression ({error}).'
-        ) from None
-    if found is not None and not found.re.groups:
-        raise InputError(
-            f'--subject-pattern {pattern}: has no group. Put the part that is the '
-            r"subject into parentheses, as in '^(.+)_scan\d+$'."
-        )
-    if found is None or not found.group(1):
+    found = find_subject(name, pattern)
+    if found is None:
         raise InputError(
             f'{name}: --subject-pattern {pattern} finds no subject in this name. Correct '
             'the pattern or rename the file.'
         )
-    return found.group(1)
+    return found
 
 
 def subjects_of(

@@ -14,7 +14,7 @@ from mmseg.registry import TRANSFORMS
 from skimage import measure
 
 from ..errors import InputError
-from .readers import read_image, read_instances, read_mask, to_grey
+from .readers import read_image, read_instances, read_mask, to_grey, window_of
 
 # The test pipelines begin with this step of mmcv, which mmseg's MMSegInferencer looks
 # for and inference_model changes. LoadVPIImage reads the file itself.
@@ -47,7 +47,7 @@ class LoadVPIImage(BaseTransform):
 
     Args:
         window (tuple[float, float], optional): grey levels that become 0 and 255, see
-            :func:`seam_seg.datasets.readers.to_uint8`. Default: None.
+            :func:`seam_seg.datasets.readers.window_of`. Default: None.
     """
 
     def __init__(self, window: Optional[Tuple[float, float]] = None) -> None:
@@ -59,7 +59,7 @@ class LoadVPIImage(BaseTransform):
         """Reads ``results['img_path']``; raises InputError naming the file."""
         path = results.get('img_path')
         results['img'] = (
-            to_grey(results['img'], 'the array', self.window)
+            to_grey(results['img'], 'the array', window_of(results['img'], self.window))
             if path is None
             else read_image(path, self.window)
         )

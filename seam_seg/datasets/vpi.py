@@ -59,7 +59,7 @@ def read_split(path: Path) -> List[str]:
         list[str]: the names, in the order of the file.
 
     Raises:
-        InputError: it is missing, empty, no text, or names a case twice.
+        InputError: it is missing, empty, no text, names a case twice, or with a folder.
     """
     if not path.is_file():
         raise InputError(
@@ -78,6 +78,13 @@ def read_split(path: Path) -> List[str]:
         raise InputError(
             f'{path}: {", ".join(twice)} listed more than once. Remove '
             'the repeated lines.'
+        )
+    inside = [name for name in names if '/' in name or '\\' in name]
+    if inside:
+        raise InputError(
+            f'{path}: {inside[0]} lies in a folder, and what is written for a case has '
+            'its name alone. Prepare the data set with tools/prepare_vpi.py, which takes '
+            'folders into the names.'
         )
     return names
 
@@ -424,8 +431,10 @@ class VPIDataset(BaseSegDataset):
                         'tools/check_dataset.py to see every such case.'
                     )
                 info[key] = str(path)
-            bones = self._find('instance_path', f'{name}.png')
-            info['instance_path'] = str(bones) if bones.is_file() else None
+            info['instance_path'] = None
+            if self.data_prefix.get('instance_path'):  # a layout may have none
+                bones = self._find('instance_path', f'{name}.png')
+                info['instance_path'] = str(bones) if bones.is_file() else None
             data_list += [
                 info if tile is None else dict(info, patch=tile) for tile in tiles
             ]

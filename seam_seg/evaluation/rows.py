@@ -99,7 +99,12 @@ def rows_of_tests(
         pd.DataFrame: a row for each image, class and score that is defined, and one for
         R, the mean of the runtimes.
     """
-    table = pd.concat([pd.read_csv(path, dtype=dict(name=str)) for path in paths])
+    # Undefined is an empty cell: a case may be called NA, or None.
+    tables = (
+        pd.read_csv(path, dtype=dict(name=str), keep_default_na=False, na_values=[''])
+        for path in paths
+    )
+    table = pd.concat(tables)
     runtime = table.pop('runtime').mean()
     rows = table.melt('name', var_name='key').dropna().rename(columns=dict(name='image'))
     rows[['score', 'class']] = rows.pop('key').str.split('.', n=1, expand=True)

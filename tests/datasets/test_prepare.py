@@ -497,6 +497,32 @@ def test_cases_are_added_and_nobody_moves(raw, tmp_path, snapshot):
         run(raw, out, overwrite=True)
 
 
+def test_another_pattern_says_whose_all_cases_are(tmp_path):
+    """Each case was a subject; with second scans of them, none comes to another side."""
+    out = tmp_path / 'out'
+    first, second, third = ([f's{i:02}_{n}' for i in range(6)] for n in '123')
+    folders = new_cases(tmp_path / 'first', first)
+    prepare(*folders, out, test_fraction=0.4, val_fraction=0.3)
+    split = lines(out)
+    more = new_cases(tmp_path / 'second', second, 200)
+    with pytest.raises(InputError, match='seem to be of one subject'):
+        append(*more, out)
+    found = append(*more, out, subject_pattern=r'^(s\d+)')
+    assert not found.changes.new and not found.changes.moved
+    for name, cases in lines(out).items():
+        assert sorted(cases) == sorted(
+            [*split[name], *(f'{case[:-1]}2' for case in split[name])]
+        )
+    assert {row['subject'] for row in table(out).values()} == {name[:3] for name in first}
+    # it is remembered, like the first one
+    assert not append(*new_cases(tmp_path / 'third', third, 300), out).changes.new
+    # one by which somebody would be on two sides is no such pattern
+    before = lines(out)
+    with pytest.raises(InputError, match=r'by --subject-pattern \^\(s\), s has cases in'):
+        append(*new_cases(tmp_path / 'last', ['s09_1'], 400), out, subject_pattern='^(s)')
+    assert lines(out) == before
+
+
 def other_mask(folder):
     write_image(folder / 'masks/p77_0.png', draw_case(1)[1])
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seam_seg.datasets.arrays import grey_of
 from seam_seg.datasets.readers import (
     list_images,
     read_image,
@@ -65,6 +66,19 @@ def test_window_maps_its_ends_to_0_and_255():
 def test_window_applies_to_8_bits_too():
     np.testing.assert_array_equal(
         to_uint8(np.array([[50, 100, 150]], np.uint8), (50, 150)), [[0, 128, 255]]
+    )
+
+
+def test_a_window_beyond_8_bits_leaves_them_as_they_are(tmp_path):
+    """Of a folder with images of both kinds, it is that of the others."""
+    pixels = GREY.astype(np.uint8)
+    path = save(tmp_path / 'a.png', pixels)
+    np.testing.assert_array_equal(read_image(path, (0, 4095)), pixels)
+    np.testing.assert_array_equal(read_image(path, (0, 125)), to_uint8(pixels, (0, 125)))
+    np.testing.assert_array_equal(grey_of(pixels, (0, 4095))[0], pixels)
+    path = save(tmp_path / 'b.png', 16 * GREY)
+    np.testing.assert_array_equal(
+        read_image(path, (0, 4095)), np.rint(16 * GREY * (255 / 4095)).astype(np.uint8)
     )
 
 
@@ -357,6 +371,21 @@ def test_a_palette_of_greys_is_grey_levels(tmp_path):
     # As compressors store few grey levels, in any order.
     path = save_palette(tmp_path / 'm.png', blocks(), [(i, i, i) for i in (0, 3, 1, 2)])
     np.testing.assert_array_equal(read_mask(path, 4), np.array([0, 3, 1, 2])[blocks()])
+
+
+@pytest.mark.parametrize(
+    'greys, numbers',
+    [
+        ([0] * 256, blocks()),
+        ([255] * 256, blocks()),
+        ([0] * 256, np.full((60, 40), 2, np.uint8)),
+        ([0, 7, 7, 9], blocks()),
+    ],
+)
+def test_a_palette_that_tells_no_numbers_apart(tmp_path, greys, numbers):
+    """As of a program that stores labels and forgets their colours."""
+    path = save_palette(tmp_path / 'm.png', numbers, [(grey,) * 3 for grey in greys])
+    np.testing.assert_array_equal(read_mask(path, 4), numbers)
 
 
 def test_a_palette_that_contradicts_the_classes(tmp_path):

@@ -65,7 +65,7 @@ def test_rows_of_tests(tmp_path):
     (tmp_path / 'dice_jaccard.csv').write_text(
         'name,Dice.lumbar,HD95.lumbar,runtime\n01,80.5,3,\n02,,,0.25\n03,70,,0.75\n'
     )
-    (tmp_path / 'fold1.csv').write_text('name,Dice.lumbar,HD95.lumbar,runtime\n04,7,,\n')
+    (tmp_path / 'fold1.csv').write_text('name,Dice.lumbar,HD95.lumbar,runtime\nNA,7,,\n')
     rows = module.rows_of_tests(
         [tmp_path / 'dice_jaccard.csv', tmp_path / 'fold1.csv'],
         *('study', 'setting', 'a', 2, 'commit'),
@@ -78,7 +78,7 @@ def test_rows_of_tests(tmp_path):
     assert found == {
         ('01', 'lumbar', 'Dice'): 80.5,
         ('03', 'lumbar', 'Dice'): 70,
-        ('04', 'lumbar', 'Dice'): 7,
+        ('NA', 'lumbar', 'Dice'): 7,
         ('01', 'lumbar', 'HD95'): 3,
         ('', '', 'R'): 0.5,
     }
