@@ -24,7 +24,7 @@ from ..atomic import write_figure
 from ..errors import InputError
 from .annotations import CLASSES, IGNORE_INDEX
 from .history import CASES, bits_of, recorded_subjects
-from .readers import decode, read_image, read_mask
+from .readers import decode, read_image, read_instances, read_mask
 from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
 
@@ -144,7 +144,8 @@ def check_dataset(
         report.warnings += _unlisted(folders, {p for both in paths for p in both}, split)
         pairs += zip(names, [split] * len(names), *paths)
     for name, split, image, mask in progress(pairs):
-        case = _check_case(name, split, image, mask, classes, report.errors)
+        bones = root / 'instances' / split / f'{name}.png'
+        case = _check_case(name, split, image, mask, bones, classes, report.errors)
         if case is not None:
             report.cases.append(case)
     _check_repeats(report)
@@ -282,6 +283,7 @@ def _check_case(
     split: str,
     image_path: Path,
     mask_path: Path,
+    bones_path: Path,
     classes: Sequence[str],
     errors: List[str],
 ) -> Optional[CaseReport]:
@@ -298,6 +300,11 @@ def _check_case(
         errors.append(str(error))
     if image is None or mask is None:
         return None
+    if bones_path.is_file():  # which a training of votes reads
+        try:
+            read_instances(bones_path, mask, IGNORE_INDEX)
+        except InputError as error:
+            errors.append(str(error))
     stored = decode(image_path, 'image')
     grey = image.astype(np.int64)
     return CaseReport(

@@ -12,7 +12,7 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -44,6 +44,7 @@ POLYGON_SUFFIX = '.json'
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
 ORIENTATION = 0x0112  # of EXIF and TIFF: 1 is upright
+PHOTOMETRIC = 0x0106  # of TIFF: 0 says that white is 0
 # What the colours of an annotation mean (RGB).
 COLOURS = {
     'background': (0, 0, 0),
@@ -122,6 +123,8 @@ def check_name(path: PathLike, name: str) -> None:
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image_name` in a folder and in the folders below it.
 
+    Links to folders are followed.
+
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
         suffixes (Sequence[str]): their endings. Default: those of images.
@@ -129,13 +132,19 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     Returns:
         list[Path]: in the order of their names.
     """
-    return sorted(
-        path
-        for path in folder.rglob('*')
-        if is_image_name(path, suffixes)
-        and path.is_file()
-        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
-    )
+    return sorted(path for path in _files_below(folder) if is_image_name(path, suffixes))
+
+
+def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files in a folder and below, through links, but not round in a circle."""
+    real = folder.resolve()
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if path.is_file():
+            yield path
+        elif path.is_dir() and not path.name.startswith('.'):
+            yield from _files_below(path, (*above, real))
 
 
 def decode(path: PathLike, kind: str) -> np.ndarray:
@@ -295,6 +304,13 @@ def _inspect(
         except Exception:
             raise damaged
     check_upright(path, picture)
+    # OpenCV turns 8 bits round, and leaves 16 as they are.
+    inverted = getattr(picture, 'tag_v2', {}).get(PHOTOMETRIC) == 0
+    if inverted and array.dtype != np.uint8:
+        raise InputError(
+            f'{path}: a TIFF in which 0 is white, of {array.dtype}. Save the {kind} with '
+            'black as 0.'
+        )
     return picture, count
 
 

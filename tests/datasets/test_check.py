@@ -199,6 +199,17 @@ def test_other_suffixes_and_classes(contract):
     assert len(set(class_colours(classes))) == 5
 
 
+def test_bones_that_do_not_agree_with_their_mask(contract):
+    """As where a mask was corrected by hand: a training of votes would stop at it."""
+    folder = contract / 'instances/train'
+    folder.mkdir(parents=True)
+    mask = draw_case(0)[1]
+    write_image(folder / 'a0.png', mask.astype(np.uint16))
+    write_image(folder / 'a1.png', np.where(mask == 2, 0, mask).astype(np.uint16))
+    (line,) = check_dataset(str(contract)).errors
+    assert 'instances/train/a1.png: the bones do not agree with the mask' in line
+
+
 def test_no_such_folder(tmp_path):
     with pytest.raises(InputError, match='nowhere'):
         check_dataset(str(tmp_path / 'nowhere'))

@@ -82,6 +82,31 @@ def test_a_window_beyond_8_bits_leaves_them_as_they_are(tmp_path):
     )
 
 
+def test_links_to_folders_are_followed_and_not_in_circles(tmp_path):
+    save_here = [tmp_path / 'scans/a.png', tmp_path / 'elsewhere/p01/b.png']
+    for path in save_here:
+        path.parent.mkdir(parents=True)
+        save(path, GREY.astype(np.uint8))
+    (tmp_path / 'scans/more').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'scans')
+    (tmp_path / 'scans/gone').symlink_to(tmp_path / 'nowhere')
+    found = list_images(tmp_path / 'scans')
+    assert found == [tmp_path / 'scans/a.png', tmp_path / 'scans/more/p01/b.png']
+
+
+def test_a_tiff_of_16_bits_in_which_0_is_white(tmp_path):
+    """OpenCV turns those of 8 bits round, as Pillow does when it writes them."""
+    pixels = GREY.astype(np.uint8)
+    for dtype, name in ((np.uint8, 'a.tif'), (np.uint16, 'b.tif')):
+        picture = Image.fromarray(pixels.astype(dtype))
+        picture.save(tmp_path / name, tiffinfo={0x0106: 0})
+    with Image.open(tmp_path / 'b.tif') as picture:
+        assert picture.tag_v2[0x0106] == 0
+    np.testing.assert_array_equal(read_image(tmp_path / 'a.tif'), pixels)
+    with pytest.raises(InputError, match='b.tif: a TIFF in which 0 is white'):
+        read_image(tmp_path / 'b.tif')
+
+
 def test_name_that_is_not_ascii(tmp_path):
     path = tmp_path / 'Wirbelsäule 1.png'
     path.write_bytes(cv2.imencode('.png', GREY.astype(np.uint8))[1].tobytes())

@@ -223,6 +223,7 @@ def test_split_file_with_a_mark_blank_lines_and_crlf(tmp_path):
         (b'\n \n', 'empty'),
         (b'a0\na1\na0\na1\n', 'a0, a1 listed more than once'),
         ('a0\n'.encode('utf-16'), 'not UTF-8'),
+        (b'a0\np01/a1\n', 'p01/a1 lies in a folder'),
     ],
 )
 @pytest.mark.parametrize('split', ['train', 'test', 'val'])
@@ -236,6 +237,14 @@ def test_faulty_split_file(contract, split, content, message):
         path.unlink()
     with pytest.raises(InputError, match=f'{split}.txt: .*{message}'):
         VPIDataset(str(contract), split)
+
+
+def test_a_layout_without_maps_of_bones_has_none(contract, monkeypatch):
+    """Not even where one of that name lies in the current folder."""
+    monkeypatch.chdir(contract / 'dataset/test')
+    folders = dict(img_path='dataset/{split}', seg_map_path='groundtruth/{split}')
+    dataset = VPIDataset(str(contract), 'test', folders=folders)
+    assert dataset.load_data_list()[0]['instance_path'] is None
 
 
 def test_training_without_test_cases(contract):
