@@ -196,7 +196,11 @@ def measure_file(
         places[kind] = find_companion(folder, path, own_name)
     found = {kind: place for kind, place in places.items() if place is not None}
     stating = [*filter(None, [places['image'], path])]
-    settings = _with_left(settings, stating)
+    for file in stating:
+        try:
+            settings.check_left(read_left(file))
+        except InputError as error:
+            raise InputError(f'{file}: {error}') from None
     if ask_spacing:
         settings = _with_spacing(settings, stating)
     image = read_image(found['image']) if 'image' in found else None
@@ -229,16 +233,6 @@ def measure_file(
             found['bones'] = table
     files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
     return Case(name, measurement, mask, image, files, doubts)
-
-
-def _with_left(settings: Settings, files: Sequence[Path]) -> Settings:
-    """Settings with what files state of their left."""
-    for path in files:
-        try:
-            settings = settings.with_left(read_left(path))
-        except InputError as error:
-            raise InputError(f'{path}: {error}') from None
-    return settings
 
 
 def _with_spacing(settings: Settings, files: Sequence[Path]) -> Settings:

@@ -83,8 +83,8 @@ class Prediction:
             at the network's resolution.
         spacing (tuple[float, float], optional): height and width of a pixel in mm. None:
             unknown.
-        image_left (str): what the left of the image shows, as of
-            :class:`seam_seg.measurement.Settings`.
+        image_left (str): what the left of the image shows by the directions in its file,
+            as in :class:`seam_seg.measurement.Settings`.
         name (str): of the file without its ending, or ``'image'``.
     """
 
@@ -155,7 +155,7 @@ class Prediction:
                 'are measured.'
             )
         settings = Settings() if settings is None else settings
-        settings = settings.with_left(self.image_left)
+        settings.check_left(self.image_left)
         if self.spacing is not None:
             settings = replace(settings, spacing=self.spacing)
         # In 8 bits, as it is in a file.

@@ -24,8 +24,7 @@ class Settings:
         spacing (tuple[float, float]): height and width of a pixel, in any unit: only
             their ratio counts. Default: square pixels, which is an assumption.
         image_left (str): what the left of the image shows: ``'patient_left'`` (seen from
-            behind), ``'patient_right'`` or ``'unknown'``, the default. A file that states
-            its orientation says it itself.
+            behind), ``'patient_right'`` or ``'unknown'``, the default.
         severity (tuple[float, float, float]): degrees from which on a curve is mild,
             moderate, severe. The default are cutoffs in use for Cobb angles: for the
             ultrasound angle none are established.
@@ -60,24 +59,24 @@ class Settings:
         if abs(self.level_shift) > 12:
             raise InputError(f'level_shift must be -12 to 12, got {self.level_shift}')
 
-    def with_left(self, stated: str) -> 'Settings':
-        """The same with what a file states of its left.
+    def check_left(self, stated: str) -> None:
+        """Refuses a file that states another side on its left than these settings.
+
+        One that says nothing else is not believed either: many programs write directions
+        that nobody has thought of.
 
         Args:
             stated (str): of :func:`seam_seg.datasets.readers.read_left`.
 
         Raises:
-            InputError: these settings say otherwise.
+            InputError: they say otherwise.
         """
-        if stated in ('unknown', self.image_left):
-            return self
-        if self.image_left != 'unknown':
+        if 'unknown' not in (stated, self.image_left) and stated != self.image_left:
             raise InputError(
-                f'its left, as it is read, is {stated} by its own orientation, and the '
-                f'settings (--image-left) say {self.image_left}. Leave that out, or '
-                'correct the file.'
+                f'by the directions in the file, its left, as it is read, is {stated}, '
+                f'but --image-left says {self.image_left}. Say {stated}; or, if nobody '
+                'has thought of these directions, export it as PNG.'
             )
-        return replace(self, image_left=stated)
 
     @property
     def ratio(self) -> float:

@@ -164,15 +164,16 @@ def test_a_side_that_a_file_states(tmp_path):
 
     assert sides(plain, image_left='patient_left') == ('right', 'right')
     assert sides(plain) == ('right', None)
-    # the same scan, whatever is said or not
-    assert sides(behind) == sides(behind, image_left='patient_right') == ('left', 'right')
-    with pytest.raises(InputError, match='behind.nii.gz: its left, .* patient_right'):
+    # the same scan; not contradicted, it is not believed either
+    assert sides(behind, image_left='patient_right') == ('left', 'right')
+    assert sides(behind) == ('left', None)
+    with pytest.raises(InputError, match='behind.nii.gz: .*left, .* patient_right, but'):
         sides(behind, image_left='patient_left')
     # labels of that image are as it was read
     (tmp_path / 'labels').mkdir()
     labels = write(tmp_path / 'labels/behind.png', mask[:, ::-1])
-    measured = measure_file(labels, Folders(images=tmp_path)).measurement
-    assert measured.settings.image_left == 'patient_right'
+    with pytest.raises(InputError, match='behind.nii.gz: .*left'):
+        measure_file(labels, Folders(tmp_path), Settings(image_left='patient_left'))
 
 
 def test_what_a_named_folder_does_not_have_is_said(masks, tmp_path, tool, capsys):
