@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from mmseg.structures import SegDataSample
 from tool_loading import load_tool
 
 from seam_seg.config_lookup import get_config
-from seam_seg.engine import check_unused
+from seam_seg.engine import SafeCheckpointHook, check_unused
 from seam_seg.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -112,6 +113,12 @@ def work(rank, port, folder, phantom):
         (own / 'iter_1.pth').touch()
     with pytest.raises(InputError, match='holds iter_1.pth'):
         check_unused(own)
+    # before they validate, all take the statistics of the first, which are saved
+    norm = torch.nn.BatchNorm2d(2)
+    norm.running_mean += rank
+    norm.num_batches_tracked += rank
+    SafeCheckpointHook().before_val(SimpleNamespace(model=norm))
+    assert not norm.running_mean.any() and not norm.num_batches_tracked
     dist.barrier()
     dist.destroy_process_group()
     arguments = arguments_of_test(folder, phantom, 'two')

@@ -64,7 +64,7 @@ def load_weights(
         InputError: no such file, no checkpoint, one that holds more than tensors,
             numbers and strings, or weights of another model.
     """
-    content = read_checkpoint(Path(checkpoint), trust)
+    content = read_checkpoint(checkpoint, trust)
     if config is not None:
         check_config_of(content, checkpoint, config)
     return _put_weights(model, content, checkpoint)
@@ -221,7 +221,7 @@ def init_model(
     files = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
     models, metas = [], []
     for file in files:
-        content = read_checkpoint(Path(file), trust)
+        content = read_checkpoint(file, trust)
         if config is None:  # each has to carry one, and the first one's is taken
             own = own_config(content, file, trust)
             cfg = own if cfg is None else cfg
@@ -230,19 +230,24 @@ def init_model(
         models.append(build_model(cfg))
         metas.append(_put_weights(models[-1], content, file))
     assert cfg is not None
-    meta = metas[0]
-    dataset_meta = meta.get('dataset_meta') or VPIDataset.METAINFO
+    stated = [meta.get('dataset_meta') or VPIDataset.METAINFO for meta in metas]
+    dataset_meta = stated[0]
     count = models[0].decode_head.num_classes
-    if not (
-        isinstance(dataset_meta, dict)
-        and all(
-            len(dataset_meta.get(key) or ()) == count for key in ('classes', 'palette')
-        )
-    ):
-        raise InputError(
-            f'checkpoint {files[0]}: its dataset_meta does not name the '
-            f'{count} classes of the model with a colour for each.'
-        )
+    for file, meta in zip(files, stated):
+        if not (
+            isinstance(meta, dict)
+            and all(len(meta.get(key) or ()) == count for key in ('classes', 'palette'))
+        ):
+            raise InputError(
+                f'checkpoint {file}: its dataset_meta does not name the '
+                f'{count} classes of the model with a colour for each.'
+            )
+        if list(meta['classes']) != list(dataset_meta['classes']):
+            raise InputError(
+                f'the checkpoints {files[0]} and {file} have other classes, or in '
+                f'another order: {", ".join(dataset_meta["classes"])}; '
+                f'{", ".join(meta["classes"])}.'
+            )
     model: Model = models[0] if len(models) == 1 else Ensemble(models)
     model.cfg = cfg
     with building(cfg, 'test_dataloader.dataset.pipeline'):

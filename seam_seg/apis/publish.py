@@ -36,7 +36,7 @@ def publish(
         InputError: not the checkpoint of that config, or a weight that half precision
             cannot hold.
     """
-    content = read_checkpoint(Path(checkpoint))
+    content = read_checkpoint(checkpoint)
     if config is None:
         config = own_config(content, checkpoint, testing=True)
     check_config_of(content, checkpoint, config)

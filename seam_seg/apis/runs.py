@@ -36,6 +36,11 @@ from .inference import check_config_of
 
 # Beside those of mmengine's runner, whatever config it is.
 OWN_KEYS = ('runner_type', 'trust_checkpoint')
+# Variables of the configs in configs/_base_, which no run reads.
+VARIABLES = (
+    *('checkpoint', 'data_root', 'dataset_type', 'ema', 'image_size', 'load_pipeline'),
+    *('norm_cfg', 'patches', 'resize', 'test_pipeline', 'train_pipeline', 'vary'),
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -86,7 +91,7 @@ def load_own_config(
     Raises:
         InputError: the checkpoint carries no config, or it or an option cannot be used.
     """
-    content = read_checkpoint(Path(checkpoint), trust)
+    content = read_checkpoint(checkpoint, trust)
     cfg = own_config(content, checkpoint, trust, testing=True)
     runtime = project_root() / 'configs' / '_base_' / 'default_runtime.py'
     for key, value in Config.fromfile(str(runtime)).items():
@@ -109,10 +114,17 @@ def _adapt(
     if options:
         known = {*cfg, *inspect.signature(Runner).parameters, *OWN_KEYS}
         for key in options:
-            if key.split('.')[0] not in known:  # mmengine would take it, for nobody
+            top = key.split('.')[0]
+            if top not in known:  # mmengine would take it, for nobody
                 raise InputError(
-                    f'--cfg-options {key}: the config {name} has no '
-                    f'{key.split(".")[0]!r}.'
+                    f'--cfg-options {key}: the config {name} has no {top!r}.'
+                )
+            if top in VARIABLES:
+                way = 'Say --data-root' if top == 'data_root' else 'Set what it is in'
+                raise InputError(
+                    f'--cfg-options {key}: the configs have used {top} while they were '
+                    f'read, and nobody reads it now. {way}: model... or '
+                    '..._dataloader.dataset....'
                 )
         try:
             cfg.merge_from_dict(options)
@@ -389,7 +401,7 @@ def test(
             raise InputError('--show-dir: custom_hooks of the config has no OverlayHook.')
         hooks[0]['show_dir'] = show_dir
     cfg.trust_checkpoint = trust or cfg.get('trust_checkpoint', False)
-    content = read_checkpoint(Path(checkpoint), cfg.trust_checkpoint)
+    content = read_checkpoint(checkpoint, cfg.trust_checkpoint)
     check_config_of(content, checkpoint, cfg)  # before the data are looked for
     if tta:
         if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:

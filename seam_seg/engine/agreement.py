@@ -41,10 +41,12 @@ class Difference(NamedTuple):
     given: Any
     carried: Any
 
-    def is_of_network(self) -> bool:
-        """Whether it is of what is computed from a normalised image."""
+    def is_of_weights(self) -> bool:
+        """Whether it is of what the weights compute from a normalised image, or mean."""
         path = self.key.split('.')
-        return path[0] == 'model' and path[1] not in ('data_preprocessor', 'test_cfg')
+        if path[0] == 'model':
+            return path[1] not in ('data_preprocessor', 'test_cfg')
+        return 'classes' in path
 
     def __str__(self) -> str:
         given, carried = (shorten(value) for value in (self.given, self.carried))

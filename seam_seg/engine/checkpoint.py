@@ -9,7 +9,7 @@ from typing import Any, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import broadcast, get_rank, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import BaseLoop, Runner
@@ -147,6 +147,7 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Clears what a killed training left half-written."""
         super().before_train(runner)
+        self._find_best(runner)
         if is_main_process():
             for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
                 path.unlink()
@@ -163,6 +164,34 @@ class SafeCheckpointHook(CheckpointHook):
             and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
         ):
             runner.val_loop.run()
+
+    def before_val(self, runner: Runner) -> None:
+        """All processes score the network that is saved, that of the first.
+
+        Where batch norm is not synchronised, as on CPUs, each has statistics of its own.
+        """
+        for buffer in unwrapped(runner.model).buffers():
+            broadcast(buffer)
+
+    def _find_best(self, runner: Runner) -> None:
+        """Looks for the noted best checkpoint in the work dir, wherever it was written.
+
+        mmengine notes whole paths. In a folder that was copied, the next better score
+        would remove the best checkpoint of the other one; in one that was moved, it would
+        leave the outdated one there.
+        """
+        noted = runner.message_hub.runtime_info
+        for name in [key for key in noted if key.startswith('best_ckpt')]:
+            path = Path(self.out_dir) / Path(str(noted[name])).name
+            if path.is_file():
+                runner.message_hub.update_info(name, str(path))
+            else:  # of another training, as of one that load_from holds
+                noted.pop(name)
+                noted.pop(name.replace('ckpt', 'score'), None)
+        if hasattr(self, 'best_ckpt_path'):  # of one score
+            self.best_ckpt_path = noted.get('best_ckpt')
+        for key in getattr(self, 'best_ckpt_path_dict', {}):
+            self.best_ckpt_path_dict[key] = noted.get(f'best_ckpt_{key}')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuses what would load in part only, and weights that mean something else.
@@ -206,7 +235,7 @@ class SafeCheckpointHook(CheckpointHook):
         found = differences(runner.cfg, carried)
         if not runner._resume and isinstance(runner._train_loop, BaseLoop):
             # Weights to start from: a preprocessing of its own is a training's right.
-            network = (part for part in found if part.is_of_network())
+            network = (part for part in found if part.is_of_weights())
             for difference in network:
                 runner.logger.warning(
                     f'{name} was trained otherwise than this training goes on: '

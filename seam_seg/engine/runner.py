@@ -3,7 +3,7 @@
 import contextlib
 import io
 import itertools
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -115,6 +115,9 @@ class SafeRunner(Runner):
         with building(self.cfg, 'init_cfg of the model', faults):
             super()._init_model_weights()
 
+    def dump_config(self) -> None:
+        """Writes nothing yet: one that is refused leaves the config of a run before."""
+
     def build_val_loop(self, loop: Any) -> Optional[BaseLoop]:
         """Builds the validation, None where there are no cases for it."""
         try:
@@ -153,6 +156,7 @@ class SafeRunner(Runner):
                 start = read_checkpoint(plain(self._load_from), trusted)
                 self._resume = 'optimizer' in start
         super().load_or_resume()
+        super().dump_config()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Goes on with a training.
@@ -164,10 +168,28 @@ class SafeRunner(Runner):
 
         Raises:
             InputError: it is not the training of this config: it is beyond its end, or
-                began at another learning rate, which would be kept.
+                began with another seed, optimizer or learning rate, which would be kept.
         """
-        planned = self._start_values()
-        super().resume(filename, *args, **kwargs)
+        planned, optimizer = self._start_values(), self._optimizer_values()
+        seed = self._randomness_cfg.get('seed')
+        try:
+            super().resume(filename, *args, **kwargs)
+        except InputError:
+            raise
+        except (KeyError, ValueError) as error:  # of torch, where groups differ
+            raise InputError(
+                f'checkpoint {filename}: its training had another optimizer or schedule, '
+                f'or other parts that learn ({error}). Name another --work-dir.'
+            ) from error
+        self._check_seed(filename, seed)
+        for key, value in optimizer.items():
+            held = self._optimizer_values().get(key)
+            if held != value:
+                raise InputError(
+                    f'checkpoint {filename}: the optimizer of its training had '
+                    f'{key}={held}, which it keeps when resumed, and the config has '
+                    f'{value}. Name another --work-dir, or go on as it began.'
+                )
         if self.iter > self.max_iters:
             raise InputError(
                 f'checkpoint {filename}: has done {self.iter} iterations, and this '
@@ -186,6 +208,33 @@ class SafeRunner(Runner):
                 f'nothing left to train: {filename} is at iteration {self.iter} of '
                 f'{self.max_iters}'
             )
+
+    def _check_seed(self, filename: str, seed: Optional[int]) -> None:
+        """Sees to it that data come in the order of the training that goes on.
+
+        The data loader was built with the seed of the config, before the checkpoint said
+        which one the training has.
+        """
+        if seed is not None and seed != self.seed:
+            raise InputError(
+                f'checkpoint {filename}: its training began with seed {self.seed}, and '
+                f'the config has {seed}. Name another --work-dir, or go on with '
+                f'randomness.seed={self.seed}.'
+            )
+        sampler = getattr(self.train_loop.dataloader, 'sampler', None)
+        if sampler is not None and hasattr(sampler, 'seed'):
+            sampler.seed = self.seed
+
+    def _optimizer_values(self) -> Dict[str, Any]:
+        """What the optimizer has beside rates, of its first group, by name."""
+        groups = getattr(self.optim_wrapper, 'param_groups', None)
+        if not isinstance(groups, list):  # several optimizers
+            return {}
+        return {
+            key: value
+            for key, value in groups[0].items()
+            if key not in ('params', 'lr', 'initial_lr')
+        }
 
     def _start_values(self) -> List[Tuple[str, float]]:
         """What the schedules start from: name of the parameter and value."""

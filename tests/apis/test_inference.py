@@ -233,6 +233,13 @@ def test_several_checkpoints_of_one_config(own, checkpoint, tmp_path):
         init_model(own[1], files, 'cpu')
     with pytest.raises(InputError, match='model.pth: does not carry'):
         init_model(checkpoint=[own[0], checkpoint], device='cpu')
+    # of those that carry none, the order of the classes is all that is known
+    content = torch.load(checkpoint, weights_only=True)
+    meta = {key: values[::-1] for key, values in VPIDataset.METAINFO.items()}
+    content['meta'] = dict(dataset_meta=meta)
+    torch.save(content, tmp_path / 'reversed.pth')
+    with pytest.raises(InputError, match='model.pth and .*reversed.pth .*another order'):
+        init_model(DEMO, [checkpoint, tmp_path / 'reversed.pth'], 'cpu')
 
 
 def test_no_code_of_a_checkpoint_runs(checkpoint, tool, image, tmp_path, capsys):

@@ -1,14 +1,17 @@
 """Options of the tools, and how bad ones are refused."""
 
+import inspect
 import shlex
 from types import SimpleNamespace
 from urllib.error import URLError
 
 import pytest
 import torch
+from mmengine.runner import Runner
 
 from seam_seg.apis import command_line, load_config, runs
 from seam_seg.apis.runs import launched, set_amp
+from seam_seg.config_lookup import get_config, project_root
 from seam_seg.errors import InputError, Interrupted
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -171,6 +174,18 @@ def test_values_that_cannot_be_read(text, capsys):
     with pytest.raises(InputError, match='^--cfg-options x.*KEY=VALUE') as error:
         command_line.read_overrides([text])
     assert '\n' not in str(error.value) and not capsys.readouterr().out
+
+
+def test_variables_of_the_configs_are_no_options():
+    """Nobody reads them once a config is read: a run would go on with what it was."""
+    known = {*inspect.signature(Runner).parameters, *runs.OWN_KEYS, *runs.VARIABLES}
+    read = {'custom_imports', 'method_name', 'tta_model', 'tta_pipeline'}
+    for path in (project_root() / 'configs').glob('*/*_*.py'):
+        if path.parent.name != '_base_':
+            assert set(get_config(str(path))) - known <= read, path
+    for option in ('norm_cfg.type=GN', 'data_root=data/vpi', 'image_size=(64,64)'):
+        with pytest.raises(InputError, match=f'{option[:9]}.* nobody reads it now'):
+            load_config(DEMO, command_line.read_overrides([option]))
 
 
 def test_evaluators_on_the_command_line():

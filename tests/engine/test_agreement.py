@@ -114,7 +114,7 @@ def test_a_setting_that_weights_do_not_show():
     """The key-mass model under the config as printed: all weights have the same names."""
     found = first(get_config(PRINTED), carry(get_config(DEMO))['config'])
     assert found == ('model.decode_head.normalization', None, 'key_mass')
-    assert found.is_of_network()
+    assert found.is_of_weights()
 
 
 def test_with_augmentation_around_it(demo):
@@ -161,3 +161,7 @@ def test_in_a_run(demo):
     assert loaded(demo, {mean: [1.0] * 3, 'model.test_cfg.resize': 'logits'}) == []
     (line,) = loaded(demo, {mass: None})
     assert 'x.pth' in line and mass in line
+    # by another order of the classes, each channel of the head is another one
+    order = dict(classes=('lumbar', 'thoracic', 'rib', 'background'))
+    (line,) = loaded(demo, {'test_dataloader.dataset.metainfo': order})
+    assert 'classes' in line

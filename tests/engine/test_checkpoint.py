@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,16 +10,20 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import ValLoop
-from mmseg.registry import MODELS
+from mmseg.registry import HOOKS, MODELS
 from stacks import UPSTREAM
 
 from seam_seg.apis import load_config, train
 from seam_seg.apis.runs import set_resume
 from seam_seg.config_lookup import get_config, project_root
 from seam_seg.engine import SafeCheckpointHook, last_checkpoint
+from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
+# So that the scores move, and the best one is replaced on the way, on both stacks.
+SEED = 2 if UPSTREAM else 0
 OPTIONS = {
     'train_cfg.max_iters': 4,
     'train_cfg.val_interval': 2,
@@ -30,8 +35,7 @@ OPTIONS = {
     'val_dataloader.num_workers': 0,
     'val_dataloader.persistent_workers': False,
     'custom_hooks': [],
-    # so that the scores move, and the best one is replaced on the way, on both stacks
-    'randomness.seed': 2 if UPSTREAM else 0,
+    'randomness.seed': SEED,
     'model.decode_head.loss_decode.class_weight': [0.02, 1.0, 1.0, 1.0],
     'model.backbone.base_channels': 8,
     'model.backbone.stem_channels': 8,
@@ -214,6 +218,57 @@ def test_workers_do_not_matter(whole, phantom, tmp_path):
     """Augmentations follow from the position of a sample, not from who draws them."""
     start(phantom, tmp_path, **{'train_dataloader.num_workers': 2})
     assert same(content(tmp_path)['weights'], whole[0]['weights'])
+
+
+@pytest.mark.slow
+def test_a_copy_goes_on_by_itself(phantom, tmp_path):
+    """mmengine notes where the best checkpoint was; it may have been elsewhere."""
+    begun, longer = tmp_path / 'begun', {'train_cfg.max_iters': 6}
+    start(phantom, begun, **{'train_cfg.max_iters': 2})
+    before = content(begun)
+    copied, moved = (shutil.copytree(begun, tmp_path / name) for name in 'cm')
+    start(phantom, copied, **longer)
+    assert same(content(begun), before)  # the best one, too
+    assert not same(content(copied)['best'], before['best'])  # there is a better one
+    shutil.rmtree(begun)
+    start(phantom, moved, **longer)
+    assert same(content(moved), content(copied)) and len(content(moved)['best']) == 1
+    # another work dir has no best one yet, and leaves that of the first alone
+    before, other = content(moved), tmp_path / 'other'
+    options = {'load_from': str(last_checkpoint(moved)), 'train_cfg.max_iters': 8}
+    cfg = load_config(DEMO, {**OPTIONS, **options}, str(phantom), str(other))
+    cfg.resume = True
+    train(cfg)
+    assert same(content(moved), before) and len(content(other)['best']) == 1
+
+
+@pytest.mark.slow
+def test_another_seed_or_optimizer_is_no_resume(phantom, tmp_path):
+    """Data would come in an order that neither training has."""
+    start(phantom, tmp_path, **{'train_cfg.max_iters': 2})
+    dumped = tmp_path / f'{DEMO}.py'
+    config = dumped.read_text()
+    for options, message in (
+        ({'randomness.seed': 1}, f'began with seed {SEED}, and the config has 1'),
+        ({'optim_wrapper.optimizer.weight_decay': 0.1}, 'had weight_decay='),
+        ({'optim_wrapper.optimizer': dict(type='SGD', lr=0.02)}, 'had momentum=None'),
+    ):
+        with pytest.raises(InputError, match=message):
+            start(phantom, tmp_path, **options)
+    assert dumped.read_text() == config  # of the training that is there
+    seen = []
+
+    class Watch(Hook):
+        def before_train(self, runner):
+            seen.append((runner.seed, runner.train_loop.dataloader.sampler.seed))
+
+    HOOKS.register_module(name='Watch', module=Watch, force=True)
+    start(
+        phantom,
+        tmp_path,
+        **{'randomness.seed': None, 'custom_hooks': [dict(type='Watch')]},
+    )
+    assert seen == [(SEED, SEED)]
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_mmseg_builds_a_config_with_imports_of_its_own(tmp_path):
         'from mmseg.registry import RUNNERS\n'
         f'cfg = Config.fromfile({str(config)!r})\n'
         f'cfg.work_dir = {str(tmp_path / "work")!r}\n'
-        'RUNNERS.build(cfg)\n'
+        'RUNNERS.build(cfg).load_or_resume()\n'
     )
     built = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=False

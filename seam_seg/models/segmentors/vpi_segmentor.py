@@ -14,6 +14,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 RESIZE = ('mask', 'logits')
+# mmcv's directions of a flip -> the axes of (C, h, w).
+FLIPPED = dict(horizontal=(2,), vertical=(1,), diagonal=(1, 2))
 
 
 def largest(maps: Tensor, shape: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
@@ -119,7 +121,7 @@ def turned_back(output: Tensor, meta: dict) -> Tensor:
     height, width = output.shape[1:]
     output = output[:, top : height - bottom, left : width - right]
     if meta.get('flip'):
-        output = output.flip(dims=(2 if meta['flip_direction'] == 'horizontal' else 1,))
+        output = output.flip(dims=FLIPPED[meta['flip_direction']])
     return output
 
 
@@ -226,10 +228,8 @@ class VPISegmentor(EncoderDecoder):
                 data = turned_back(offsets, sample.metainfo)
                 if sample.metainfo.get('flip'):
                     # what pointed to one side points to the other
-                    axis = ('vertical', 'horizontal').index(
-                        sample.metainfo['flip_direction']
-                    )
-                    data[axis] *= -1
+                    for dim in FLIPPED[sample.metainfo['flip_direction']]:
+                        data[dim - 1] *= -1
                 sample.set_data(dict(votes=PixelData(data=data)))
         for sample, logits in zip(data_samples, seg_logits):
             meta = sample.metainfo

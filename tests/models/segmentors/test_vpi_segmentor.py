@@ -131,7 +131,7 @@ def test_padding_and_flips_are_undone():
     padded = sample((8, 6), img_padding_size=(0, 3, 0, 2))
     result = tiny_model().postprocess_result(logits, [padded])[0]
     assert torch.equal(result.pred_sem_seg.data[0], logits[0, :, :8, :6].argmax(0))
-    for direction, axis in (('horizontal', 2), ('vertical', 1)):
+    for direction, axis in (('horizontal', 2), ('vertical', 1), ('diagonal', (1, 2))):
         flipped = sample((10, 9), flip=True, flip_direction=direction)
         result = tiny_model().postprocess_result(logits, [flipped])[0]
         assert torch.equal(result.pred_sem_seg.data[0], logits[0].flip(axis).argmax(0))
@@ -192,7 +192,7 @@ def test_the_mean_of_results_that_are_certain():
     assert not merged.pred_sem_seg.data.any()
 
 
-@pytest.mark.parametrize('direction', ['horizontal', 'vertical'])
+@pytest.mark.parametrize('direction', ['horizontal', 'vertical', 'diagonal'])
 @pytest.mark.parametrize('resize', ['mask', 'logits'])
 def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize):
     """The center of each pixel's bone stays where it is."""
@@ -200,9 +200,9 @@ def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize)
     logits = torch.randn(1, 4, 8, 6)
     rows, columns = torch.arange(8.0) - 2, torch.arange(6.0) - 4  # from a center
     votes = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))
-    axis = ('vertical', 'horizontal').index(direction)
-    mirrored = votes.flip(axis + 1).clone()
-    mirrored[axis] *= -1  # what a network says of the mirrored image
+    axes = dict(vertical=[0], horizontal=[1], diagonal=[0, 1])[direction]
+    mirrored = votes.flip([axis + 1 for axis in axes]).clone()
+    mirrored[axes] *= -1  # what a network says of the mirrored image
     data = sample((8, 6), flip=True, flip_direction=direction)
     output = torch.cat([logits, mirrored[None]], dim=1)
     (result,) = model.postprocess_result(output, [data])
