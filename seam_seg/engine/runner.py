@@ -21,6 +21,8 @@ from .work_dir import agreed, check_unused, resumable_checkpoint
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
 ZOOS = ('open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
 RUNS = itertools.count()  # of this process
+# What tells kinds of optimizers apart, of what they keep; other names come with versions.
+KINDS = {'alpha', 'betas', 'momentum', 'rho'}
 
 
 def guard_init(model: nn.Module) -> None:
@@ -182,13 +184,14 @@ class SafeRunner(Runner):
                 f'or other parts that learn ({error}). Name another --work-dir.'
             ) from error
         self._check_seed(filename, seed)
-        for key, value in optimizer.items():
-            held = self._optimizer_values().get(key)
-            if held != value:
+        kept = self._optimizer_values()
+        for key in (KINDS & {*optimizer, *kept}) | (optimizer.keys() & kept.keys()):
+            if optimizer.get(key) != kept.get(key):
                 raise InputError(
                     f'checkpoint {filename}: the optimizer of its training had '
-                    f'{key}={held}, which it keeps when resumed, and the config has '
-                    f'{value}. Name another --work-dir, or go on as it began.'
+                    f'{key}={kept.get(key)}, which it keeps when resumed, and the config '
+                    f'has {optimizer.get(key)}. Name another --work-dir, or go on as it '
+                    'began.'
                 )
         if self.iter > self.max_iters:
             raise InputError(
