@@ -120,11 +120,11 @@ def _adapt(
                     f'--cfg-options {key}: the config {name} has no {top!r}.'
                 )
             if top in VARIABLES:
-                way = 'Say --data-root' if top == 'data_root' else 'Set what it is in'
+                way = 'Set what was made of it, in model... or ..._dataloader.dataset...'
                 raise InputError(
                     f'--cfg-options {key}: the configs have used {top} while they were '
-                    f'read, and nobody reads it now. {way}: model... or '
-                    '..._dataloader.dataset....'
+                    'read, and nobody reads it now. '
+                    + ('Say --data-root.' if top == 'data_root' else f'{way}.')
                 )
         try:
             cfg.merge_from_dict(options)
