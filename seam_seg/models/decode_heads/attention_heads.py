@@ -2,9 +2,9 @@
 
 Each is its attention module (mmseg's or mmcv's, as it is) on the same merged FPN feature
 map v that SEAM gets, so that the attention alone is compared. The rows of the paper's
-Table 1 can hardly be these: its times speak against them, and its GPU could not have held
-DANet's attention on v. Those are rather the methods' own heads on a dilated ResNet, for
-which mmseg's heads are taken as they are (the configs named ``r50-d8``). What DANet's and
+Table 1 can hardly be these: its GPU could not have held DANet's attention on v. Those are
+rather the methods' own heads on a dilated ResNet, for which mmseg's heads are taken as
+they are (the configs named ``r50-d8``); its times fit neither. What DANet's and
 EMANet's own heads wrap around the attention, a 3x3 convolution before and one behind it
 (in DANet for each branch), is not in the heads here. The configs set ``concat_input``: a
 3x3 convolution fuses the attended map with v, as SEAM's rho does.
