@@ -14,6 +14,7 @@ from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
 from ..datasets.readers import (
     IMAGE_SUFFIXES,
+    check_directions,
     decode,
     read_image,
     read_left,
@@ -204,6 +205,8 @@ def measure_file(
     if ask_spacing:
         settings = _with_spacing(settings, stating)
     image = read_image(found['image']) if 'image' in found else None
+    if image is not None:
+        check_directions(path, found['image'])
     maps: Dict[str, np.ndarray] = {
         kind: _read_map(found[kind], kind)
         for kind in ('instances', 'confidence')

@@ -24,7 +24,7 @@ from ..atomic import write_figure
 from ..errors import InputError
 from .annotations import CLASSES, IGNORE_INDEX
 from .history import CASES, bits_of, recorded_subjects
-from .readers import decode, read_image, read_instances, read_mask
+from .readers import check_directions, decode, read_image, read_instances, read_mask
 from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
 
@@ -296,6 +296,7 @@ def _check_case(
     shape = None if image is None else image.shape
     try:
         mask = read_mask(mask_path, len(classes), IGNORE_INDEX, shape, classes)
+        check_directions(mask_path, image_path)
     except InputError as error:
         errors.append(str(error))
     if image is None or mask is None:

@@ -20,7 +20,8 @@ from ..errors import InputError
 DICOM_SUFFIXES = ('.dcm', '.dicom')
 NIFTI_SUFFIXES = ('.nii', '.nii.gz')
 NRRD_SUFFIXES = ('.nrrd',)
-MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES, *NRRD_SUFFIXES)
+VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES)
+MEDICAL_SUFFIXES = (*DICOM_SUFFIXES, *VOLUME_SUFFIXES)
 
 # Everything that is read of a DICOM file, and nothing else.
 DICOM_TAGS = [
@@ -211,6 +212,29 @@ def shows_right_first(path: Path, data: np.ndarray) -> bool:
         return False
     volume = _open_volume(path, 'image')
     return plane_of(path, volume.shape, volume.directions).across
+
+
+def is_turned(path: Path, data: np.ndarray) -> Optional[bool]:
+    """Whether the picture of :func:`read_levels` differs from how the file stores it.
+
+    Args:
+        path (Path): see :func:`is_medical`.
+        data (np.ndarray): uint8, its content.
+
+    Returns:
+        bool | None: by the directions of a NIfTI or NRRD file; None where it states none,
+        as DICOM files.
+
+    Raises:
+        InputError: the library is missing, or the file is damaged.
+    """
+    if _is_dicom(path, data):
+        return None
+    volume = _open_volume(path, 'image')
+    if volume.directions is None:
+        return None
+    plane = plane_of(path, volume.shape, volume.directions)
+    return plane[:4] != plane_of(path, volume.shape, None)[:4]
 
 
 def plane_of(

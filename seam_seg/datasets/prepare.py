@@ -26,7 +26,14 @@ from .history import (
     read_settings,
     write_history,
 )
-from .readers import decode, decode_levels, read_image, read_spacing, window_of
+from .readers import (
+    check_directions,
+    decode,
+    decode_levels,
+    read_image,
+    read_spacing,
+    window_of,
+)
 from .sources import Source, find_sources
 from .split import (
     SIDES,
@@ -82,6 +89,7 @@ class _Reader:
         if source.drawing is None:
             annotation = read_annotation(source.mask, self.mask_classes, self.colour_map)
             self._check_size(source, image, annotation.labels.shape)
+            check_directions(source.mask, source.image)
             return image, annotation
         if self.colour_map is not None:
             raise InputError(

@@ -22,9 +22,11 @@ from ..atomic import SPACING
 from ..errors import InputError
 from .medical import (
     MEDICAL_SUFFIXES,
+    VOLUME_SUFFIXES,
     Levels,
     Spacing,
     is_medical,
+    is_turned,
     read_levels,
     sensible_spacing,
     shows_right_first,
@@ -525,6 +527,40 @@ def read_left(path: PathLike) -> str:
     stated = data.size and is_medical(Path(path), data)
     right = stated and shows_right_first(Path(path), data)
     return 'patient_right' if right else 'unknown'
+
+
+def check_directions(mask: PathLike, image: PathLike) -> None:
+    """Refuses a pair of which one file is turned by what the other does not say.
+
+    A NIfTI or NRRD mask is drawn on the image as a viewer shows it. Where one of them
+    states directions that turn it and the other states none, both are of the same
+    size and lie upside down on each other, and nothing else would tell.
+
+    Args:
+        mask (str | Path): the file, as of :func:`read_mask`.
+        image (str | Path): the file, as of :func:`read_image`.
+
+    Raises:
+        InputError: such a pair, no such file, or a damaged one.
+    """
+    data = _read_bytes(mask, 'mask')
+    if not (data.size and str(mask).lower().endswith(VOLUME_SUFFIXES)):
+        return  # other masks state nothing, and are drawn on what is shown
+    turned = is_turned(Path(mask), data)
+    data = _read_bytes(image, 'image')
+    stated = bool(data.size) and is_medical(Path(image), data)
+    other = is_turned(Path(image), data) if stated else None
+    if turned and other is None:
+        one, rest = 'mask', 'its image'
+    elif other and turned is None:
+        one, rest = 'image', 'the mask'
+    else:
+        return
+    raise InputError(
+        f'{mask}: the directions in the {one} turn or mirror it, and {rest} states none, '
+        f'so that they may not fit ({image}). Save both from one program in one format; '
+        'or export the mask as PNG as it lies on the image.'
+    )
 
 
 def read_mask(

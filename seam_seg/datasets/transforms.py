@@ -14,7 +14,14 @@ from mmseg.registry import TRANSFORMS
 from skimage import measure
 
 from ..errors import InputError
-from .readers import read_image, read_instances, read_mask, to_grey, window_of
+from .readers import (
+    check_directions,
+    read_image,
+    read_instances,
+    read_mask,
+    to_grey,
+    window_of,
+)
 
 # The test pipelines begin with this step of mmcv, which mmseg's MMSegInferencer looks
 # for and inference_model changes. LoadVPIImage reads the file itself.
@@ -89,6 +96,8 @@ class LoadVPIAnnotations(BaseTransform):
             results['ori_shape'],
             results.get('mask_classes', ()),
         )
+        if results.get('img_path') is not None:
+            check_directions(results['seg_map_path'], results['img_path'])
         if results.get('label_map'):
             table = np.arange(256, dtype=np.uint8)
             for stored, wanted in results['label_map'].items():

@@ -4,6 +4,7 @@ import itertools
 import logging
 import sys
 
+import cv2
 import nibabel
 import nrrd
 import numpy as np
@@ -12,16 +13,22 @@ import pytest
 from dicom_files import PATIENT, write_dicom
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, RLELossless
+from vpi_files import write_contract
 
+from seam_seg.apis.measure_files import Folders, measure_file
 from seam_seg.datasets.annotations import read_annotation
+from seam_seg.datasets.check import check_dataset
 from seam_seg.datasets.medical import plane_of
+from seam_seg.datasets.prepare import prepare
 from seam_seg.datasets.readers import (
+    check_directions,
     decode_levels,
     read_image,
     read_left,
     read_mask,
     read_spacing,
 )
+from seam_seg.datasets.transforms import LoadVPIAnnotations
 from seam_seg.errors import InputError
 
 # More rows than columns, and no two alike.
@@ -378,3 +385,65 @@ def test_masks(tmp_path, dtype):
         np.testing.assert_array_equal(read_annotation(path).labels, mask)
     path = write_dicom(tmp_path / 'm.dcm', mask, WindowCenter=2, WindowWidth=4)
     np.testing.assert_array_equal(read_mask(path, 4), mask)
+
+
+def test_a_pair_of_which_one_is_turned_by_what_the_other_does_not_say(tmp_path):
+    """A mask by nibabel with np.eye(4) would lie upside down on a PNG."""
+    mask = np.zeros((40, 24), np.uint8)
+    mask[5:9, 4:12] = 1
+    kept = np.diag([-0.2, -0.3, 1, 1])
+    cv2.imwrite(str(tmp_path / 'silent.png'), mask)
+    write_dicom(tmp_path / 'silent.dcm', mask)
+    write_nifti(tmp_path / 'silent.nii', mask.T)
+    write_nrrd(tmp_path / 'silent.nrrd', mask.T)
+    write_nifti(tmp_path / 'kept.nii.gz', mask.T, kept)
+    write_nifti(tmp_path / 'turned.nii.gz', mask.T, np.eye(4))
+    directions = {'space': 'RAS', 'space directions': np.eye(3)}
+    write_nrrd(tmp_path / 'turned.nrrd', mask.T[..., None], **directions)
+    silent = sorted(tmp_path.glob('silent.*'))
+    turned = sorted(tmp_path.glob('turned.*'))
+    spoken = [tmp_path / 'kept.nii.gz', *turned]
+    assert len(silent) == 4 and len(turned) == 2
+    volumes = [path for path in silent if path.suffix in ('.nii', '.nrrd')]
+    for one, other in [
+        *itertools.product(silent, silent),
+        *itertools.product(spoken, spoken),
+        *[(tmp_path / 'kept.nii.gz', path) for path in silent],
+        *[(path, tmp_path / 'kept.nii.gz') for path in silent],
+        # what is no volume was drawn on what is shown
+        *itertools.product(sorted(set(silent) - set(volumes)), turned),
+    ]:
+        check_directions(one, other)
+    for pair in itertools.product(turned, silent):
+        with pytest.raises(InputError, match='directions in the mask .* its image'):
+            check_directions(*pair)
+    for pair in itertools.product(volumes, turned):
+        with pytest.raises(InputError, match='directions in the image .* the mask'):
+            check_directions(*pair)
+
+
+def test_the_same_where_pairs_are_read(tmp_path):
+    root = write_contract(tmp_path / 'data', train=12, test=1)
+    old = root / 'groundtruth/train/a0_bone_3.png'
+    mask = cv2.imread(str(old), cv2.IMREAD_UNCHANGED)
+    folder = tmp_path / 'masks'
+    folder.mkdir()
+    for i in range(1, 12):
+        write_nifti(folder / f'a{i}.nii', mask.T, np.diag([-1, -1, 1, 1]))
+    turned = write_nifti(folder / 'a0.nii', mask.T, np.eye(4))
+    image = root / 'dataset/train/a0.png'
+    with pytest.raises(InputError, match='a0.nii: the directions'):
+        prepare(image.parent, folder, tmp_path / 'out')
+    with pytest.raises(InputError, match='a0.nii: the directions'):
+        measure_file(turned, Folders(images=image.parent))
+    for path in root.rglob('*_bone_3.png'):
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED).T
+        affine = np.eye(4) if path == old else np.diag([-1, -1, 1, 1])
+        write_nifti(path.with_suffix('.nii'), label, affine)
+    (line,) = check_dataset(str(root), seg_map_suffix='_bone_3.nii').errors
+    assert 'a0_bone_3.nii: the directions' in line
+    turned = old.with_suffix('.nii')
+    step = dict(img_path=image, seg_map_path=turned, num_labels=4, ignore_index=255)
+    step['ori_shape'] = mask.shape
+    with pytest.raises(InputError, match='a0_bone_3.nii: the directions'):
+        LoadVPIAnnotations().transform(step)
