@@ -140,7 +140,8 @@ def run(args: argparse.Namespace) -> int:
             failures.append(str(error))
             continue
         for option, folder in folders._asdict().items():
-            if folder is not None and option.removesuffix('s') not in case.files:
+            kind = 'image' if option == 'images' else option
+            if folder is not None and kind not in case.files:
                 lacking.setdefault(f'--{option} {folder}', []).append(name)
     print(f'\n{results.finish(failures)}')
     for line in polygons.finish():

@@ -114,6 +114,10 @@ def find_companion(
 
     Returns:
         Path | None: None where there is none.
+
+    Raises:
+        InputError: there are several, as an image beside its export, which may be of
+            other sizes of a pixel.
     """
     if folder is None:
         return None
@@ -122,11 +126,20 @@ def find_companion(
     if name.endswith(MASK_SUFFIX):
         names.append(name[: -len(MASK_SUFFIX)])
     for stem in names:
+        found: List[Path] = []
         for suffix in IMAGE_SUFFIXES:
             for ending in (suffix, suffix.upper()):
                 path = folder / f'{stem}{ending}'
-                if path.is_file() and path.resolve() != mask.resolve():
-                    return path
+                # Some file systems find a.png as a.PNG, too.
+                if path.is_file() and not any(map(path.samefile, [mask, *found])):
+                    found.append(path)
+        if len(found) > 1:
+            raise InputError(
+                f'{mask}: both {found[0]} and {found[1].name} have its name. Take one of '
+                'them out of the folder.'
+            )
+        if found:
+            return found[0]
     return None
 
 

@@ -28,7 +28,8 @@ def grey_of(
             ``MetaTensor`` of MONAI, the columns come first, and its affine says which way
             they run. Integers of 8 and 16 bits are read as those of a file; larger types
             and floats are what libraries turn these into, or shares of white.
-        window (tuple[float, float], optional): see :func:`.readers.window_of`.
+        window (tuple[float, float], optional): see :func:`.readers.window_of`; one that
+            reaches beyond 1 is not of shares of white.
 
     Returns:
         tuple[np.ndarray, Spacing | None]: (H, W) uint8, and the size of a pixel where a
@@ -49,13 +50,22 @@ def grey_of(
     elif isinstance(image, torch.Tensor) and hasattr(image, 'affine'):
         array, spacing = _of_monai(image)
     elif isinstance(image, torch.Tensor):
-        array = image.detach().cpu().numpy()
+        array = _to_numpy(image)
     else:
         array = np.asarray(image)
     array = _without_batch(array)
-    if window is None and array.dtype.kind in 'iuf' and array.dtype not in FILE_TYPES:
-        array, window = _as_stored(array)
+    shares = None
+    if array.dtype.kind in 'iuf' and array.dtype not in FILE_TYPES:
+        array, shares = _as_stored(array)
+    if shares is not None and (window is None or window[1] > shares[1]):
+        window = shares  # any other is of levels, and all would become black
     return to_grey(array, WHERE, window_of(array, window)), spacing
+
+
+def _to_numpy(image: torch.Tensor) -> np.ndarray:
+    """The values of a tensor, also of a type that NumPy does not have."""
+    image = image.detach().cpu()
+    return (image.float() if image.dtype == torch.bfloat16 else image).numpy()
 
 
 def _without_batch(array: np.ndarray) -> np.ndarray:
@@ -94,7 +104,7 @@ def _as_stored(array: np.ndarray) -> Tuple[np.ndarray, Optional[Tuple[float, flo
 
 def _of_monai(image: Any) -> Tuple[np.ndarray, Optional[Spacing]]:
     """A ``MetaTensor`` of one channel as the picture that the file's reader gives."""
-    array = image.detach().cpu().numpy()
+    array = _to_numpy(image)
     affine = np.asarray(image.affine, float)
     if array.ndim < 3 or array.shape[0] != 1:
         raise InputError(

@@ -28,6 +28,7 @@ from .history import (
 )
 from .readers import (
     check_directions,
+    check_window,
     decode,
     decode_levels,
     read_image,
@@ -204,7 +205,7 @@ def prepare(
         seed=seed,
         keep_split=bool(keep_split),
     )
-    _check_window(window)
+    check_window(window)
     _check_draw(test_fraction, val_fraction, seed)
     _check_out(images, masks, out, overwrite)
     sources = find_sources(images, masks, mask_suffix, out, only_labelled)
@@ -287,7 +288,7 @@ def append(
     if window is None and settings.get('window'):
         low, high = settings['window']
         window = low, high
-    _check_window(window)
+    check_window(window)
     sources = find_sources(images, masks, mask_suffix, out, only_labelled)
     if mask_classes is None and colour_map is None:
         _check_meaning(settings, sources, out)
@@ -493,15 +494,6 @@ def _link(source: str, target: str) -> None:
 def _relative(path: Path, folder: Path) -> str:
     """The path of a file from a folder, however that was written."""
     return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def _check_window(window: Optional[Tuple[float, float]]) -> None:
-    """Refuses a window that makes no sense."""
-    if window is not None and not -np.inf < window[0] < window[1] < np.inf:
-        raise InputError(
-            f'--window {window[0]:g} {window[1]:g}: LOW must be below '
-            'HIGH, and both finite.'
-        )
 
 
 def _check_draw(test_fraction: float, val_fraction: float, seed: int) -> None:

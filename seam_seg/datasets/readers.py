@@ -357,6 +357,19 @@ def _decode_pages(path: PathLike, picture: Image.Image, count: int) -> List[np.n
     return pages
 
 
+def check_window(window: Optional[Tuple[float, float]]) -> None:
+    """Refuses a window that makes no sense.
+
+    Raises:
+        InputError: black is not below white, or one of them not finite.
+    """
+    if window is not None and not -np.inf < window[0] < window[1] < np.inf:
+        raise InputError(
+            f'window {window[0]:g} {window[1]:g}: the level of black must be below that '
+            'of white, and both finite.'
+        )
+
+
 def window_of(
     image: np.ndarray,
     asked: Optional[Tuple[float, float]],
@@ -372,7 +385,11 @@ def window_of(
 
     Returns:
         tuple[float, float] | None: for :func:`to_uint8`.
+
+    Raises:
+        InputError: it is asked for one that makes no sense.
     """
+    check_window(asked)
     beyond = asked is not None and asked[1] > 255 and image.dtype == np.uint8
     return own if asked is None or beyond else asked
 

@@ -276,7 +276,9 @@ def _plain(value: Any, key: str = '') -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(one, key) for one in value]
     if isinstance(value, (float, np.floating)):
-        return round(float(value), 4 if key in ('spacing', 'severity') else 2)
+        if key in ('spacing', 'severity'):  # of any unit
+            return float(f'{value:.6g}')
+        return round(float(value), 2)
     return value
 
 

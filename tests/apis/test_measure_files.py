@@ -122,6 +122,16 @@ def test_what_goes_with_a_mask_is_found(tmp_path):
     assert find_companion(tmp_path, path) is None  # not the mask itself
 
 
+def test_two_images_of_a_mask(tmp_path):
+    """A PNG beside the scan it was made of has another size of a pixel."""
+    mask = draw_spine(tilts_of('single', 20))
+    path = write(tmp_path / 'a.png', mask)
+    write(tmp_path / 'images/a.png', 60 * mask)
+    write(tmp_path / 'images/a.tif', 60 * mask)
+    with pytest.raises(InputError, match='both .*a.png and a.tif have its name'):
+        measure_file(path, Folders(images=tmp_path / 'images'))
+
+
 @pytest.mark.slow
 def test_results_of_folders_of_patients(tmp_path, tool):
     """Masks keep their folders, and what belongs to each is found in the same ones."""
@@ -183,6 +193,10 @@ def test_what_a_named_folder_does_not_have_is_said(masks, tmp_path, tool, capsys
     assert tool('measure')([*words, '--images', str(tmp_path / 'images')]) == 0
     (said,) = capsys.readouterr().err.splitlines()[-1:]
     assert 'images: has nothing for a_bone_3, measured without' in said
+    write(tmp_path / 'known/b.png', np.zeros(shape, np.uint8))
+    assert tool('measure')([*words, '--instances', str(tmp_path / 'known')]) == 0
+    (said,) = capsys.readouterr().err.splitlines()[-1:]
+    assert 'known: has nothing for a_bone_3, measured' in said
 
 
 @pytest.mark.slow

@@ -51,6 +51,7 @@ def png(tmp_path):
         lambda path: io.imread(path).tolist(),
         lambda path: torch.from_numpy(io.imread(path)).long(),
         lambda path: io.imread(path).astype(np.uint32),
+        lambda path: torch.from_numpy(io.imread(path)).bfloat16(),
         lambda path: LoadImage(image_only=True, ensure_channel_first=True)(path),
         lambda path: ScaleIntensityRange(0, 255, 0, 1)(
             LoadImage(image_only=True, ensure_channel_first=True)(path)
@@ -61,6 +62,18 @@ def test_a_file_by_any_library(load, png):
     found, spacing = grey_of(load(png))
     assert found.dtype == np.uint8 and spacing is None
     np.testing.assert_array_equal(found, DIM)
+    # one for images of 16 bits, as of a model's config, is not of these
+    np.testing.assert_array_equal(levels(load(png), window=(0, 4095)), DIM)
+
+
+def test_a_window_of_shares_and_one_of_levels_held_as_floats(png):
+    expected = read_image(png, (10, 60))
+    np.testing.assert_array_equal(levels(DIM.astype(float), window=(10, 60)), expected)
+    shares = levels(DIM / 255, window=(10 / 255, 60 / 255))
+    assert np.abs(shares.astype(int) - expected).max() <= 1  # of halves
+    for window in ((255, 0), (5, 5), (0, np.inf)):
+        with pytest.raises(InputError, match='window .* black must be below'):
+            levels(DIM, window=window)
 
 
 def test_deep_images(tmp_path):

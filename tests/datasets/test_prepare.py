@@ -278,7 +278,7 @@ def nothing(raw):
         (nothing, dict(test_fraction=0.99), '--val-fraction 0'),
         (nothing, dict(test_fraction=0), '--test-fraction 0'),
         (nothing, dict(val_fraction=1), '--val-fraction 1'),
-        (nothing, dict(window=(9, 9)), '--window 9 9'),
+        (nothing, dict(window=(9, 9)), 'window 9 9: '),
     ],
 )
 def test_refusals_write_nothing(raw, tmp_path, snapshot, spoil, options, message):
@@ -552,7 +552,7 @@ def full_disk(*args):
         (bad_mask, {}, 'p78_0.png: the mask has label 9'),
         (None, dict(subject_pattern='^(q)'), 'no subject'),
         (None, dict(side='left'), '--append left'),
-        (None, dict(window=(3, 1)), '--window 3 1'),
+        (None, dict(window=(3, 1)), 'window 3 1: '),
         (full_disk, {}, 'No space'),
     ],
 )
