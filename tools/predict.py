@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.inference import predict
     from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images, prepare_out
-    from seam_seg.apis.prediction import KINDS, label_path
+    from seam_seg.apis.prediction import KINDS, check_measurable, label_path
     from seam_seg.errors import InputError
 
     images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)
@@ -113,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
         args.out, list(images.values()), list(new.values()), args.polygons, args.report
     )
     model = load_model(args) if new else None
+    if args.report and model is not None:
+        check_measurable(model.dataset_meta['classes'])
     prepare_out(args.out, images, kinds)
     results = None
     if args.report:

@@ -19,6 +19,7 @@ from .polygon_results import (
     write_labelme,
     write_polygon_picture,
 )
+from .predict_files import remove_page
 from .prediction import CLASSES, Prediction
 
 if TYPE_CHECKING:  # a quarter of a second, for who measures
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # a quarter of a second, for who measures
 
 FORMATS = ('labelme', 'coco')
 COCO, OVERVIEW = 'coco.json', 'overview.html'
+OVERVIEW_TITLE = 'Where to begin'  # of its template
 Pixels = Tuple[np.ndarray, Optional[Tuple[float, float]]]
 
 
@@ -208,7 +210,15 @@ class Corrections:
         def load() -> Pixels:
             if found is not None:
                 return found.image, found.spacing
-            return read_image(image), read_spacing(image)
+            grey = read_image(image)
+            if grey.shape != drawing.shape:
+                raise InputError(
+                    f'{image}: is {grey.shape[0]} x {grey.shape[1]} (height x width), '
+                    f'but the labels {name} that are there are of {drawing.shape[0]} x '
+                    f'{drawing.shape[1]}, and of another image. Predict it anew, without '
+                    '--skip-existing.'
+                )
+            return grey, read_spacing(image)
 
         self._polygons.add(name, drawing, load)
 
@@ -227,6 +237,8 @@ class Corrections:
     def finish(self, failures: Sequence[str]) -> str:
         """Writes ``coco.json`` and, of several images, ``overview.html``.
 
+        Of a single image, an overview that is there goes.
+
         Args:
             failures (Sequence[str]): what is wrong with images that have no result.
 
@@ -234,10 +246,12 @@ class Corrections:
             str: what was written, for the user; nothing if that is nothing.
         """
         written = [] if self._polygons is None else self._polygons.finish()
+        path = self.out / OVERVIEW
         if self.several:
             from ..report.overview import overview_page  # time, which one image saves
 
-            path = self.out / OVERVIEW
             write_whole(path, overview_page(self._cases, failures, self.pages))
             written.append(f'where to begin says {path}')
+        else:
+            remove_page(path, OVERVIEW_TITLE)
         return '; '.join(written)

@@ -137,3 +137,16 @@ def prepare_out(
             )
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
+
+
+def remove_page(path: Path, title: str) -> None:
+    """Removes a page about several cases, of which one is made anew alone.
+
+    It would contradict the page of that case.
+
+    Args:
+        path (Path): of the page; nothing happens where there is none.
+        title (str): how the title of such a page begins; another is somebody's own.
+    """
+    if path.is_file() and f'<title>{title}' in path.read_text('utf-8', 'replace'):
+        path.unlink()

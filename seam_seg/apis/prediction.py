@@ -66,6 +66,22 @@ def number_pieces(instances: np.ndarray, bones: Sequence[Bone]) -> List[Number]:
     return numbers
 
 
+def check_measurable(classes: Sequence[str]) -> None:
+    """Refuses masks whose labels are no bones, or others.
+
+    Args:
+        classes (Sequence[str]): the meaning of labels 0, 1, 2...
+
+    Raises:
+        InputError: they are not those of the data set.
+    """
+    if tuple(classes) != CLASSES:
+        raise InputError(
+            f'classes {", ".join(classes)}: only masks of {", ".join(CLASSES)} are '
+            'measured.'
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What a model says of an image, at the image's size.
@@ -149,11 +165,7 @@ class Prediction:
         """
         from ..measurement import Settings, measure_mask
 
-        if self.classes != CLASSES:
-            raise InputError(
-                f'classes {", ".join(self.classes)}: only masks of {", ".join(CLASSES)} '
-                'are measured.'
-            )
+        check_measurable(self.classes)
         settings = Settings() if settings is None else settings
         settings.check_left(self.image_left)
         if self.spacing is not None:

@@ -20,9 +20,11 @@ from .measure_files import (
     write_case,
     write_curves,
 )
+from .predict_files import remove_page
 from .prediction import label_path
 
 INDEX = 'index'
+INDEX_TITLE = 'Ultrasound curve angles'  # of its template
 
 
 class Results:
@@ -33,7 +35,8 @@ class Results:
         names (Sequence[str]): of all cases to come.
 
     Raises:
-        InputError: one of several is called ``index``, as the page of all of them is.
+        InputError: one of several is called ``index``, as the page of all of them is; or
+            a file where a record would be is somebody's own.
     """
 
     def __init__(self, out: Path, names: Sequence[str]) -> None:
@@ -43,6 +46,13 @@ class Results:
                 f'a case is named {INDEX}, and {INDEX}.html is the page of all of them. '
                 'Rename it.'
             )
+        for name in names:
+            record = out / f'{name}.json'
+            if record.exists() and not _is_record(record):
+                raise InputError(
+                    f'{record}: is there, and is no measurement that could be replaced. '
+                    'Choose another folder for the results (--out).'
+                )
         out.mkdir(parents=True, exist_ok=True)
         self.out = out
         self._names = list(names)
@@ -65,6 +75,7 @@ class Results:
     def finish(self, failures: Sequence[str]) -> str:
         """Writes ``curves.csv`` and, for several cases, ``index.html``.
 
+        Both are of these cases alone; for a single one, an index that is there goes.
         What an earlier call has left of a case that could not be measured now goes: its
         angle would be taken for that of the file that is there.
 
@@ -81,9 +92,11 @@ class Results:
                 (self.out / f'{name}.json').unlink()
         if self._rows or (self.out / 'curves.csv').exists():
             write_curves(self._rows, self.out)
+        index = self.out / f'{INDEX}.html'
         if self.several:
-            page = index_page(self._cases, failures)
-            write_whole(self.out / f'{INDEX}.html', page)
+            write_whole(index, index_page(self._cases, failures))
+        else:
+            remove_page(index, INDEX_TITLE)
         measured = len(self._cases) - len(self._refused)
         total = len(self._cases) + len(failures)
         line = f'{measured} of {total} masks measured'

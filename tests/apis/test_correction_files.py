@@ -127,6 +127,10 @@ def test_polygons_of_what_was_segmented_before(found, out):
     save(found, out, ['p1/a', 'b'], new=[], formats=['labelme', 'coco'])
     assert {path: path.read_bytes() for path in out.rglob('*.json')} == before
     assert (out / 'polygons/b.png').is_file()
+    (out / 'polygons/b.png').unlink()
+    cv2.imwrite(str(out / 'none.png'), found.image[1:])  # another image of that name
+    with pytest.raises(InputError, match='none.png: is .* and of another image'):
+        save(found, out, ['p1/a', 'b'], new=[], formats=['coco'])
     table = out / 'bones/b.csv'
     text = table.read_text()
     table.write_text(text.replace('\n1,', '\n999,'))
@@ -176,6 +180,10 @@ def test_the_most_doubtful_case_is_the_first(found, out):
     single = Corrections(out / 'one', ['a'], ['a'])
     single.add(out / 'none.png', 'a', found)
     assert single.finish([]) == '' and not (out / 'one').exists()
+    # what an earlier run said of it would not hold any more
+    single = Corrections(out, ['sure'], ['sure'])
+    single.add(out / 'none.png', 'sure', found)
+    assert single.finish([]) == '' and not (out / 'overview.html').exists()
 
 
 @pytest.mark.slow

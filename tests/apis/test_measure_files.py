@@ -97,9 +97,33 @@ def test_nothing_is_to_be_read_where_nothing_was_measured(masks, tmp_path, tool,
     path.write_text('no picture')
     (out / 'd.json').write_text('{"schema": "another"}')
     assert tool('measure')([str(path), '--out', str(out)]) == 1
-    assert tool('measure')([str(masks / 'd.png'), '--out', str(out)]) == 1
+    assert tool('measure')([str(masks / 'd.png'), '--out', str(out)]) == 2
     assert {file.name for file in out.iterdir()} == {'curves.csv', 'd.json'}
     assert len((out / 'curves.csv').read_text().splitlines()) == 1
+
+
+def test_a_single_case_leaves_no_index_of_before(masks, tmp_path, tool):
+    """It would show another angle than the case's own page."""
+    out = tmp_path / 'out'
+    words = [str(masks / 'a_bone_3.png'), str(masks / 'b.png'), '--out', str(out)]
+    assert tool('measure')(words) == 0
+    assert (out / 'index.html').is_file()
+    assert tool('measure')(words[1:]) == 0
+    assert not (out / 'index.html').exists() and (out / 'a_bone_3.html').is_file()
+    own = out / 'index.html'
+    own.write_text('<title>Our ward</title>')
+    assert tool('measure')(words[1:]) == 0
+    assert own.read_text() == '<title>Our ward</title>'
+
+
+def test_polygons_that_somebody_drew_are_no_record(masks, tool, capsys):
+    own = masks / 'b.json'
+    own.write_text('{"flags": {"checked": true}, "shapes": []}')
+    before = {path: path.read_bytes() for path in masks.iterdir()}
+    words = [str(masks / 'a_bone_3.png'), str(masks / 'b.png'), '--out', str(masks)]
+    assert tool('measure')(words) == 2
+    assert 'b.json: is there, and is no measurement' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in masks.iterdir()} == before
 
 
 def test_what_goes_with_a_mask_is_found(tmp_path):

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from types import SimpleNamespace
 
 import cv2
 import pytest
 from spine_drawing import draw_spine, tilts_of
 
+from seam_seg.apis import inference
 from seam_seg.weights import READY_WEIGHTS
 
 
@@ -40,3 +42,15 @@ def test_predict_measures_and_reports(tmp_path, tool, capsys):
     assert tool('predict')(words) == 0
     assert (tmp_path / 'one/good.html').read_text('utf-8') == page
     assert not (tmp_path / 'one/index.html').exists()
+
+
+def test_other_classes_are_not_measured(tmp_path, tool, capsys, monkeypatch):
+    """As by Prediction.measure: muscles were reported as ribs."""
+    classes = ('background', 'muscle', 'fat', 'nerve')
+    model = SimpleNamespace(dataset_meta=dict(classes=classes))
+    monkeypatch.setattr(inference, 'init_model', lambda *options: model)
+    cv2.imwrite(str(tmp_path / 'a.png'), draw_spine(tilts_of('double', 20)))
+    words = [str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]
+    assert tool('predict')([*words, '--report']) == 2
+    assert 'classes background, muscle, fat, nerve: only' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
