@@ -265,15 +265,19 @@ def write_report(
 
     Returns:
         pd.DataFrame: the table.
+
+    Raises:
+        InputError: see :func:`~seam_seg.apis.comparison.compare`.
     """
+    # First, since it may refuse, and what is there is of one run.
+    found = compare(rows, contrasts, smallest=smallest) if contrasts else None
     table = make_table(rows, costs)
     short = short_table(rows, costs)
     write_whole(out / 'table.csv', table.to_csv(index=False))
     write_whole(out / 'table.tex', short_latex(*short))
     plot_per_image(rows, *(out / f'per_image{kind}' for kind in KINDS))
     parts = [introduction, short_markdown(*short), commits_of(rows)]
-    if contrasts:
-        found = compare(rows, contrasts, smallest=smallest)
+    if found is not None:
         plot_differences(
             found, *(out / f'differences{kind}' for kind in KINDS), smallest=smallest
         )

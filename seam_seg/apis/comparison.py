@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from ..datasets.subjects import listed
 from ..errors import InputError
 from ..evaluation.crossed import Estimate, crossed_mean
 from ..evaluation.rows import image_scores
@@ -130,10 +131,15 @@ def combine(
                 f'{name} and {first} have no seed in common. Train both with the same.'
             )
     for name in others:
-        if any(scored[name, seed] != scored[first, seed] for seed in seeds):
+        odd = {
+            image for seed in seeds for image in scored[name, seed] ^ scored[first, seed]
+        }
+        if odd:
             raise InputError(
-                f'{name} and {first} were scored on different images. Repeat the test '
-                'of one of them on the same data.'
+                f'{name} and {first} were scored on different images: one of them alone '
+                f'has scores of {listed(odd)}. Repeat the test of one on the same data; '
+                'or, where such a mask shows no bone, which only has a score if one is '
+                'predicted, leave it out of the test split.'
             )
     parts = [weight * values.loc[name].loc[seeds] for name, weight in weights.items()]
     return sum(parts[1:], parts[0]).dropna(axis='columns')

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..config_lookup import config_path, get_config, network_size
 from ..engine.hooks import clock
 from ..engine.other_work import OtherWork
-from ..models.segmentors import WaveCTSegmentor
+from ..models.segmentors import VPISegmentor, WaveCTSegmentor
 
 # Files have this size where nothing else is said: R includes the way back to it.
 NATIVE = (2574, 640)
@@ -133,7 +133,11 @@ def measure_costs(configs: Sequence[str], rounds: int = 20) -> Dict[str, dict]:
         model, batch = inference_case(config)
         # Not mmengine's counter: SEAM takes another form where somebody hooks its layers.
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model._forward(model.data_preprocessor(batch)['inputs'])
+            inputs = model.data_preprocessor(batch)['inputs']
+            if isinstance(model, VPISegmentor):  # twice, where test_cfg.mirror is set
+                model.both_sides(model._forward, inputs)
+            else:
+                model._forward(inputs)
         costs[name] = dict(
             parameters=sum(
                 value.numel()

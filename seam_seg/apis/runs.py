@@ -5,7 +5,7 @@ import gc
 import inspect
 import os
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Union
+from typing import Any, Iterator, Optional, Sequence, Union
 from urllib.error import URLError
 
 import torch
@@ -351,6 +351,13 @@ def _takes_folders(metric: Union[str, type, None]) -> bool:
     return inspect.isclass(found) and issubclass(found, DiceJaccardMetric)
 
 
+def _metrics_of(evaluator: Any) -> Sequence[Any]:
+    """The metrics of an evaluator in any of mmengine's forms."""
+    if isinstance(evaluator, dict):
+        return evaluator['metrics'] if 'metrics' in evaluator else [evaluator]
+    return evaluator
+
+
 def test(
     cfg: Config,
     checkpoint: str,
@@ -376,11 +383,9 @@ def test(
         InputError: bad data, a checkpoint of another model or config, or an option that
             the config has no place for.
     """
-    evaluators = cfg.get('test_evaluator') or []
-    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
     metrics = [
         item
-        for item in evaluators
+        for item in _metrics_of(cfg.get('test_evaluator') or [])
         if isinstance(item, dict) and _takes_folders(item.get('type'))
     ]
     if out is not None and not metrics:

@@ -73,13 +73,14 @@ def imported_beside(name: str, folder: Path) -> Set[Path]:
 
 
 def data_files(cfg: dict) -> List[Path]:
-    """The images and masks of a data set, or of those inside it, in their order."""
+    """The images, masks and maps of bones of a data set, or of those inside it."""
     inner = cfg.get('datasets', [cfg['dataset']] if 'dataset' in cfg else [])
     if inner:
         return [path for part in inner for path in data_files(part)]
     init_default_scope('mmseg')
     infos = DATASETS.build(dict(cfg, lazy_init=True)).load_data_list()
-    names = (info[key] for info in infos for key in ('img_path', 'seg_map_path'))
+    kinds = ('img_path', 'seg_map_path', 'instance_path')
+    names = (info[kind] for info in infos for kind in kinds if info.get(kind))
     return [Path(name) for name in dict.fromkeys(names)]
 
 

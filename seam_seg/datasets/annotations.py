@@ -185,7 +185,8 @@ def annotation_of(
         Annotation: with the bones one by one.
 
     Raises:
-        InputError: an unknown name, a bone of no pixel, or an area in two bones.
+        InputError: an unknown name, a bone of which no pixel is left, or an area in two
+            bones.
     """
     names = [name for name in _names_of_labels(mask_classes, None) if name != CLASSES[0]]
     labels = np.zeros(drawing.shape, np.uint8)
@@ -225,6 +226,13 @@ def annotation_of(
             )
         labels[window][inside] = CLASSES.index(bone.label)
         owners[window][inside] = number
+    left = set(np.unique(owners).tolist())
+    for number, bone in enumerate(drawing.bones, 1):
+        if bone.label in CLASSES and number not in left:
+            raise InputError(
+                f'{path}: {bone.where} ({bone.label}) lies under others that were drawn '
+                'after it, and no pixel of it is left. Move the points, or delete one.'
+            )
     labels[ignored], owners[ignored] = IGNORE_INDEX, 0
     check_shares(path, labels, range(1, len(CLASSES)))
     return Annotation(labels, f'{drawing.format} polygons', owners)

@@ -8,8 +8,10 @@ from mmengine.config import Config
 from ..atomic import write_whole
 from ..errors import InputError
 from .history import recorded_subjects
-from .subjects import draw, first_seed, subjects_of
+from .subjects import draw, first_seed, listed, on_both_sides, subjects_of
 from .vpi import read_split
+
+SIDES = ('train', 'test')
 
 
 def draw_folds(subjects: Mapping[str, str], count: int, seed: int) -> List[List[str]]:
@@ -103,9 +105,27 @@ def write_folds(
     out = root / f'folds{count}_seed{seed}'
     for i, test in enumerate(folds):
         train = [name for name in names if name not in set(test)]
-        for split, part in (('train', train), ('test', test)):
+        for split, part in zip(SIDES, (train, test)):
             write_whole(out / f'fold{i}_{split}.txt', '\n'.join(part) + '\n')
     return out
+
+
+def _check_subjects(
+    folder: Path, fold: int, sides: List[List[str]], subjects: Mapping[str, str]
+) -> None:
+    """Refuses a fold that the table of the cases does not know, or tears somebody in."""
+    new = set(sum(sides, [])) - set(subjects)
+    torn = {} if new else on_both_sides(subjects, *sides)
+    if new:
+        wrong = f'{listed(new)} is not in prepared.csv'
+    elif torn:
+        wrong = f'{listed(torn)} has cases in training and in test'
+    else:
+        return
+    raise InputError(
+        f'{folder}: in fold {fold}, {wrong}. Was the data set prepared anew since? Make '
+        'the folds anew with tools/make_folds.py, which then knows the subjects.'
+    )
 
 
 def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
@@ -120,7 +140,8 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
         list[dict]: overrides of a config with dotted keys, by fold.
 
     Raises:
-        InputError: there are no folds, or they are not in the data root.
+        InputError: there are no folds, they are not in the data root, or, as where the
+            data set was prepared anew since, a subject is on both sides of one.
     """
     count = len(list(folder.glob('fold*_train.txt')))
     if not count:
@@ -139,6 +160,10 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
     ]
     options = []
     for i in range(count):
+        sides = [read_split(folder / f'fold{i}_{split}.txt') for split in SIDES]
+        subjects = recorded_subjects(root, sum(sides, []))
+        if subjects is not None:
+            _check_subjects(folder, i, sides, subjects)
         # There is no val.txt for a fold: where one is wanted, it is drawn.
         dataset = {'both_folders': True} | {
             f'split_files.{split}': (inside / f'fold{i}_{split}.txt').as_posix()

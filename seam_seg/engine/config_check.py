@@ -84,6 +84,9 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
         if cfg.get(loop) is not None:
             with building(cfg, loop):
                 _check_loop(split, cfg[loop])
+    votes = getattr(getattr(model, 'decode_head', None), 'votes', None)
+    if 'train' in splits and votes is not None:
+        _check_whole(cfg)
     if 'train' not in splits or cfg.get('optim_wrapper') is None:
         return
     with building(cfg, 'optim_wrapper'):
@@ -128,6 +131,21 @@ def _class_of(registry: Registry, kind: Any) -> Any:
     if found is None:
         raise KeyError(f'{kind} is not in the {registry.name} registry')
     return found
+
+
+def _check_whole(cfg: Config) -> None:
+    """Whether votes are learned on whole images: they are shares of what is seen.
+
+    Learned on patches, each would reach as many times too far in a whole image as that is
+    larger.
+    """
+    patches = cfg.train_dataloader.get('dataset', {}).get('patches')
+    if patches and tuple(patches['size']) != tuple(patches['image_size']):
+        raise InputError(
+            f'config {cfg.filename}: decode_head.center_votes=True learns shares of the '
+            'whole image, and train_dataloader shows patches of it. Derive the config '
+            'from one that trains on whole images, as seam-keymass-votes.'
+        )
 
 
 def _check_arguments(registry: Registry, settings: dict, **given: Any) -> None:

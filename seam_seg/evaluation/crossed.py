@@ -25,6 +25,8 @@ def crossed_mean(values: np.ndarray, level: float = 0.95) -> Estimate:
     restricted maximum likelihood. On a complete grid the fit has a closed form: the
     variance of the mean is the sum of the mean squares of rows and of columns, less that
     of the rest, over the number of values; and a component that would be negative is 0.
+    (Where both would be, the fit pools all three; the rest alone is kept here, with the
+    degrees of freedom of all, and the interval is wider than need be.)
     Degrees of freedom as Satterthwaite (Biometrics Bulletin 2, 1946) has them, so that
     few seeds make a wide interval. ``MixedLM`` of statsmodels fits the same model, but
     often fails where a component is 0, and takes the variance for known.

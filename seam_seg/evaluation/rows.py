@@ -29,6 +29,7 @@ COLUMNS = (
     'value',
     'commit',
 )
+DISTANCES = ('HD95', 'ASSD')  # in which one of two masks without a class has none
 RUN = ['study', 'setting', 'method', 'seed']  # what is made, and replaced, as a whole
 TEXT = [name for name in COLUMNS if name not in ('seed', 'value')]
 
@@ -183,12 +184,21 @@ def image_scores(rows: pd.DataFrame, score: str) -> pd.DataFrame:
 
     Returns:
         pd.DataFrame: by method (in their order) and seed, a column for each image; nan
-        where an image has no such score.
+        where an image has no such score. An average of distances is nan, too, where a
+        class that has a Dice has no distance: a method that misses the class must not
+        gain by it.
     """
     score, _, name = score.partition('.')
-    found = rows[(rows['score'] == score) & (rows['image'] != '')]
+    rows = rows[rows['image'] != '']
+    found = rows[rows['score'] == score]
     if name:
         found = found[found['class'] == name]
+    elif score in DISTANCES:
+        case = ['method', 'seed', 'image']
+        counts = found.groupby(case).size()
+        dice = rows[rows['score'] == 'Dice'].groupby(case).size()
+        whole = counts.index[counts == dice.reindex(counts.index)]
+        found = found[pd.MultiIndex.from_frame(found[case]).isin(whole)]
     return found.pivot_table('value', ['method', 'seed'], 'image', sort=False)
 
 

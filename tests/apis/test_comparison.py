@@ -108,6 +108,24 @@ def test_other_scores():
         compare(rows, against('a', 'abc'), 'AngleError.all')
 
 
+def test_who_misses_a_bone_gains_nothing_by_its_distance():
+    dice, rib = [[70, 72, 74], [70, 71, 76]], dict(score='HD95', classes=['rib'])
+    far = [[9, 9, 9], [9, 9, 9]]
+    rows = pd.concat(
+        [
+            *(runs(name, dice) for name in 'ab'),
+            *(
+                runs(name, [[2, 2, 2], [2, 2, 2]], score='HD95', classes=BONES[:2])
+                for name in 'ab'
+            ),
+            runs('a', far, **rib),
+            runs('b', [[None, 9, None], [9, 9, None]], **rib),
+        ]
+    )
+    found = compare(rows, against('a', 'ab'), 'HD95').loc['b - a']
+    assert found['difference'] == 0 and found['images'] == 1
+
+
 def test_common_seeds_are_compared():
     rows = pd.concat(
         [
@@ -121,7 +139,7 @@ def test_common_seeds_are_compared():
     assert found['difference'] == (1 + 2 + 0 + 0) / 4 and found['seeds'] == 2
     with pytest.raises(InputError, match='no seed in common'):
         compare(rows, against('a', 'ac'))
-    with pytest.raises(InputError, match='different images'):
+    with pytest.raises(InputError, match='different images: .* scores of case2. '):
         compare(rows, against('a', 'ad'))
     with pytest.raises(InputError, match="'e' has no Dice; there are a, b, c, d"):
         compare(rows, against('e', 'a'))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seam_seg.apis import costs
+from seam_seg.config_lookup import config_path
 from seam_seg.evaluation.rows import rows_of_costs
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -33,7 +34,7 @@ def test_peak():
 
 
 @pytest.mark.slow
-def test_costs(monkeypatch):
+def test_costs(monkeypatch, tmp_path):
     monkeypatch.setattr(costs.OtherWork, 'cores', lambda self: 0.7)
     found = costs.measure_costs([DEMO, WAVECT], rounds=2)
     assert list(found) == ['SEAM, key mass', 'WaveCT']
@@ -45,6 +46,12 @@ def test_costs(monkeypatch):
     assert 3.0e6 < cost['parameters'] < 3.2e6
     # the stem's first convolution alone: 3 x 3 x 3 x 32 at half of 512 x 128
     assert cost['flops'] > 10 * 27 * 32 * 256 * 64
+    # a mirrored image more is twice the network
+    twice = tmp_path / 'twice.py'
+    changes = 'model = dict(test_cfg=dict(mirror=True))'
+    twice.write_text(f"_base_ = '{config_path(DEMO)}'\n{changes}\n")
+    (mirrored,) = costs.measure_costs([str(twice)], rounds=1).values()
+    assert mirrored['flops'] == 2 * cost['flops']
     rows = rows_of_costs(found, 'study', 'test, costs', 'commit')
     table = rows.pivot_table('value', 'method', 'score', aggfunc='median')
     assert table.loc['SEAM, key mass', 'seconds'] == pytest.approx(

@@ -197,6 +197,16 @@ def test_evaluators_on_the_command_line():
     ]
 
 
+def test_metrics_inside_an_evaluator(tmp_path):
+    cfg = load_config(DEMO, work_dir=str(tmp_path))
+    cfg.test_evaluator = dict(type='Evaluator', metrics=[dict(type='DiceJaccardMetric')])
+    with pytest.raises(InputError, match='none.pth'):  # the next that it asks for
+        runs.test(cfg, 'none.pth', out=str(tmp_path / 'labels'))
+    (metric,) = cfg.test_evaluator.metrics
+    assert metric.summary_dir == str(tmp_path / 'test')
+    assert metric.output_dir == str(tmp_path / 'labels')
+
+
 @pytest.mark.parametrize('argv', [['a b.py'], ['a b.py', '--resume']])
 def test_an_interrupted_training_says_how_it_goes_on(argv, tmp_path, capsys):
     """In two lines, of which the second can be copied."""

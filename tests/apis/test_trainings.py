@@ -3,7 +3,9 @@
 import shlex
 import sys
 
+import cv2
 import pytest
+from vpi_files import write_contract, write_image
 
 import seam_seg
 from seam_seg.apis import trainings
@@ -35,7 +37,23 @@ def test_inputs_are_code_data_and_start(phantom):
     assert not any('/test/' in path for path in inputs)
     test = found['tests']['a-test']
     assert test['setting'] == 'a test'
-    assert len(test['inputs']) == 2 * 3 and '/test/' in test['inputs'][0]
+    assert len(test['inputs']) == 3 * 3 and '/test/' in test['inputs'][0]
+
+
+def test_maps_of_bones_are_data(tmp_path):
+    """Those that a training of votes reads."""
+    contract = write_contract(tmp_path / 'data')
+    folder = contract / 'instances/train'
+    names = (contract / 'train.txt').read_text().split()
+    for name in names:
+        mask = cv2.imread(str(contract / f'groundtruth/train/{name}_bone_3.png'), -1)
+        write_image(folder / f'{name}.png', mask)
+    votes = FINETUNE, {'load_from': None}
+    found = plan(contract, *votes)
+    assert {str(folder / f'{name}.png') for name in names} < set(found['inputs'])
+    write_image(folder / f'{names[0]}.png', 2 * mask)
+    trainings.digest_of.cache_clear()
+    assert plan(contract, *votes)['key'] != found['key']
 
 
 def test_commands_are_those_of_the_tools(phantom, monkeypatch, tmp_path):
@@ -97,7 +115,7 @@ def test_data_of_wrapped_data_sets(phantom):
     files = trainings.data_files(cfg)
     wrapped = dict(type='RepeatDataset', times=2, dataset=cfg)
     both = dict(type='ConcatDataset', datasets=[cfg, wrapped])
-    assert len(files) == 6 and trainings.data_files(both) == files * 2
+    assert len(files) == 9 and trainings.data_files(both) == files * 2
 
 
 def test_code_of_modules_and_packages(tmp_path, monkeypatch):

@@ -377,3 +377,16 @@ def test_bones_of_no_pixel():
         match = r'a.json: shape 2 \(rib\) covers no pixel: .*picture of 40 x 40'
         with pytest.raises(InputError, match=match):
             annotations.annotation_of(drawing, 'a.json')
+
+
+def test_a_thin_bone_under_a_later_one():
+    """It would be lost; what is ignored may take a bone away."""
+    thin = ('rib', 5, 9, 2, 30), ('lumbar', 4, 12, 1, 31)
+    with pytest.raises(InputError, match=r'a.json: shape 1 \(rib\) lies under others'):
+        annotations.annotation_of(polygons(*thin), 'a.json')
+    found = annotations.annotation_of(polygons(thin[1], thin[0]), 'a.json')
+    assert set(np.unique(found.instances)) == {0, 1, 2}
+    found = annotations.annotation_of(
+        polygons(thin[0], ('ignore', *thin[1][1:])), 'a.json'
+    )
+    assert set(np.unique(found.labels)) == {0, 255}

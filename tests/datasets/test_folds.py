@@ -151,6 +151,24 @@ def test_folder_of_folds(contract, tmp_path):
         fold_options(cfg, tmp_path, contract)
 
 
+def test_folds_of_a_data_set_that_was_prepared_anew(tmp_path):
+    """They were drawn when each scan was taken for a subject of its own."""
+    cfg = get_config('fpn_r18_1xb8-600_phantom-256x128')
+    names = [*SCANS]
+    for file, part in (('train.txt', names[9:]), ('test.txt', names[:9])):
+        (tmp_path / file).write_text('\n'.join(part))
+    folder = write_folds(tmp_path, 4, 0, one_scan=True)
+    assert len(fold_options(cfg, folder, tmp_path)) == 4  # nobody says otherwise
+    with (tmp_path / 'prepared.csv').open('w') as file:
+        csv.writer(file).writerows([('subject', 'name'), *zip(SCANS.values(), SCANS)])
+    with pytest.raises(InputError, match='fold 0, p.* has cases in training and in test'):
+        fold_options(cfg, folder, tmp_path)
+    assert len(fold_options(cfg, write_folds(tmp_path, 4, 0), tmp_path)) == 4
+    (folder / 'fold0_test.txt').write_text('somebody\n')
+    with pytest.raises(InputError, match='somebody is not in prepared.csv'):
+        fold_options(cfg, folder, tmp_path)
+
+
 def test_case_in_both_files(tmp_path):
     for name in ('train.txt', 'test.txt'):
         (tmp_path / name).write_text('a\nb\n')

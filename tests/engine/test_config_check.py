@@ -223,6 +223,16 @@ def test_what_cannot_run_at_all(config, weights):
         score(config(dict(test_dataloader=None)), weights)
 
 
+def test_votes_are_learned_on_whole_images(config):
+    """Of patches they are other shares, and would reach too far in a whole image."""
+    votes = dict(model=dict(decode_head=dict(center_votes=True)))
+    with pytest.raises(InputError, match='center_votes=True .* patches of it'):
+        check_config(config(votes), ALL)
+    check_config(config(votes), ('test',))
+    whole = dict(votes, train_dataloader=dict(dataset=dict(patches=None)))
+    check_config(config(whole), ALL)
+
+
 def test_packages_of_the_backends(config, monkeypatch, tmp_path):
     """Those that mmengine imports; a missing one is said before anything is written."""
     backends = {

@@ -138,6 +138,7 @@ def test_what_is_compared(tool_module, capsys):
         ['--smallest-effect', '0'],
         ['--smallest-effect', 'nan'],
         ['--reference', DEMO, '--contrast', *asked],
+        ['--also', 'other=data', '--folds', 'data/folds2_seed0'],
     ):
         with pytest.raises(SystemExit):
             labels(*wrong)

@@ -47,7 +47,8 @@ class SEAMHead(MergedFPNHead):
             pixel's offset to the center of its bone, by which bones are told apart at
             inference (:func:`seam_seg.evaluation.instances.group_votes`). With it the
             output has two more channels, the offsets (row, column) as shares of H and
-            W. Default: False.
+            W: train on whole images, and test on them; of patches they are other shares.
+            Default: False.
         loss_votes (dict): config of its loss.
         loss_decode (dict | list[dict]): config of L_seg. Ignored pixels are not
             averaged over, unlike mmseg's default.

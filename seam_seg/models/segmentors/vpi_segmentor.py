@@ -148,7 +148,8 @@ class VPISegmentor(EncoderDecoder):
         **kwargs: of mmseg's ``EncoderDecoder``.
 
     Raises:
-        ValueError: an unknown ``test_cfg['resize']``.
+        ValueError: an unknown ``test_cfg['resize']``, a head of one channel for two
+            classes, or votes with ``mode='slide'``, whose windows are no whole image.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -158,6 +159,18 @@ class VPISegmentor(EncoderDecoder):
         if self.resize not in RESIZE:
             raise ValueError(
                 f'VPISegmentor: test_cfg.resize={self.resize!r} is none of {RESIZE}'
+            )
+        if self.out_channels != self.num_classes:
+            raise ValueError(
+                f'VPISegmentor: out_channels={self.out_channels} of the head for '
+                f'{self.num_classes} classes; the largest of one channel for each class '
+                'is taken. Leave out_channels out.'
+            )
+        votes = getattr(self.decode_head, 'votes', None)
+        if votes is not None and (self.test_cfg or {}).get('mode') == 'slide':
+            raise ValueError(
+                'VPISegmentor: center_votes are shares of the whole image; test_cfg.mode='
+                "'slide' shows windows of it. Take mode='whole'."
             )
 
     def _forward(self, inputs: Tensor, data_samples: Optional[list] = None) -> Tensor:

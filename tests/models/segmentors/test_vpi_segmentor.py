@@ -12,8 +12,8 @@ from mmseg.structures import SegDataSample
 from seam_seg.models.segmentors.vpi_segmentor import largest, mean_result, resize_mask
 
 
-def tiny_model(resize='mask', **options):
-    head = dict(type='SEAMHead', in_channels=8, in_index=0, channels=8, num_classes=4)
+def tiny_model(resize='mask', head={}, **options):
+    kind = dict(type='SEAMHead', in_channels=8, channels=8, num_classes=4)
     backbone = dict(
         type='UNet',
         in_channels=1,
@@ -30,12 +30,12 @@ def tiny_model(resize='mask', **options):
         dict(
             type='VPISegmentor',
             backbone=backbone,
-            decode_head=dict(head, in_index=1),
+            decode_head=dict(dict(kind, in_index=1), **head),
             data_preprocessor=dict(
                 type='SegDataPreProcessor', mean=[76.0], std=[84.0], size_divisor=2
             ),
             train_cfg=dict(),
-            test_cfg=ConfigDict(mode='whole', resize=resize, **options),
+            test_cfg=ConfigDict(dict(mode='whole', resize=resize), **options),
         )
     ).eval()
 
@@ -137,9 +137,15 @@ def test_padding_and_flips_are_undone():
         assert torch.equal(result.pred_sem_seg.data[0], logits[0].flip(axis).argmax(0))
 
 
-def test_unknown_resize():
+def test_what_it_cannot_bring_back():
     with pytest.raises(ValueError, match='resize'):
         tiny_model('both')
+    with pytest.raises(ValueError, match="mode='slide'"):
+        tiny_model(mode='slide', head=dict(center_votes=True))
+    # of a single channel the largest is always the first
+    binary = dict(type='FCNHead', num_classes=2, out_channels=1, threshold=0.5)
+    with pytest.raises(ValueError, match='out_channels=1 of the head for 2 classes'):
+        tiny_model(head=binary)
 
 
 @pytest.mark.parametrize('resize', ['mask', 'logits'])
