@@ -166,10 +166,11 @@ def describe_subject(runner: Runner, dataset: Any) -> Lines:
     method = runner.cfg.get('method_name') or runner.model_name
     parameters = sum(value.numel() for value in runner.model.parameters())
     classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    root = getattr(dataset, 'data_root', None)
     return [
         ('config', config_name(runner.cfg) or '(in memory)'),
         ('model', f'{method}: {parameters / 1e6:.2f} million parameters'),
-        ('data', str(getattr(dataset, 'data_root', None) or type(dataset).__name__)),
+        ('data', shown(root) if root else type(dataset).__name__),
         ('classes', ', '.join(classes) or '-'),
     ]
 
