@@ -26,6 +26,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..config_lookup import PACKAGE, building, project_root
+from ..errors import InputError
 from ..evaluation.rows import rows_of_tests
 from ..version import __version__
 from ..weights import READY_URL, READY_WEIGHTS
@@ -154,14 +155,16 @@ def plan_run(
             f'{shlex.join(words)}'
         )
 
-    cfg = load_config(config, options, root)
+    cfg, trained = load_config(config, options, root), set()
     learned = {key: value for key, value in cfg.items() if not key.startswith(BESIDE)}
     inputs = [*sorted(code_behind(cfg)), *start_files(cfg.to_dict())]
     weights = READY_WEIGHTS if cfg.get('load_from') == READY_URL else cfg.get('load_from')
     command, weights = 'true', shlex.quote(str(weights))
     if cfg.get('train_cfg') is not None:
         with building(cfg, 'train_dataloader'):
-            inputs += data_files(cfg.train_dataloader.dataset)
+            files = data_files(cfg.train_dataloader.dataset)
+        inputs += files
+        trained = {path.resolve() for path in files}
         command = call('train.py', '--resume', root, folder, options)
         weights = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     planned = {}
@@ -170,6 +173,14 @@ def plan_run(
         tested = load_config(config, own, where)
         with building(tested, 'test_dataloader'):
             files = data_files(tested.test_dataloader.dataset)
+        seen = sorted(path.name for path in files if path.resolve() in trained)
+        if seen:
+            raise InputError(
+                f'config {config}: would be scored on what it is trained on, such as '
+                f'{seen[0]}. A config that trains on all cases but those of the test, or '
+                'that draws others for validation, has no validation cases to score: '
+                'score the test split, or list the cases in val.txt.'
+            )
         planned[name] = made_from(own, files)
         planned[name]['setting'] = setting
         planned[name]['command'] = call('test.py', weights, where, folder / name, own)

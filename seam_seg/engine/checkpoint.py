@@ -23,6 +23,7 @@ from .agreement import differences
 from .carried_config import KEY, carried_config, carry, config_name
 from .reading import READY, plain
 from .runner import SafeRunner, guard_runner
+from .work_dir import last_checkpoint
 
 
 class WholeFiles(LocalBackend):
@@ -124,11 +125,12 @@ class SafeCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``; a kill at any moment leaves a whole checkpoint.
 
     A checkpoint is written whole before the one that it replaces is removed (mmengine
-    removes first). It holds tensors, numbers and strings alone, so that it can be read
-    without running code: the history of the logged values is left out. It carries what
-    prediction and testing need of the config, see :func:`carry`. After a resume,
-    the validation that a checkpoint may have missed is repeated, so that the best one is
-    that of an uninterrupted training.
+    removes first), and beside the first best one, too, there is one to go on from. It
+    holds tensors, numbers and strings alone, so that it can be read without running code:
+    the history of the logged values is left out. It carries what prediction and testing
+    need of the config, see :func:`carry`. After a resume, the validation that a
+    checkpoint may have missed is repeated, so that the best one is that of an
+    uninterrupted training.
 
     Args:
         **kwargs: of mmengine's ``CheckpointHook``; local folders only.
@@ -151,6 +153,10 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
                 path.unlink()
+            # mmengine writes its note after the checkpoint, and others go by it.
+            last = last_checkpoint(runner.work_dir)
+            if last is not None:
+                write_whole(last.with_name('last_checkpoint'), str(last))
         loop = runner.train_loop
         if loop.iter == 0 or self.by_epoch:
             return
@@ -290,6 +296,11 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         with self.file_backend.removing_last():
+            if self.save_best and self.last_ckpt is None:
+                # mmengine writes one to go on from beside each best one but the first.
+                step = runner.epoch if self.by_epoch else runner.iter
+                meta = dict(epoch=runner.epoch, iter=runner.iter)
+                self._save_checkpoint_with_step(runner, step, meta)
             super()._save_best_checkpoint(runner, metrics)
 
 

@@ -60,6 +60,12 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
                 f'config {cfg.filename}: has no {key}. Derive it from one of the configs '
                 'of seam_seg (_base_).'
             )
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and 'base_batch_size' not in scaling:
+        raise InputError(
+            f'config {cfg.filename}: auto_scale_lr.enable=True needs the batch size that '
+            'the learning rate is for: auto_scale_lr.base_batch_size=...'
+        )
     if cfg.get('visualizer') is not None:
         with building(cfg, 'visualizer'):
             _check_arguments(VISUALIZERS, cfg.visualizer, name='', save_dir='')

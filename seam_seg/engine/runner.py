@@ -16,7 +16,7 @@ from ..datasets.vpi import NoValidationCasesError
 from ..errors import InputError
 from .console import ConsoleHook, clear_console
 from .reading import guarded, plain, read_checkpoint
-from .work_dir import agreed, check_unused, resumable_checkpoint
+from .work_dir import agreed, alone, check_unused, resumable_checkpoint
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
 ZOOS = ('open-mmlab://', 'openmmlab://', 'torchvision://', 'modelzoo://', 'mmcls://')
@@ -135,11 +135,12 @@ class SafeRunner(Runner):
             nn.Module: the model after it.
 
         Raises:
-            InputError: the work dir holds checkpoints, and ``resume`` is not set; or
-                these are of another training.
+            InputError: the work dir holds checkpoints, and ``resume`` is not set; these
+                are of another training; or one is running there.
         """
-        check_unused(self.work_dir, self._resume)
-        return super().train()
+        with alone(self.work_dir):
+            check_unused(self.work_dir, self._resume)
+            return super().train()
 
     def load_or_resume(self) -> None:
         """Loads what the training starts from, or goes on from.

@@ -1,11 +1,13 @@
 """What a work dir holds of the training before."""
 
+import contextlib
 import re
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Iterator, Optional, Union
 
+from filelock import FileLock, Timeout  # which torch needs
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.runner import find_latest_checkpoint
 
 from ..errors import InputError
@@ -62,6 +64,43 @@ def resumable_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
     if (Path(work_dir) / 'last_checkpoint').is_file():  # else mmengine prints that not
         noted = find_latest_checkpoint(str(work_dir))
     return last_checkpoint(work_dir) or (Path(noted) if noted else None)
+
+
+@contextlib.contextmanager
+def alone(work_dir: Union[str, Path]) -> Iterator[None]:
+    """Keeps another training out of a work dir while this one runs, on any seed.
+
+    Each would replace the other's checkpoints. The system lets go of the lock where a
+    training is killed.
+
+    Args:
+        work_dir (str | Path): that is there.
+
+    Raises:
+        InputError: a training is running there; in all processes, or in none.
+    """
+    path = Path(work_dir) / '.lock'
+    lock = FileLock(path)
+    taken = False
+    if is_main_process():
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            taken = True
+        except NotImplementedError:  # a file system without locks
+            pass
+    if agreed(taken):
+        raise InputError(
+            f'work dir {work_dir}: another training is running there, and each would '
+            "replace the other's checkpoints. Name another --work-dir, or wait."
+        )
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            lock.release()
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def check_unused(work_dir: Union[str, Path], resume: bool = False) -> None:

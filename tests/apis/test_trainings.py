@@ -158,6 +158,20 @@ def test_code_of_the_package_is_behind_every_config(tmp_path, monkeypatch):
     assert {tmp_path / 'own_part.py', PACKAGE / 'models/seam.py'} <= files
 
 
+def test_no_score_of_what_is_learned(phantom):
+    """One that trains on all of train.txt has no validation cases left."""
+    val = (str(phantom), {'test_dataloader.dataset.split': 'val'})
+    options = {'model.backbone.init_cfg': None}
+    with pytest.raises(InputError, match='scored on what it is trained on, such as ph'):
+        plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options, val=val)
+    plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options)
+    votes = {'load_from': None}
+    with pytest.raises(InputError, match='no validation cases are drawn'):
+        plan(phantom, FINETUNE, votes, val=val)
+    drawn = {f'{name}_dataloader.dataset.val_fraction': 0.5 for name in ('train', 'test')}
+    plan(phantom, FINETUNE, {**votes, **drawn}, val=val)
+
+
 def test_bad_data_is_said_before_anything_runs(phantom, tmp_path):
     with pytest.raises(InputError, match='no such folder'):
         plan(phantom, no=(str(tmp_path / 'no'), {}))

@@ -181,6 +181,32 @@ def test_killed_in_the_last_validation(phantom, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_killed_between_the_first_best_and_the_first_checkpoint(
+    phantom, tmp_path, monkeypatch
+):
+    """Beside a best one there is one to go on from; mmengine's note is of the last."""
+    options = {'train_cfg.val_interval': 1, 'default_hooks.checkpoint.interval': 3}
+    start(phantom, tmp_path / 'whole', **options)
+
+    def dying(loop):
+        if loop.runner.iter == 2:
+            raise Killed
+        return run(loop)
+
+    run, work_dir = ValLoop.run, tmp_path / 'killed'
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ValLoop, 'run', dying)
+        start(phantom, work_dir, **options)
+    assert last_checkpoint(work_dir).name == 'iter_1.pth'
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_0.pth'))
+    start(phantom, work_dir, **options)
+    assert same(content(work_dir), content(tmp_path / 'whole'))
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_3.pth'))
+    start(phantom, work_dir, **options)  # nothing left to train
+    assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'iter_4.pth')
+
+
+@pytest.mark.slow
 def test_a_real_kill(whole, phantom, tmp_path):
     """SIGKILL in the middle of writing the second checkpoint, in a process of its own."""
     script = tmp_path / 'killed.py'

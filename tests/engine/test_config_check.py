@@ -217,6 +217,8 @@ def test_test_and_predict_say_it_too(config, weights):
 
 
 def test_what_cannot_run_at_all(config, weights):
+    with pytest.raises(InputError, match='auto_scale_lr.base_batch_size='):
+        train(config(dict(auto_scale_lr=dict(enable=True))))
     with pytest.raises(InputError, match='has no train_cfg'):
         train(config(dict(train_cfg=None)))
     with pytest.raises(InputError, match='has no test_dataloader'):

@@ -1,6 +1,10 @@
-"""What a work dir holds of the training before."""
+"""What a work dir holds of the training before, and that one trains there at a time."""
+
+import pytest
 
 from seam_seg.engine import last_checkpoint
+from seam_seg.engine.work_dir import alone
+from seam_seg.errors import InputError
 
 
 def test_last_checkpoint(tmp_path):
@@ -14,3 +18,18 @@ def test_last_checkpoint(tmp_path):
     ):
         (tmp_path / name).touch()
     assert last_checkpoint(tmp_path).name == 'iter_100.pth'
+
+
+def test_one_training_at_a_time(tmp_path):
+    with alone(tmp_path):
+        with pytest.raises(InputError, match='another training is running there'):
+            with alone(tmp_path):
+                pass
+        (tmp_path / 'other').mkdir()
+        with alone(tmp_path / 'other'):
+            pass
+    assert [path.name for path in tmp_path.rglob('*')] == ['other']
+    (tmp_path / '.lock').touch()  # of one that was killed
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), alone(tmp_path):
+            raise ZeroDivisionError

@@ -4,4 +4,4 @@ _base_ = 'phantom_512x128.py'
 data_root = 'data/vpi'
 train_dataloader = dict(dataset=dict(data_root=data_root, val_fraction=0))
 val_dataloader = dict(dataset=dict(data_root=data_root, val_fraction=0))
-test_dataloader = dict(dataset=dict(data_root=data_root))
+test_dataloader = dict(dataset=dict(data_root=data_root, val_fraction=0))
