@@ -1,6 +1,5 @@
 # Row 'WaveCT' of Table 1: the vanilla FPN behind a style transfer, whose encoder is
-# VGG19's, frozen. Without network:
-# --cfg-options model.autoencoder.init_cfg=None model.backbone.init_cfg=None
+# VGG19's, frozen (without network: model.autoencoder.init_cfg=None).
 _base_ = '../fpn/fpn_r50_1xb12-80k_vpi-512x256.py'
 method_name = 'WaveCT'
 model = dict(
