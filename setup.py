@@ -78,7 +78,6 @@ setup(
         'pillow',
         'scikit-image>=0.19',
         'jinja2>=3',
-        'filelock',
     ],
     extras_require=dict(
         onedl=['torch>=2.1', 'onedl-mmsegmentation[mminstall]==1.4.2', 'monai'],

@@ -115,7 +115,6 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args) if new else None
     if args.report and model is not None:
         check_measurable(model.dataset_meta['classes'])
-    prepare_out(args.out, images, kinds)
     results = None
     if args.report:
         from seam_seg.apis.report_files import (
@@ -128,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
         results = Results(args.out, list(images.values()))
         files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
         weights = describe_weights([Path(file) for file in files]) if new else None
+    prepare_out(args.out, images, kinds)
     failures, segmented = [], 0
     # The pages are of all images, also of those that were segmented before.
     for path, name in progress(list(images.items())):

@@ -182,6 +182,7 @@ class Corrections:
             check_names(names, [COCO, OVERVIEW])
         self._polygons = PolygonFiles(out, formats, new) if formats else None
         self._cases: List[Tuple[str, List[Bone]]] = []
+        self._anew = False
 
     def add(self, image: Path, name: str, found: Optional[Prediction] = None) -> None:
         """Takes a case in.
@@ -201,7 +202,7 @@ class Corrections:
                 return  # somebody has kept the labels alone
             bones = read_bone_table(table)
         else:
-            bones = found.table()
+            bones, self._anew = found.table(), True
         self._cases.append((name, bones))
         if self._polygons is None:
             return
@@ -252,6 +253,6 @@ class Corrections:
 
             write_whole(path, overview_page(self._cases, failures, self.pages))
             written.append(f'where to begin says {path}')
-        else:
+        elif self._anew:
             remove_page(path, OVERVIEW_TITLE)
         return '; '.join(written)

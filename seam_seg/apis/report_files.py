@@ -95,7 +95,7 @@ class Results:
         index = self.out / f'{INDEX}.html'
         if self.several:
             write_whole(index, index_page(self._cases, failures))
-        else:
+        elif self._cases:
             remove_page(index, INDEX_TITLE)
         measured = len(self._cases) - len(self._refused)
         total = len(self._cases) + len(failures)

@@ -354,8 +354,8 @@ def _takes_folders(metric: Union[str, type, None]) -> bool:
 def _metrics_of(evaluator: Any) -> Sequence[Any]:
     """The metrics of an evaluator in any of mmengine's forms."""
     if isinstance(evaluator, dict):
-        return evaluator['metrics'] if 'metrics' in evaluator else [evaluator]
-    return evaluator
+        evaluator = evaluator.get('metrics', evaluator)
+    return evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
 
 
 def test(

@@ -141,7 +141,8 @@ def plan_run(
         folder -> ``setting``, ``command``, ``inputs`` and ``key``.
 
     Raises:
-        InputError: the config, the data or an option cannot be used.
+        InputError: the config, the data or an option cannot be used, or a test has cases
+            of the training.
     """
     folder = folder.resolve()
 
@@ -176,10 +177,10 @@ def plan_run(
         seen = sorted(path.name for path in files if path.resolve() in trained)
         if seen:
             raise InputError(
-                f'config {config}: would be scored on what it is trained on, such as '
-                f'{seen[0]}. A config that trains on all cases but those of the test, or '
-                'that draws others for validation, has no validation cases to score: '
-                'score the test split, or list the cases in val.txt.'
+                f'config {config}: {setting!r} would score what it is trained on, such '
+                f'as {seen[0]}. Score the test split; or cases that were left out, by '
+                "train_dataloader.dataset.split='train' and the same val_fraction in "
+                'both loaders.'
             )
         planned[name] = made_from(own, files)
         planned[name]['setting'] = setting

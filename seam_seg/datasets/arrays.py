@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from .medical import Spacing, as_picture, plane_of, sensible_spacing
-from .readers import check_upright, to_grey, window_of
+from .readers import check_upright, check_window, to_grey, window_of
 
 WHERE = 'the array'  # in messages
 FILE_TYPES = (np.uint8, np.int8, np.uint16, np.int16)  # as they are in files
@@ -38,6 +38,7 @@ def grey_of(
     Raises:
         InputError: no such array, or one that :func:`.readers.to_grey` refuses.
     """
+    check_window(window)
     spacing = None
     if isinstance(image, Image.Image):
         count = getattr(image, 'n_frames', 1)

@@ -296,7 +296,8 @@ def _check_case(
     shape = None if image is None else image.shape
     try:
         mask = read_mask(mask_path, len(classes), IGNORE_INDEX, shape, classes)
-        check_directions(mask_path, image_path)
+        if image is not None:
+            check_directions(mask_path, image_path)
     except InputError as error:
         errors.append(str(error))
     if image is None or mask is None:

@@ -87,8 +87,8 @@ def write_folds(
         ``foldI_test.txt`` for I from 0.
 
     Raises:
-        InputError: a split file cannot be used, it is not known whose the cases are, or
-            :func:`draw_folds` refuses.
+        InputError: a split file cannot be used, it is not known whose the cases are, the
+            data set says otherwise, or :func:`draw_folds` refuses.
     """
     names = []
     for file in ('train.txt', 'test.txt'):
@@ -105,27 +105,28 @@ def write_folds(
     out = root / f'folds{count}_seed{seed}'
     for i, test in enumerate(folds):
         train = [name for name in names if name not in set(test)]
+        _check_subjects(root, i, (train, test), recorded or {})
         for split, part in zip(SIDES, (train, test)):
             write_whole(out / f'fold{i}_{split}.txt', '\n'.join(part) + '\n')
     return out
 
 
 def _check_subjects(
-    folder: Path, fold: int, sides: List[List[str]], subjects: Mapping[str, str]
+    where: Path, fold: int, sides: Sequence[List[str]], subjects: Mapping[str, str]
 ) -> None:
-    """Refuses a fold that the table of the cases does not know, or tears somebody in."""
-    new = set(sum(sides, [])) - set(subjects)
-    torn = {} if new else on_both_sides(subjects, *sides)
-    if new:
-        wrong = f'{listed(new)} is not in prepared.csv'
-    elif torn:
-        wrong = f'{listed(torn)} has cases in training and in test'
-    else:
-        return
-    raise InputError(
-        f'{folder}: in fold {fold}, {wrong}. Was the data set prepared anew since? Make '
-        'the folds anew with tools/make_folds.py, which then knows the subjects.'
-    )
+    """Refuses a fold with cases of one subject, by the table of the cases, on two sides.
+
+    Raises:
+        InputError: it is one.
+    """
+    known = [[name for name in part if name in subjects] for part in sides]
+    torn = on_both_sides(subjects, *known)
+    if torn:
+        raise InputError(
+            f'{where}: of {listed(torn)}, fold {fold} has cases in training and in test, '
+            'by prepared.csv. Make the folds anew without --subject-pattern and '
+            '--one-scan-per-subject, or prepare the data set anew with them.'
+        )
 
 
 def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
@@ -161,9 +162,7 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
     options = []
     for i in range(count):
         sides = [read_split(folder / f'fold{i}_{split}.txt') for split in SIDES]
-        subjects = recorded_subjects(root, sum(sides, []))
-        if subjects is not None:
-            _check_subjects(folder, i, sides, subjects)
+        _check_subjects(folder, i, sides, recorded_subjects(root, sum(sides, [])) or {})
         # There is no val.txt for a fold: where one is wanted, it is drawn.
         dataset = {'both_folders': True} | {
             f'split_files.{split}': (inside / f'fold{i}_{split}.txt').as_posix()

@@ -560,10 +560,9 @@ def check_directions(mask: PathLike, image: PathLike) -> None:
     Raises:
         InputError: such a pair, no such file, or a damaged one.
     """
-    data = _read_bytes(mask, 'mask')
-    if not (data.size and str(mask).lower().endswith(VOLUME_SUFFIXES)):
+    if not str(mask).lower().endswith(VOLUME_SUFFIXES):
         return  # other masks state nothing, and are drawn on what is shown
-    turned = is_turned(Path(mask), data)
+    turned = is_turned(Path(mask), _read_bytes(mask, 'mask'))
     data = _read_bytes(image, 'image')
     stated = bool(data.size) and is_medical(Path(image), data)
     other = is_turned(Path(image), data) if stated else None
@@ -574,9 +573,9 @@ def check_directions(mask: PathLike, image: PathLike) -> None:
     else:
         return
     raise InputError(
-        f'{mask}: the directions in the {one} turn or mirror it, and {rest} states none, '
-        f'so that they may not fit ({image}). Save both from one program in one format; '
-        'or export the mask as PNG as it lies on the image.'
+        f'{mask}: the directions in the {one} turn or mirror it, and {rest} is read as '
+        f'it is stored, so that they may not fit ({image}). Save both from one program '
+        'in one format; or export the mask as PNG as it lies on the image.'
     )
 
 

@@ -296,7 +296,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         with self.file_backend.removing_last():
-            if self.save_best and self.last_ckpt is None:
+            if self.save_best and self.last_ckpt is None and self.interval > 0:
                 # mmengine writes one to go on from beside each best one but the first.
                 step = runner.epoch if self.by_epoch else runner.iter
                 meta = dict(epoch=runner.epoch, iter=runner.iter)

@@ -60,7 +60,7 @@ def check_config(cfg: Config, splits: Sequence[str]) -> None:
                 f'config {cfg.filename}: has no {key}. Derive it from one of the configs '
                 'of seam_seg (_base_).'
             )
-    scaling = cfg.get('auto_scale_lr') or {}
+    scaling = (cfg.get('auto_scale_lr') or {}) if 'train' in splits else {}
     if scaling.get('enable') and 'base_batch_size' not in scaling:
         raise InputError(
             f'config {cfg.filename}: auto_scale_lr.enable=True needs the batch size that '

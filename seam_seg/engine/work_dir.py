@@ -1,17 +1,22 @@
 """What a work dir holds of the training before."""
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from typing import Any, Iterator, Optional, Union
 
-from filelock import FileLock, Timeout  # which torch needs
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.runner import find_latest_checkpoint
 
 from ..errors import InputError
 from .carried_config import config_name
+
+try:
+    import fcntl
+except ImportError:  # of Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def default_work_dir(cfg: Config) -> Path:
@@ -70,8 +75,9 @@ def resumable_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
 def alone(work_dir: Union[str, Path]) -> Iterator[None]:
     """Keeps another training out of a work dir while this one runs, on any seed.
 
-    Each would replace the other's checkpoints. The system lets go of the lock where a
-    training is killed.
+    Each would replace the other's checkpoints. The lock is on the folder itself: nothing
+    is left of it, and the system lets go of it where a training is killed. Windows, and
+    file systems without locks, have none.
 
     Args:
         work_dir (str | Path): that is there.
@@ -79,28 +85,23 @@ def alone(work_dir: Union[str, Path]) -> Iterator[None]:
     Raises:
         InputError: a training is running there; in all processes, or in none.
     """
-    path = Path(work_dir) / '.lock'
-    lock = FileLock(path)
-    taken = False
-    if is_main_process():
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            taken = True
-        except NotImplementedError:  # a file system without locks
-            pass
-    if agreed(taken):
-        raise InputError(
-            f'work dir {work_dir}: another training is running there, and each would '
-            "replace the other's checkpoints. Name another --work-dir, or wait."
-        )
-    try:
+    with contextlib.ExitStack() as stack:
+        taken = False
+        if fcntl is not None and is_main_process():
+            folder = os.open(work_dir, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                taken = True
+            except OSError:  # such as ENOLCK or EBADF of NFS
+                pass
+        if agreed(taken):
+            raise InputError(
+                f'work dir {work_dir}: another training is running there, and each would '
+                "replace the other's checkpoints. Name another --work-dir, or wait."
+            )
         yield
-    finally:
-        if lock.is_locked:
-            lock.release()
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
 
 
 def check_unused(work_dir: Union[str, Path], resume: bool = False) -> None:

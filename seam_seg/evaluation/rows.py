@@ -185,8 +185,9 @@ def image_scores(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     Returns:
         pd.DataFrame: by method (in their order) and seed, a column for each image; nan
         where an image has no such score. An average of distances is nan, too, where a
-        class that has a Dice has no distance: a method that misses the class must not
-        gain by it.
+        class that has a Dice has no distance: in a contrast, a method that misses the
+        class must not gain by it. (The mean of one method's alone leaves its hard images
+        out.)
     """
     score, _, name = score.partition('.')
     rows = rows[rows['image'] != '']

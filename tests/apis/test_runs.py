@@ -197,12 +197,15 @@ def test_evaluators_on_the_command_line():
     ]
 
 
-def test_metrics_inside_an_evaluator(tmp_path):
+@pytest.mark.parametrize('several', [True, False])
+def test_metrics_inside_an_evaluator(several, tmp_path):
     cfg = load_config(DEMO, work_dir=str(tmp_path))
-    cfg.test_evaluator = dict(type='Evaluator', metrics=[dict(type='DiceJaccardMetric')])
+    metric = dict(type='DiceJaccardMetric')
+    cfg.test_evaluator = dict(type='Evaluator', metrics=[metric] if several else metric)
     with pytest.raises(InputError, match='none.pth'):  # the next that it asks for
         runs.test(cfg, 'none.pth', out=str(tmp_path / 'labels'))
-    (metric,) = cfg.test_evaluator.metrics
+    metric = cfg.test_evaluator.metrics
+    metric = metric[0] if several else metric
     assert metric.summary_dir == str(tmp_path / 'test')
     assert metric.output_dir == str(tmp_path / 'labels')
 

@@ -162,7 +162,7 @@ def test_no_score_of_what_is_learned(phantom):
     """One that trains on all of train.txt has no validation cases left."""
     val = (str(phantom), {'test_dataloader.dataset.split': 'val'})
     options = {'model.backbone.init_cfg': None}
-    with pytest.raises(InputError, match='scored on what it is trained on, such as ph'):
+    with pytest.raises(InputError, match='would score what it is trained on, such as p'):
         plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options, val=val)
     plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options)
     votes = {'load_from': None}

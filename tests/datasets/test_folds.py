@@ -161,12 +161,15 @@ def test_folds_of_a_data_set_that_was_prepared_anew(tmp_path):
     assert len(fold_options(cfg, folder, tmp_path)) == 4  # nobody says otherwise
     with (tmp_path / 'prepared.csv').open('w') as file:
         csv.writer(file).writerows([('subject', 'name'), *zip(SCANS.values(), SCANS)])
-    with pytest.raises(InputError, match='fold 0, p.* has cases in training and in test'):
+    with pytest.raises(InputError, match='of p.*, fold 0 has cases in training and'):
         fold_options(cfg, folder, tmp_path)
+    with pytest.raises(InputError, match='without --subject-pattern and --one-scan'):
+        write_folds(tmp_path, 4, 0, one_scan=True)
     assert len(fold_options(cfg, write_folds(tmp_path, 4, 0), tmp_path)) == 4
-    (folder / 'fold0_test.txt').write_text('somebody\n')
-    with pytest.raises(InputError, match='somebody is not in prepared.csv'):
-        fold_options(cfg, folder, tmp_path)
+    with (tmp_path / 'train.txt').open('a') as file:
+        file.write('\np99_new')  # by hand; whose it is, an option has to say
+    folder = write_folds(tmp_path, 4, 0, pattern=r'^(p\d+)_')
+    assert len(fold_options(cfg, folder, tmp_path)) == 4
 
 
 def test_case_in_both_files(tmp_path):

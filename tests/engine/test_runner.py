@@ -22,6 +22,7 @@ from seam_seg.apis.runs import test as score
 from seam_seg.config_lookup import config_path
 from seam_seg.engine import SafeRunner, build_runner
 from seam_seg.engine.runner import guard_init
+from seam_seg.engine.work_dir import alone
 from seam_seg.errors import InputError
 
 SMALL = {
@@ -177,6 +178,16 @@ def test_starts_in_no_others_work_dir(name, config, tmp_path):
     if name.startswith('best'):  # nothing to go on from
         with pytest.raises(InputError, match=f'holds {name}.*no checkpoint to go on'):
             train(cfg)
+
+
+def test_trains_where_no_other_training_runs(config, tmp_path):
+    work_dir = tmp_path / 'work'
+    work_dir.mkdir()
+    with alone(work_dir):
+        with pytest.raises(InputError, match='another training is running there'):
+            train(config())
+    assert not list(work_dir.glob('*.pth'))
+    train(config())
 
 
 def test_runs_of_one_second_are_strangers(config, tmp_path, monkeypatch):
