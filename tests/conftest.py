@@ -2,7 +2,9 @@
 
 import gc
 import os
+import random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -51,6 +53,8 @@ def configs_formatted_once():
 def fixed_seed():
     """Every test draws the same numbers, whatever ran before it."""
     torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
 
 
 @pytest.fixture(scope='session')

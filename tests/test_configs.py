@@ -10,11 +10,13 @@ from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
-from vpi_files import write_contract
+from vpi_files import draw_case, write_contract, write_image
 
 import seam_seg
 from seam_seg.apis import load_config
 from seam_seg.config_lookup import config_path, get_config, project_root
+from seam_seg.datasets import VPIDataset
+from seam_seg.datasets.seeding import Sample
 from seam_seg.engine import build_runner, carried_config, carry, differences, own_config
 from seam_seg.errors import InputError
 
@@ -112,6 +114,47 @@ def test_all_pipelines_rescale_to_the_size_of_the_patches(name):
     assert len(pipelines) >= 2
     for pipeline in (*pipelines, cfg.tta_pipeline):
         assert list(sizes_of(pipeline)) == [wanted]
+
+
+CACHED = {'LoadVPIImage', 'LoadVPIAnnotations', 'LoadVPIInstances', 'ResizeVPI'}
+
+
+@pytest.mark.parametrize(
+    'name', ['phantom_256x128', 'phantom_512x128', 'vpi_512x128', 'vpi_512x256']
+)
+def test_training_images_are_upright(name, tmp_path):
+    """Left and right change places, and levels do not."""
+    root = project_root() / 'configs' / '_base_' / 'datasets'
+    cfg = Config.fromfile(str(root / f'{name}.py'))
+    first, *others = cfg.train_dataloader.dataset.pipeline
+    assert first['type'] == 'CacheTransforms'  # nothing that is drawn is in it
+    assert {step['type'] for step in first['transforms']} <= CACHED
+    # rib, thoracic, lumbar from the top, the rib on the left alone
+    image, mask = draw_case(0, (512, 128))
+    mask[:, 64:][mask[:, 64:] == 1] = 0
+    write_contract(tmp_path, train=1, test=1)
+    write_image(tmp_path / 'dataset/train/a0.png', np.maximum(image, 1))
+    write_image(tmp_path / 'groundtruth/train/a0_bone_3.png', mask)
+    options = dict(cfg.train_dataloader.dataset, data_root=str(tmp_path), type=VPIDataset)
+    dataset = DATASETS.build(dict(options, split='trainval'))
+    # A whole image is background beyond its edge; beyond that of a patch lies more of it.
+    patches = options['patches'] is not None
+    assert patches == any(step['type'] == 'RandomRotate' for step in others)
+    sides, turned = set(), 0
+    for position in range(60):
+        found = dataset[Sample(position % len(dataset), position, 0)]
+        label = found['data_samples'].gt_sem_seg.data[0].numpy()
+        pixels = found['inputs'].numpy().max(axis=0)
+        rows = [np.flatnonzero((label == bone).any(axis=1)) for bone in (1, 2, 3)]
+        middles = [part.mean() for part in rows if len(part)]
+        assert middles == sorted(middles)
+        columns = np.flatnonzero((label == 1).any(axis=0))
+        if len(columns):
+            sides.add(columns.mean() > (label.shape[1] - 1) / 2)
+        outside = pixels == 0
+        turned += outside[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+        assert (label[outside] == 255).all() if patches else (label != 255).all()
+    assert sides == {False, True} and turned > 10
 
 
 def test_the_papers_settings():

@@ -75,13 +75,17 @@ def test_one_bad_mask_stops_no_other(masks, tmp_path, tool, capsys):
 
 
 def test_options_reach_the_measurement(masks, tmp_path, tool, capsys):
-    words = '--spacing 2 4 --image-left patient_left --level-shift -1 --severity 1 2 3'
+    words = '--spacing 0.00213 0.004217 --image-left patient_left --level-shift -1'
+    words += ' --severity 1 2 3'
     out = tmp_path / 'out'
     assert tool('measure')([str(masks / 'b.png'), '--out', str(out), *words.split()]) == 0
     assert 'read b.html' in capsys.readouterr().out
     content = json.loads((out / 'b.json').read_text())
     assert content['settings'] == dict(
-        spacing=[2, 4], image_left='patient_left', severity=[1, 2, 3], level_shift=-1
+        spacing=[0.00213, 0.004217],
+        image_left='patient_left',
+        severity=[1, 2, 3],
+        level_shift=-1,
     )
     assert content['levels'][-1]['name'] == 'L4'
 

@@ -139,3 +139,16 @@ def test_plot(drawn):
         assert legend == ['rib', 'thoracic', 'lumbar']
     assert own.figure is figure and axes.figure is not figure
     plt.close('all')
+
+
+def test_the_side_that_a_file_states(tmp_path):
+    """As by tools/measure.py: a picture that is turned by its directions is believed."""
+    nibabel = pytest.importorskip('nibabel')
+    mask = draw_spine(tilts_of('single', 20))
+    scan = nibabel.Nifti1Image((60 * mask).T, np.diag([-0.2, -0.2, 1, 1]))
+    nibabel.save(scan, tmp_path / 'scan.nii.gz')
+    found = predict(init_model(device='cpu'), tmp_path / 'scan.nii.gz')
+    assert found.image_left == 'patient_right'
+    with pytest.raises(InputError, match='patient_right'):
+        found.measure(Settings(image_left='patient_left'))
+    assert found.measure(Settings(image_left='patient_right')).image_size == mask.shape

@@ -69,3 +69,21 @@ def test_refuses_what_half_precision_cannot_hold(tmp_path):
     with pytest.raises(InputError, match='conv_seg.bias does not fit'):
         publish(get_config(CONFIG), tmp_path / 'trained.pth', tmp_path / 'out.pth')
     assert not (tmp_path / 'out.pth').exists()
+
+
+def test_what_the_center_loss_has_learned(tmp_path):
+    """It is of use in training alone, and nobody asks for it or is handed it."""
+    config = CONFIG.replace('keymass', 'keymass-offset')
+    model = MODELS.build(get_config(config).model).eval()
+    learned = {key for key in model.state_dict() if '.loss_center.' in key}
+    assert learned
+    save(model, tmp_path / 'trained.pth')
+    init_model(config, tmp_path / 'trained.pth', 'cpu')
+    publish(get_config(config), tmp_path / 'trained.pth', tmp_path / 'published.pth')
+    content = torch.load(tmp_path / 'published.pth', weights_only=True)
+    assert set(content['state_dict']) == set(model.state_dict()) - learned
+    init_model(config, tmp_path / 'published.pth', 'cpu')
+    del content['state_dict']['decode_head.conv_seg.weight']
+    torch.save(content, tmp_path / 'lacking.pth')
+    with pytest.raises(InputError, match='conv_seg.weight is missing'):
+        init_model(config, tmp_path / 'lacking.pth', 'cpu')

@@ -1,6 +1,7 @@
 """What a training is made from."""
 
 import shlex
+import subprocess
 import sys
 
 import cv2
@@ -10,8 +11,9 @@ from vpi_files import write_contract, write_image
 import seam_seg
 from seam_seg.apis import trainings
 from seam_seg.apis.runs import load_config
-from seam_seg.config_lookup import PACKAGE, config_path
+from seam_seg.config_lookup import PACKAGE, config_path, project_root
 from seam_seg.errors import InputError
+from seam_seg.version import __version__
 from seam_seg.weights import READY_URL, READY_WEIGHTS
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -175,3 +177,35 @@ def test_no_score_of_what_is_learned(phantom):
 def test_bad_data_is_said_before_anything_runs(phantom, tmp_path):
     with pytest.raises(InputError, match='no such folder'):
         plan(phantom, no=(str(tmp_path / 'no'), {}))
+
+
+def test_which_code_trained(tmp_path):
+    """The commit of a clone, whether its code is still that, or else the version."""
+    folder = tmp_path / 'a clone'
+    command = trainings.COMMIT.replace(
+        shlex.quote(str(project_root())), shlex.quote(str(folder))
+    )
+    assert command != trainings.COMMIT
+
+    def said():
+        return subprocess.check_output(command, shell=True, text=True).strip()
+
+    def git(*words):
+        options = ['-c', 'user.name=a', '-c', 'user.email=a@b', '-c', 'core.hooksPath=']
+        output = subprocess.check_output(['git', *options, *words], cwd=folder, text=True)
+        return output.strip()
+
+    folder.mkdir()
+    assert said() == __version__
+    for name in ('seam_seg/a.py', 'docs/a.md'):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text('x')
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-qm', 'x')
+    commit = git('rev-parse', '--short', 'HEAD')
+    assert said() == commit
+    (folder / 'docs/a.md').write_text('y')  # trains nothing
+    assert said() == commit
+    (folder / 'seam_seg/b.py').write_text('y')
+    assert said() == f'{commit}-dirty'

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -19,6 +21,7 @@ from seam_seg.apis import load_config, train
 from seam_seg.apis.runs import set_resume
 from seam_seg.config_lookup import get_config, project_root
 from seam_seg.engine import SafeCheckpointHook, last_checkpoint
+from seam_seg.engine.checkpoint import IterationSeedHook
 from seam_seg.errors import InputError
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
@@ -463,3 +466,19 @@ def test_a_checkpoint_that_carries_no_config_is_said(caplog):
         SafeCheckpointHook._compare_configs(runner, dict(meta={}), name)
     (record,) = caplog.records
     assert 'old/iter_5.pth' in record.getMessage() and DEMO in record.getMessage()
+
+
+def test_dropout_is_drawn_from_seed_iteration_and_process(monkeypatch):
+    """Not from what was drawn before, as by a validation or before an interruption."""
+
+    def draws(seed, step, rank=0):
+        monkeypatch.setattr('seam_seg.engine.checkpoint.get_rank', lambda: rank)
+        runner = SimpleNamespace(seed=seed, iter=step)
+        IterationSeedHook().before_train_iter(runner, 0)
+        return torch.rand(1).item(), np.random.random(), random.random()  # noqa: NPY002
+
+    first = draws(3, 0)
+    others = [draws(3, 1), draws(4, 0), draws(3, 0, rank=1)]
+    assert draws(3, 0) == first
+    for kind in zip(first, *others):
+        assert len(set(kind)) == 4

@@ -1,6 +1,7 @@
 """A run loads no code, under our tools as under mmseg's own."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from test_checkpoint import DEMO, OPTIONS, Bomb
 from seam_seg.apis import load_config, train
 from seam_seg.apis.runs import set_resume
 from seam_seg.apis.runs import test as score
-from seam_seg.config_lookup import config_path
+from seam_seg.config_lookup import config_path, project_root
 from seam_seg.engine import SafeRunner, build_runner
 from seam_seg.engine.runner import guard_init
 from seam_seg.engine.work_dir import alone
@@ -129,7 +130,11 @@ def test_mmseg_builds_a_config_with_imports_of_its_own(tmp_path):
         'RUNNERS.build(cfg).load_or_resume()\n'
     )
     built = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ, PYTHONPATH=str(project_root())),
     )
     assert built.returncode == 0, built.stderr
     # its other tools read what it wrote, and find the package there

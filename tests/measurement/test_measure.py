@@ -1,5 +1,6 @@
 """Curves of masks whose lines are known."""
 
+import dataclasses
 import json
 import time
 import tracemalloc
@@ -15,6 +16,7 @@ from seam_seg.datasets.phantom import PRESETS, make_case
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings, interval, measure_mask
 from seam_seg.measurement.bones import MOST_PARTS
+from seam_seg.measurement.result import grade
 
 SHAPES = ('straight', 'single', 'double')
 
@@ -65,6 +67,9 @@ def test_settings_name_sides_levels_and_severity():
     assert [c.severity for c in measured.curves] == ['severe'] * 2
     assert [c.severity for c in plain.curves] == ['moderate'] * 2
     assert [measured.levels[n].name for n in (0, 10, 11)] == ['T1', 'T11', 'T12']
+    cutoffs = Settings().severity  # degrees from which on
+    grades = [grade(angle, cutoffs) for angle in (9.99, 10, 24.99, 25, 40)]
+    assert grades == ['none', 'mild', 'mild', 'moderate', 'severe']
 
 
 @pytest.mark.parametrize('shape', SHAPES)
@@ -238,6 +243,50 @@ def test_instances_are_used_where_they_agree():
     assert angles(strange) == angles(plain)
 
 
+@pytest.mark.parametrize(
+    'count, lumps, flag', [(18, 5, 'many_pairs'), (9, 3, 'few_levels')]
+)
+def test_flags_of_the_whole(count, lumps, flag):
+    """13 pairs are one too many, nine levels one too few."""
+    other = count + (1 if flag == 'few_levels' else -1)
+    flagged, plain = (
+        measure_mask(draw_spine([0.0] * n, lumps=lumps), interval=False).flags
+        for n in (count, other)
+    )
+    assert flagged == [flag] and plain == []
+
+
+def test_a_level_that_does_not_fit_the_others():
+    tilts = np.zeros(16)
+    tilts[5] = 12
+    measured = measure_mask(draw_spine(tilts), interval=False)
+    flagged = [n for n, level in enumerate(measured.levels) if level.flags]
+    assert flagged == [5] and measured.levels[5].flags == ['off_line']
+
+
+@pytest.mark.parametrize('flag', ['small', 'large'])
+def test_bones_of_another_size(flag):
+    mask, bones = draw_spine([0.0] * 16, instances=True)
+    bone = bones == np.unique(bones[mask == THORACIC])[6]
+    if flag == 'large':
+        mask[cv2.dilate(bone.astype(np.uint8), np.ones((19, 19), np.uint8)) > 0] = (
+            THORACIC
+        )
+    else:
+        middle = int(np.flatnonzero(bone.any(axis=1)).mean()) + 4
+        mask[:middle][bone[:middle]] = 0
+    measured = measure_mask(mask)
+    assert [bone.flags for bone in measured.bones if bone.flags] == [[flag]]
+    # what a reader should look at: half the interval, and the flags of all but bones
+    low, high = measured.largest_interval_deg
+    assert measured.doubt == (high - low) / 2
+    low, high = 1.0, 4.0
+    flagged = dataclasses.replace(
+        measured, flags=['gaps', 'few_levels'], largest_interval_deg=(low, high)
+    )
+    assert flagged.doubt == 1.5 + 2
+
+
 def test_a_map_of_components_does_no_harm():
     """A model that does not tell bones apart numbers what is connected."""
     mask = draw_spine(tilts_of('double', 30), joined=[11, 12, 13, 14])
@@ -252,6 +301,7 @@ def test_refusals_have_a_reason():
     assert empty.largest_curve_angle_deg is None and 'no bone' in empty.reason
     few = measure_mask(draw_spine([0.0] * 4, lumps=1))
     assert few.largest_curve_angle_deg is None and 'too few levels' in few.reason
+    assert '4 with a bone on both sides' in few.reason
     assert few.curves == [] and few.bones and few.doubt == np.inf
     one_side = [(n, 'left') for n in range(12)]
     lone = measure_mask(draw_spine([0.0] * 16, missing=one_side, lumps=4))
@@ -268,11 +318,6 @@ def test_one_side_of_a_scan_is_not_measured(side):
     half = np.where(side * (np.arange(mask.shape[1]) - middle) > 0, mask, 0)
     found = measure_mask(half)
     assert whole.reason is None and 'on both sides' in found.reason
-
-
-def test_four_levels_are_too_few_and_are_counted():
-    few = measure_mask(draw_spine([0.0] * 4, lumps=1))
-    assert '4 with a bone on both sides' in few.reason
 
 
 @pytest.mark.parametrize('numbered', [False, True])

@@ -54,6 +54,10 @@ def test_curves_by_hand():
     assert largest_angle(tilts, usable) == 27
     usable[5] = False  # a level of one side is no end level
     assert find_turns(tilts, usable)[1] == (2, 4)
+    # what turns between two neighbours, as where one of them is off, is no curve
+    spike = np.array([0, 12, 0, 0, 0, 0.0])
+    assert find_turns(spike, np.ones(6, bool)) == []
+    assert find_turns(np.array([0, 0, 12, 12, 12, 12.0]), np.ones(6, bool)) == [(0, 2)]
     flat = np.array([0, 1, 3, 2, 0, 4.0])
     assert find_turns(flat, np.ones(6, bool)) == []
     assert largest_angle(flat, np.ones(6, bool)) == 4 < LEAST_CURVE

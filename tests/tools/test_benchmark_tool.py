@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import sys
 from argparse import Namespace
 
@@ -58,7 +59,8 @@ class Workflow:
 
 
 @pytest.fixture
-def workflow(tmp_path, tool_module):
+def workflow(tmp_path, tool_module, monkeypatch):
+    monkeypatch.setenv('TMPDIR', str(tmp_path))  # of locks, which all users' runs share
     return Workflow(tmp_path, tool_module('_benchmark'))
 
 
@@ -210,6 +212,7 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     """Each of the eight cases is tested on once for each seed, in the fold it is in."""
     main = tool_module('benchmark').main
     module = importlib.import_module('_benchmark')
+    phantom = shutil.copytree(phantom, tmp_path / 'phantom')
     assert tool_module('make_folds').main([str(phantom), '--folds', '3']) == 0
 
     def fake(args, runs):
@@ -256,4 +259,13 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     # that other work was going on meanwhile is said, written and kept
     assert 'warning: R: ' in capsys.readouterr().err
     assert 'kept 100.0 of' in (tmp_path / 'table.md').read_text()
+    # what could not be made leaves the rows as they are
+    before = (tmp_path / 'results.csv').read_bytes()
+    (lost,) = (tmp_path / 'work').glob('*_fold1_seed1/*/test/dice_jaccard.csv')
+    lost.unlink()
+    monkeypatch.setattr(module, 'run_snakemake', lambda args, runs: 1)
+    assert main([DEMO, *arguments.split()]) == 2
+    said = capsys.readouterr().err
+    assert 'not everything could be' in said and '_fold1_seed1/log.txt' in said
+    assert (tmp_path / 'results.csv').read_bytes() == before
     assert rows[rows['score'] == 'other_cores']['value'].tolist() == [100]
