@@ -396,51 +396,16 @@ def test_the_papers_leaf_trains(tool, phantom, tmp_path):
     assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_1.pth']
 
 
-def torchrun(cwd, name, *arguments):
-    """Runs a tool in two processes of gloo, as a user would."""
-    subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            '--nproc_per_node',
-            '2',
-            str(project_root() / 'tools' / f'{name}.py'),
-            *map(str, arguments),
-        ],
-        check=True,
-        timeout=300,
-        cwd=cwd,
-        env=dict(os.environ, PYTHONPATH=str(project_root())),
-    )
-
-
-def test_two_processes(checkpoint, tested, phantom, tmp_path):
-    """World size 2, and the scores of one process, on a number of images that is odd."""
-    common = [
-        '--data-root',
-        phantom,
-        '--work-dir',
-        tmp_path,
-        '--launcher',
-        'pytorch',
-        '--cfg-options',
-        *TINY,
-    ]
-    torchrun(tmp_path, 'train', DEMO, *common)
+def test_two_processes(phantom, tmp_path):
+    """Of gloo, as a user starts them. How they test is in test_distributed.py."""
+    words = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    words += ['--nproc_per_node', '2', str(project_root() / 'tools/train.py'), DEMO]
+    words += ['--data-root', str(phantom), '--work-dir', str(tmp_path)]
+    words += ['--launcher', 'pytorch', '--cfg-options', *TINY]
+    env = dict(os.environ, PYTHONPATH=str(project_root()))
+    subprocess.run(words, check=True, timeout=300, cwd=tmp_path, env=env)
     assert (tmp_path / 'iter_4.pth').is_file()
-    torchrun(tmp_path, 'test', DEMO, checkpoint, *common)
-    logs = [path.read_text() for path in sorted(tmp_path.glob('*/*.log'))]
-    assert len(logs) == 2 and not (tmp_path / '.dist_test').exists()
-    for log in logs:
-        assert 'Distributed training: True' in log
-        assert 'GPU number: 2' in log  # mmengine's name of the world size
-    one, two = (
-        json.loads((folder / 'test/dice_jaccard.json').read_text())
-        for folder in (tested, tmp_path)
-    )
-    assert one['images'] == two['images'] == 3 and one['mDice'] > 0
-    assert {key: value for key, value in one.items() if key != 'R'} == {
-        key: value for key, value in two.items() if key != 'R'
-    }
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'Distributed training: True' in log.read_text()
+    assert 'GPU number: 2' in log.read_text()  # mmengine's name of the world size
+    assert not (tmp_path / '.dist_test').exists()
