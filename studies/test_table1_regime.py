@@ -625,7 +625,7 @@ def test_a_run_is_planned_with_its_own_cases_rate_and_test_sets(pictures, tmp_pa
     assert len(read) == 1
     assert any(path.endswith('table1_endpoints.py') for path in made['inputs'])
     (test,) = made['tests'].values()
-    assert 'dataset.split=test' in test['command'] and len(test['inputs']) == 2
+    assert 'dataset.split=test' in test['command'] and len(test['inputs']) == 3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any, Iterator, Optional, Union
 
@@ -17,6 +18,9 @@ try:
     import fcntl
 except ImportError:  # of Windows
     fcntl = None  # type: ignore[assignment]
+
+# Seconds to wait for a work dir: workers of a killed training notice that within five.
+PATIENCE = 10.0
 
 
 def default_work_dir(cfg: Config) -> Path:
@@ -71,6 +75,17 @@ def resumable_checkpoint(work_dir: Union[str, Path]) -> Optional[Path]:
     return last_checkpoint(work_dir) or (Path(noted) if noted else None)
 
 
+def _lock(folder: int, how: int) -> bool:
+    """Whether a lock on an open folder was changed so; also where there are no locks."""
+    try:
+        fcntl.flock(folder, how)
+    except BlockingIOError:
+        return False
+    except OSError:  # such as ENOLCK or EBADF of NFS
+        pass
+    return True
+
+
 @contextlib.contextmanager
 def alone(work_dir: Union[str, Path]) -> Iterator[None]:
     """Keeps another training out of a work dir while this one runs, on any seed.
@@ -90,12 +105,13 @@ def alone(work_dir: Union[str, Path]) -> Iterator[None]:
         if fcntl is not None and is_main_process():
             folder = os.open(work_dir, os.O_RDONLY)
             stack.callback(os.close, folder)
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                taken = True
-            except OSError:  # such as ENOLCK or EBADF of NFS
-                pass
+            # Workers that load data have inherited the lock, and may outlive this.
+            stack.callback(_lock, folder, fcntl.LOCK_UN)
+            end = time.monotonic() + PATIENCE
+            while taken := not _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.2)
         if agreed(taken):
             raise InputError(
                 f'work dir {work_dir}: another training is running there, and each would '

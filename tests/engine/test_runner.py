@@ -185,7 +185,8 @@ def test_starts_in_no_others_work_dir(name, config, tmp_path):
             train(cfg)
 
 
-def test_trains_where_no_other_training_runs(config, tmp_path):
+def test_trains_where_no_other_training_runs(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('seam_seg.engine.work_dir.PATIENCE', 0)
     work_dir = tmp_path / 'work'
     work_dir.mkdir()
     with alone(work_dir):
