@@ -1,4 +1,4 @@
-"""What a work dir holds of the training before."""
+"""What a work dir holds of the training before; and one at a time trains there."""
 
 import contextlib
 import os
