@@ -387,15 +387,13 @@ def test_the_control_is_told_the_levels_and_nothing_else(pictures):
 # --- the plan
 
 
-def test_the_plan_has_each_run_once_and_keeps_the_budget():
+def test_the_plan_has_each_run_once():
     for count in plan.CANDIDATES:
         runs = [run for stage in plan.stages(count, {}).values() for run in stage]
         names = [run.name for run in runs]
         assert len(set(names)) == len(names)
         keys = {(r.setting, r.method or r.config, r.seed) for r in runs}
         assert len(keys) == len(runs)
-        planned = plan.registered(count, {}).values()
-        assert sum(map(plan.core_hours, planned)) <= plan.BUDGET
         tested = {run.seed for run in runs if run.split == 'test'}
         assert not tested & set(plan.PILOT_SEEDS)
         assert {run.seed for run in runs if run.split == 'val'} == set(plan.PILOT_SEEDS)

@@ -249,7 +249,6 @@ BLOCKS = {
     'table1.inside_long': functools.partial(inside, setting=LONG),
     'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
     'table1.comparison': comparison,
-    'table1.plan': plan.budget,
     'table1.beside_paper': beside_paper,
     'table1.iterations': iterations,
     'table1.rates': rates,
