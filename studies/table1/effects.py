@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 from typing import (
     Callable,
+    Collection,
     Dict,
     Iterable,
     List,
@@ -55,9 +56,8 @@ CONTRASTS: Contrasts = {
     **against('SEAM key mass, key', ['SEAM, key mass, felt center']),
     **against('NonLocal, attention on v', ['SEAM']),
 }
-CONTROLS = against(
-    REFERENCE, ['FPN + 3x3 conv, coordinates', 'FPN + 3x3 conv, levels told']
-)
+TOLD = ('FPN + 3x3 conv, coordinates', 'FPN + 3x3 conv, levels told')
+CONTROLS = against(REFERENCE, TOLD)
 # The cells with attention and all losses, with one of them, or with none.
 CORNER_CONTRASTS = against(
     '3x3 conv', ['3x3 conv, center, key', 'SEAM key mass', 'SEAM key mass, center, key']
@@ -72,6 +72,13 @@ CENTER: Contrasts = {
     }
     for word, key in (('on', ', key'), ('off', ''))
 }
+# In the order of their table.
+CELLS = [
+    f'{attention}{center}{key}'
+    for attention in ('3x3 conv', 'SEAM printed', 'SEAM key mass')
+    for center in ('', ', center')
+    for key in ('', ', key')
+]
 # Reported beside them; they decide nothing.
 SECONDARY: Contrasts = {
     **against(REFERENCE, ['SEAM, key mass']),
@@ -306,19 +313,26 @@ def effects_by_class(folder: Path, setting: str, contrasts: Contrasts) -> str:
     return as_table(pd.concat(parts)) + origin(tested(rows))
 
 
-def endpoints(folder: Path, setting: str, methods: Optional[Set[str]] = None) -> str:
+def endpoints(
+    folder: Path, setting: str, methods: Optional[Collection[str]] = None
+) -> str:
     """Methods by all endpoints: mean and standard deviation over the seeds.
 
     Args:
         folder (Path): of the study.
         setting (str): of the rows.
-        methods (set[str], optional): these alone. Default: all.
+        methods (Collection[str], optional): these alone, a list in its order. Default:
+            all, in that of the rows.
     """
     rows = rows_of(folder, setting)
+    names = list(rows['method'].unique())
     if methods is not None:
         rows = rows[rows['method'].isin(methods)]
+        order = methods if isinstance(methods, list) else names
+        names = [name for name in order if name in set(rows['method'])]
     lines = []
-    for name, own in rows.groupby('method', sort=False):
+    for name in names:
+        own = rows[rows['method'] == name]
         line = {'Method': name, 'Seeds': own['seed'].nunique()}
         for score, endpoint in ENDPOINTS.items():
             values = image_scores(own, score).mean(axis=1)
@@ -353,7 +367,9 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
         contrasts=CONTROLS,
         names={SAME[REFERENCE]: REFERENCE},
     ),
-    'table1.cells': functools.partial(endpoints, setting=FACTORIAL),
+    'table1.cells': functools.partial(
+        endpoints, setting=FACTORIAL, methods=[*CELLS, *TOLD]
+    ),
     'table1.factorial': functools.partial(
         effects, settings=[FACTORIAL], contrasts=factorial_contrasts()
     ),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
-from seam_seg.apis.comparison import Contrasts, compare, comparison_table
+from seam_seg.apis.comparison import Contrasts, against, compare, comparison_table
 from seam_seg.config_lookup import get_config
 from seam_seg.evaluation.rows import cell, mean_scores
 from studies.blocks import number, origin, rows_of, table
@@ -47,7 +47,7 @@ TITLES = ['', 'Lumbar D', 'J', 'Thoracic D', 'J', 'Rib D', 'J', 'Ave. D', 'J', '
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with their methods in the order of the tables."""
-    names = [*METHODS, *rows['method']]
+    names = [*METHODS, *effects.CELLS, *rows['method']]
     return rows.sort_values(
         'method', key=lambda column: column.map(names.index), kind='stable'
     )
@@ -240,6 +240,18 @@ def plot_contrasts(folder: Path, path: Path) -> None:
     plot_differences(found, path, smallest=effects.SMALLEST)
 
 
+def plot_faint(folder: Path, path: Path) -> None:
+    """Draws what the factorial's parts change in faint bones found, and the controls."""
+    contrasts: Contrasts = {
+        **against(effects.SAME[effects.REFERENCE], effects.TOLD),
+        **effects.factorial_contrasts(),
+    }
+    score = 'FaintFound.all'
+    title, _, smallest = effects.ENDPOINTS[score]
+    found = effects.compare_endpoint(rows_of(folder, effects.FACTORIAL), contrasts, score)
+    plot_differences(found, path, smallest=smallest, score=title.lower())
+
+
 FOLDERS = 'danet emanet fpn nonlocal ppmu rsnu seam unet wavect'.split()
 BLOCKS = {
     'table1.short': short,
@@ -247,6 +259,7 @@ BLOCKS = {
     'table1.long': functools.partial(scores, setting=LONG),
     'table1.inside': functools.partial(inside, setting=SHORT),
     'table1.inside_long': functools.partial(inside, setting=LONG),
+    'table1.inside_factorial': functools.partial(inside, setting=effects.FACTORIAL),
     'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
     'table1.comparison': comparison,
     'table1.beside_paper': beside_paper,
@@ -262,4 +275,5 @@ PLOTS = {
     'per_image.png': plot,
     'differences.png': plot_compared,
     'contrasts.png': plot_contrasts,
+    'faint_bones.png': plot_faint,
 }
