@@ -363,7 +363,7 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
     ),
     'table1.controls': functools.partial(
         effects,
-        settings=[FACTORIAL],  # and MAIN, once that stage is whole
+        settings=[FACTORIAL, MAIN],
         contrasts=CONTROLS,
         names={SAME[REFERENCE]: REFERENCE},
     ),
