@@ -234,8 +234,8 @@ def plot_compared(folder: Path, path: Path) -> None:
 
 
 def plot_contrasts(folder: Path, path: Path) -> None:
-    """Draws the contrasts that were written down before, and those beside them."""
-    contrasts: Contrasts = {**effects.CONTRASTS, **effects.SECONDARY}
+    """Draws the contrasts written down before, those beside them, and the controls."""
+    contrasts: Contrasts = {**effects.CONTRASTS, **effects.SECONDARY, **effects.CONTROLS}
     found = compare(rows_of(folder, effects.MAIN), contrasts, smallest=effects.SMALLEST)
     plot_differences(found, path, smallest=effects.SMALLEST)
 
