@@ -1,5 +1,6 @@
 """The study of curve angles: what is compared with the truth, and what its tables say."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from seam_seg.evaluation.instances import split_by_truth
 from seam_seg.evaluation.rows import COLUMNS, read_rows, write_rows
 from studies.curve import measure, seconds, tables
 from studies.curve.measure import Scores, compare
+
+PUBLISHED = Path(tables.__file__).parent
 
 
 def geometry_of(tilts):
@@ -56,20 +59,25 @@ def test_the_floor_is_near_the_truth_and_takes_true_bones_alone():
 
 
 @pytest.mark.slow
-def test_rows_of_true_and_of_predicted_masks(tmp_path):
+def test_the_published_rows_can_be_made_again(tmp_path):
+    """Of true masks and of the ready weights' ones, angles and intervals."""
     out = tmp_path / 'results.csv'
-    words = ['--families', 'scanner', '--cases', '1', '--first-seed', '7000']
-    for more in ([], ['--ready', '--method', 'new']):
-        assert measure.main([*words, '--out', str(out), *more]) == 0
-    rows = read_rows(out)
-    names = {'mask', 'instances', 'floor', 'new', 'new floor'}
-    assert set(rows['method']) == names
-    assert set(rows['image']) == {'7000'} and set(rows['seed']) == {7000}
-    wide = rows.pivot(index='method', columns='score', values='value')
-    assert wide['truth'].nunique() == 1
-    assert (abs(wide['smoothed'] - wide['truth']) < 8).all()
-    measured = wide.index[wide['half width'].notna()]
-    assert set(measured) == {'mask', 'instances', 'new'}
+    words = ['--families', 'scanner', '--cases', '1', '--out', str(out)]
+    for more in ([], ['--ready']):
+        assert measure.main([*words, *more]) == 0
+    columns = ['setting', 'method', 'seed', 'image', 'score']
+    found, published = (
+        read_rows(path).set_index(columns)['value']
+        for path in (out, PUBLISHED / 'results.csv')
+    )
+    names = {'mask', 'instances', 'floor', 'predicted', 'predicted floor'}
+    assert set(found.index.unique('method')) == names
+    widths = found.xs('half width', level='score')
+    assert set(widths.index.unique('method')) == {'mask', 'instances', 'predicted'}
+    for name, own in found.groupby('method'):
+        # Processors round a probability differently, and so the border of a bone.
+        exact = 0.1 if name.startswith('predicted') else 0.011  # as it is printed
+        assert own.to_dict() == pytest.approx(published[own.index].to_dict(), abs=exact)
 
 
 @pytest.mark.slow

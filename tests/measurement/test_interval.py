@@ -79,5 +79,6 @@ def test_a_prediction_is_doubted_where_bones_and_center_line_disagree():
     for curve in measured.curves:
         apart = curve.angle_deg - curve.center_line_angle_deg
         assert apart > 5
+        assert 'methods_disagree' in curve.flags
         assert curve.interval_deg[1] - curve.angle_deg > apart
     assert width(measure_mask(mask, confidence=sure)) < 8

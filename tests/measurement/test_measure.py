@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spine_drawing import LUMBAR, THORACIC, draw_spine, tilts_of
+from spine_drawing import LUMBAR, STEP, THORACIC, draw_spine, fill, oval, tilts_of, turned
 
 from seam_seg.datasets.phantom import PRESETS, make_case
 from seam_seg.errors import InputError
-from seam_seg.measurement import Settings, interval, measure_mask
+from seam_seg.measurement import Settings, describe, interval, measure_mask
 from seam_seg.measurement.bones import MOST_PARTS
 from seam_seg.measurement.result import grade
 
@@ -262,6 +262,35 @@ def test_a_level_that_does_not_fit_the_others():
     measured = measure_mask(draw_spine(tilts), interval=False)
     flagged = [n for n, level in enumerate(measured.levels) if level.flags]
     assert flagged == [5] and measured.levels[5].flags == ['off_line']
+
+
+def test_a_lump_among_the_pairs_is_misplaced():
+    mask = draw_spine([0.0] * 16)
+    y = int(70 + 4 * STEP)
+    pair = mask[y - 30 : y + 30]
+    pair[pair == THORACIC] = LUMBAR
+    measured = measure_mask(mask, interval=False)
+    assert measured.flags == ['misplaced_levels']
+    flagged = {n: level.flags for n, level in enumerate(measured.levels) if level.flags}
+    assert flagged == {4: ['misplaced']}
+
+
+def test_the_axis_of_a_lump_may_not_be_the_line_through_its_lobes(monkeypatch):
+    """Both wings of the last lump are steeper than the line through their middles."""
+    mask = draw_spine([0.0] * 16)
+    y = int(70 + 15 * STEP)
+    mask[y - 29 :] = 0
+    for side in (-1, 1):
+        fill(mask, turned((160 + side * 44, y), 50, oval(50, 9)), LUMBAR)
+
+    def flagged():
+        levels = measure_mask(mask, interval=False).levels
+        assert levels[15].tilt_deg == pytest.approx(5.7, abs=0.5)
+        return [n for n, level in enumerate(levels) if 'axis_disagrees' in level.flags]
+
+    assert flagged() == []  # 4 degrees are no reason
+    monkeypatch.setattr(describe, 'AXIS', 2.0)
+    assert flagged() == [15]
 
 
 @pytest.mark.parametrize('flag', ['small', 'large'])
