@@ -148,11 +148,10 @@ def run(args: argparse.Namespace) -> int:
         f'\n{segmented} of {len(images)} images segmented{skipped}; labels '
         f'in {args.out}, with the folders {", ".join(kinds)}'
     )
-    written = corrections.finish(failures)
-    if written:
-        print(written)
-    if results is not None:
-        print(results.finish(failures))
+    # First the pages: the overview links those that are there.
+    measured = '' if results is None else results.finish(failures)
+    for line in filter(None, (corrections.finish(failures), measured)):
+        print(line)
     for message in failures:
         print(f'error: {message}', file=sys.stderr)
     return 1 if failures else 0

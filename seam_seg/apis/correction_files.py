@@ -238,7 +238,8 @@ class Corrections:
     def finish(self, failures: Sequence[str]) -> str:
         """Writes ``coco.json`` and, of several images, ``overview.html``.
 
-        Of a single image, an overview that is there goes.
+        The overview links the pages of the cases that are there by now. Of a single
+        image, an overview that is there goes.
 
         Args:
             failures (Sequence[str]): what is wrong with images that have no result.
@@ -251,7 +252,12 @@ class Corrections:
         if self.several:
             from ..report.overview import overview_page  # time, which one image saves
 
-            write_whole(path, overview_page(self._cases, failures, self.pages))
+            pages = [
+                name
+                for name, _ in self._cases
+                if self.pages and (self.out / f'{name}.html').is_file()
+            ]
+            write_whole(path, overview_page(self._cases, failures, pages))
             written.append(f'where to begin says {path}')
         elif self._anew:
             remove_page(path, OVERVIEW_TITLE)

@@ -1,6 +1,6 @@
 """The page that says which prediction, and which bone of it, to correct first."""
 
-from typing import List, Sequence, Tuple
+from typing import Collection, List, Sequence, Tuple
 from urllib.parse import quote
 
 from ..evaluation.bones import DOUBTFUL, Bone, case_doubt
@@ -12,7 +12,7 @@ MOST_LISTED = 12  # bones of a case
 def overview_page(
     cases: Sequence[Tuple[str, List[Bone]]],
     failures: Sequence[str] = (),
-    pages: bool = False,
+    pages: Collection[str] = (),
 ) -> str:
     """The page of all predictions of a run, the most doubtful first.
 
@@ -22,7 +22,7 @@ def overview_page(
         cases (Sequence[tuple[str, list[Bone]]]): names of the results, and the bones of
             each, the most doubtful first.
         failures (Sequence[str]): messages of images that have no result.
-        pages (bool): whether ``NAME.html`` is there. Default: False.
+        pages (Collection[str]): names of results whose page ``NAME.html`` is there.
 
     Returns:
         str: HTML in UTF-8.
@@ -37,7 +37,7 @@ def overview_page(
             doubtful=sum(bone.doubt >= DOUBTFUL for bone in bones),
             bones=bones[:MOST_LISTED],
             picture=_link(f'overlay/{name}.png'),
-            page=_link(f'{name}.html') if pages else None,
+            page=_link(f'{name}.html') if name in pages else None,
         )
         for name, bones in ordered
     ]

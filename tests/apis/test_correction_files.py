@@ -99,6 +99,18 @@ def test_polygons_of_both_formats(found, out):
     assert written == dict(content, imagePath='c.png')
 
 
+def test_the_overview_links_the_pages_that_are_there(found, out):
+    """A case that could not be measured has none."""
+    (out / 'p1').mkdir(parents=True)
+    for name in ('p1/a', 'b'):
+        (out / f'{name}.html').touch()
+    names = ['p1/a', 'b', 'c']
+    for pages, expected in ((True, ['p1/a.html', 'b.html']), (False, [])):
+        save(found, out, names, pages=pages)
+        links = re.findall('href="([^"#]*.html)"', (out / 'overview.html').read_text())
+        assert sorted(links) == sorted(expected)
+
+
 @pytest.mark.slow
 def test_corrections_are_not_overwritten(found, out):
     save(found, out, ['a', 'b'], files=True, formats=['labelme'])
