@@ -87,7 +87,7 @@ class PolygonFiles:
                     f'{case.name}: polygons are drawn on an image, and there is none of '
                     'this name. Correct --images, or leave out --polygons.'
                 )
-            return case.image, None
+            return case.image, case.spacing
 
         self.add(case.name, trace_case(case), load)
 

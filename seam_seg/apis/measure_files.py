@@ -14,6 +14,7 @@ from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
 from ..datasets.readers import (
     IMAGE_SUFFIXES,
+    Spacing,
     check_directions,
     decode,
     read_image,
@@ -79,6 +80,8 @@ class Case(NamedTuple):
             ``instances``, ``confidence`` and ``bones``: name and SHA-256.
         doubts (dict[int, float] | None): of bones, by id, where tools/predict.py has
             written their table beside the map of instances.
+        spacing (Spacing | None): what the image, or else the mask, states, where that
+            was asked.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Case(NamedTuple):
     image: Optional[np.ndarray]
     files: Dict[str, Dict[str, str]]
     doubts: Optional[Dict[int, float]] = None
+    spacing: Optional[Spacing] = None
 
     def to_dict(self) -> Dict[str, Any]:
         """The content of ``NAME.json``."""
@@ -215,8 +219,9 @@ def measure_file(
             settings.check_left(read_left(file))
         except InputError as error:
             raise InputError(f'{file}: {error}') from None
+    spacing = None
     if ask_spacing:
-        settings = _with_spacing(settings, stating)
+        settings, spacing = _with_spacing(settings, stating)
     image = read_image(found['image']) if 'image' in found else None
     if image is not None:
         check_directions(path, found['image'])
@@ -248,19 +253,21 @@ def measure_file(
             doubts = read_doubts(table, measurement.bones)
             found['bones'] = table
     files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
-    return Case(name, measurement, mask, image, files, doubts)
+    return Case(name, measurement, mask, image, files, doubts, spacing)
 
 
-def _with_spacing(settings: Settings, files: Sequence[Path]) -> Settings:
-    """Settings with the size of a pixel that the first file states which states one."""
+def _with_spacing(
+    settings: Settings, files: Sequence[Path]
+) -> Tuple[Settings, Optional[Spacing]]:
+    """Settings with the size that a pixel has by the first file that says so; and it."""
     for path in files:
         spacing = read_spacing(path)
         if spacing is not None:
             try:
-                return replace(settings, spacing=(spacing.row, spacing.column))
+                return replace(settings, spacing=(spacing.row, spacing.column)), spacing
             except InputError as error:
                 raise InputError(f'{path}: {error}') from None
-    return settings
+    return settings, None
 
 
 def digest(path: Path) -> Dict[str, str]:

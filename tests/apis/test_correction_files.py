@@ -13,6 +13,7 @@ from spine_drawing import draw_spine, tilts_of
 from seam_seg.apis import Prediction
 from seam_seg.apis.correction_files import Corrections
 from seam_seg.apis.prediction import number_pieces
+from seam_seg.atomic import write_picture
 from seam_seg.datasets.annotations import annotation_of
 from seam_seg.datasets.polygon_files import read_coco, read_labelme
 from seam_seg.datasets.readers import read_spacing
@@ -205,7 +206,7 @@ def test_polygons_of_measured_masks(out, tmp_path, tool, capsys, monkeypatch):
     mask = draw_spine(tilts_of('double', 30), missing=[(3, 'left')])
     for name in ('masks/a_bone_3', 'masks/b', 'images/a'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(tmp_path / f'{name}.png'), mask)
+        write_picture(tmp_path / f'{name}.png', mask, (0.4, 0.3))
     words = [str(tmp_path / 'masks'), '--out', str(out), '--polygons', 'labelme', 'coco']
     with pytest.raises(SystemExit):
         tool('measure')(words)
@@ -224,6 +225,7 @@ def test_polygons_of_measured_masks(out, tmp_path, tool, capsys, monkeypatch):
     for bone in measured:
         assert found[bone['id']]['level'] == bone['level']
         assert found[bone['id']]['flags'].split() == bone['flags']
+    assert read_spacing(out / 'polygons/a_bone_3.png') == (0.4, 0.3)
     drawing = read_labelme(out / 'polygons/a_bone_3.json')
     drawn = annotation_of(drawing, 'a.json')
     assert dice(drawn.labels > 0, mask > 0) > 0.99
