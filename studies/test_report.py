@@ -1,6 +1,7 @@
 """The reports: what the tables say is what the rows say, and what is claimed holds."""
 
 import importlib
+import re
 import shutil
 
 import numpy as np
@@ -25,6 +26,8 @@ from studies.table1 import tables as table1
 
 STUDIES = report.list_studies(report.ROOT)
 CLASSES = ('lumbar', 'thoracic', 'rib')
+# As in '0.57 [+0.29, +0.84]'; the sign of the first may be left out.
+INTERVAL = re.compile(r'(\d+\.\d+) \[([+-]\d+\.\d+), ([+-]\d+\.\d+)\]')
 
 
 def folder_of(path, *runs):
@@ -326,6 +329,27 @@ def test_the_tools_share_a_machine(monkeypatch):
     seconds = shared_machine.seconds(STUDIES['shared_machine'])
     alone = seconds.loc[sharing.TORCH, sharing.ALONE]
     assert seconds.loc[f'GOMP_SPINCOUNT={spins}', sharing.LOOP] < 2.5 * alone
+
+
+def test_intervals_in_the_text_are_those_of_the_tables():
+    """What a page says in words follows its tables when they are made anew."""
+    prose, tables = {}, ''
+    for page in report.list_pages(report.ROOT):
+        lines = page.read_text().splitlines()
+        tables += '\n'.join(line for line in lines if line.startswith('|'))
+        words = ' '.join(line for line in lines if not line.startswith('|')).split()
+        prose[page] = ' '.join(words)  # an interval may go on in the next line
+
+    def negative(number):
+        return number.translate(str.maketrans('+-', '-+'))
+
+    found = 0
+    for page, text in prose.items():
+        for value, low, high in INTERVAL.findall(text):
+            ways = f'[{low}, {high}]', f'[{negative(high)}, {negative(low)}]'
+            assert any(f'{value} {way}' in tables for way in ways), (page, value, low)
+            found += 1
+    assert found > 20
 
 
 def test_the_demo_is_far_above_trivial_predictors():
