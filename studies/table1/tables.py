@@ -4,7 +4,6 @@ import functools
 from pathlib import Path
 from typing import List, Tuple
 
-import numpy as np
 import pandas as pd
 
 from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
@@ -167,25 +166,23 @@ def iterations(folder: Path) -> str:
 
 
 def rates(folder: Path) -> str:
-    """The validation by which the rates were chosen; '-' where that is not done."""
+    """The validation by which the rates were chosen, of configs that have all of it."""
     tried = list(map(plan.rate_setting, plan.RATES))
     rows = rows_of(folder, *tried, plan.rate_setting(plan.HIGHER_RATE))
     settings = list(rows['setting'].unique())
     found = pd.concat(
         {name: mean_scores(rows_of(folder, name))['mDice'] for name in settings}, axis=1
     )
-    found = found.droplevel('seed')
-    chosen = pd.Series(plan.chosen_rates(rows)).where(found[tried].notna().all(axis=1))
-    worst = plan.worst_classes(rows)
+    found = found.droplevel('seed').dropna(subset=tried)
+    chosen, worst = plan.chosen_rates(rows), plan.worst_classes(rows)
     lines = []
     for name, *dice in found.itertuples():
-        words = ['-', '-']
-        if not np.isnan(chosen[name]):
-            bones, least = worst[name]
-            learned = '' if least >= plan.LEARNED else ', so in no table'
-            words = [f'{chosen[name]:g}', f'{bones} {least:.1f}{learned}']
+        bones, least = worst[name]
+        learned = '' if least >= plan.LEARNED else ', so in no table'
+        words = f'{chosen[name]:g}', f'{bones} {least:.1f}{learned}'
         lines.append([name, *map(number, dice), *words])
     titles = ['config', *settings, 'chosen', 'lowest class there']
+    rows = rows[rows['method'].isin(found.index)]
     return table(titles, lines) + origin(effects.tested(rows))
 
 
