@@ -104,7 +104,7 @@ def test_pass_takes_the_style_over():
     autoencoder.init_weights()
     grey = images(8)[:, :, :64, :32] / 255
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=5e-3)
-    for _ in range(120):
+    for _ in range(80):
         optimizer.zero_grad()
         (autoencoder(grey) - grey).square().mean().backward()
         optimizer.step()
