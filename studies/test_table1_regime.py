@@ -488,6 +488,10 @@ def test_stages_wait_for_what_they_depend_on(monkeypatch):
     assert list(run.planned(rows)) == list(plan.stages(600, {}))
     pending = {name: run.pending(runs, rows) for name, runs in run.planned(rows).items()}
     assert not pending['rates'] and len(pending['contrasts']) == 60
+    assert {one.config for one in run.planned(rows)['rows']} == set(plan.OTHER_ROWS)
+    rows.loc[rows['method'] == 'ppmu', 'value'] = 5  # it has not learned a class
+    left = {one.config for one in run.planned(rows)['rows']}
+    assert left == set(plan.OTHER_ROWS) - {'ppmu'}
 
 
 def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
@@ -502,6 +506,7 @@ def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
         ],
         'rates': [],
         'other rates': [],
+        'rows': [],
         'contrasts': [plan.Run('64 cases', 'fpn-conv', seed, 3, 1e-3) for seed in (0, 1)],
     }
     started = []

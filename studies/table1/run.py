@@ -287,6 +287,9 @@ def planned(rows: pd.DataFrame, without: Sequence[str] = ()) -> Dict[str, List[R
         return {name: found[name] for name in ('iterations', 'rates', 'other rates')}
     if pending(found['other rates'], rows):
         del found['rows']
+        return found
+    worst = plan.worst_classes(rows)
+    found['rows'] = [run for run in found['rows'] if worst[run.config][1] >= plan.LEARNED]
     return found
 
 
