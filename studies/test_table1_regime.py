@@ -402,6 +402,13 @@ def test_the_plan_has_each_run_once():
         assert set(pair) <= set(plan.CONTRAST_ROWS)
 
 
+def test_what_is_compared_is_kept_image_by_image():
+    for name, runs in plan.stages(600, {}).items():
+        for one in runs:
+            compared = one.split == 'test' and name != 'rows'
+            assert ({'Dice', 'FaintFound'} <= set(one.per_image)) == compared
+
+
 def rows_with(setting, bones='rib', **dice):
     """Rows of three seeds around the Dice of each method, of a class."""
     values = [
@@ -578,7 +585,7 @@ def test_what_has_rows_is_not_run_again_and_an_interruption_keeps_them(
 
 def test_heads_are_looked_into_once_where_their_weights_are(tmp_path, monkeypatch):
     runs = [plan.Run('64 cases', 'seam', seed, 3, 1e-3) for seed in range(4)]
-    monkeypatch.setattr(run, 'planned', lambda _: dict(contrasts=runs))
+    monkeypatch.setattr(run, 'planned', lambda *_: dict(contrasts=runs))
     looked = []
 
     def probe(cfg, checkpoint):

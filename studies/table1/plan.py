@@ -109,10 +109,9 @@ class Run(NamedTuple):
                 'FalseBone',
                 'AngleError',
             )
-        control = self.setting == '64 cases' and self.config in CONTROLS
-        if control or self.setting in ('20 cases', HIGHER_SETTING):
-            return ('Dice', 'FaintFound')
-        return ()
+        if self.split == 'val' or self.config in OTHER_ROWS:
+            return ()
+        return ('Dice', 'FaintFound')
 
     @property
     def name(self) -> str:

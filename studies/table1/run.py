@@ -313,7 +313,7 @@ def look_inside(args: argparse.Namespace) -> None:
     known = read_known(args.rows)
     found = known[known['score'].str.startswith('probe.')]
     looked = set(zip(found['setting'], found['method'], found['seed']))
-    for runs in planned(known).values():
+    for runs in planned(known, args.without).values():
         unfinished = pending(runs, known)
         for run in runs:
             last = last_checkpoint(args.work_dir / run.name)
