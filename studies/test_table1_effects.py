@@ -100,6 +100,24 @@ def test_factorial(tmp_path):
         },
         abs=0.05,
     )
+    explored = {
+        line['Contrast']: float(line['Dice [95%]'].split()[0])
+        for line in lines_of(effects.BLOCKS['table1.key'](folder))
+    }
+    assert explored == pytest.approx(
+        {
+            **{f'key cross entropy, {name}': -2 + 4 / 2 for name in ATTENTIONS},
+            **{f'SEAM printed, key cross entropy {word}': 1 for word in ('off', 'on')},
+            **{f'SEAM key mass, key cross entropy {word}': 5 for word in ('off', 'on')},
+            'SEAM printed, key - 3x3 conv': 1 - 2,
+            'SEAM printed, center, key - 3x3 conv': 1 + 3 - 2 + 4,
+            'SEAM key mass, key - 3x3 conv': 2 - 2,
+            'SEAM key mass, center, key - 3x3 conv': 2 + 3 - 2 + 4 + 6,
+            'SEAM printed, center, key - 3x3 conv, center, key': 1,
+            'SEAM printed, center, key - SEAM printed, key': 3 + 4,
+        },
+        abs=0.05,
+    )
     with pytest.raises(InputError, match='20 cases has rows of all of .*SEAM printed'):
         effects.BLOCKS['table1.factorial'](write(tmp_path / 'part', runs[:4]))
 
@@ -121,6 +139,25 @@ def test_corners_by_setting(tmp_path):
     assert [round(float(value)) for value in differences] == [1, 2, 3] * 2
     with pytest.raises(InputError, match='none of 20 cases, 64 cases has'):
         effects.BLOCKS['table1.controls'](folder)
+
+
+def test_a_higher_rate_beside_the_same_seeds(tmp_path):
+    gains = np.array([[1.0], [2.0], [3.0], [40.0]])  # a fourth seed, not tried with it
+    values = 50 + np.arange(4.0) + noise(0)[:1]
+    runs = [
+        ('64 cases', effects.REFERENCE, 'Dice', 'rib', values + 0 * gains),
+        ('64 cases', 'SEAM', 'Dice', 'rib', values + gains),
+        (plan.HIGHER_SETTING, effects.REFERENCE, 'Dice', 'rib', values + 0 * gains[:3]),
+        (plan.HIGHER_SETTING, 'SEAM', 'Dice', 'rib', values + 2 * gains[:3]),
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    lines = lines_of(effects.BLOCKS['table1.higher_rate'](folder))
+    assert [line['Setting'] for line in lines] == [
+        *('64 cases', '64 cases, seeds 0 to 2', '64 cases, rate 0.004')
+    ]
+    assert [line['Dice [95%]'].split()[0] for line in lines] == [
+        *('+11.50', '+2.00', '+4.00')
+    ]
 
 
 def test_contrasts_and_endpoints(tmp_path):
@@ -201,7 +238,7 @@ def test_means_are_compared_by_seed(tmp_path):
     write_rows(folder / 'results.csv', pd.concat([rows, *parts]))
     lines = lines_of(effects.BLOCKS['table1.controls'](folder))
     assert {line['Setting'] for line in lines} == {'64 cases'}
-    assert [line['Seeds x images'] for line in lines] == ['3 x mean'] * 2
+    assert [line['Seeds x images'] for line in lines] == ['3 x mean'] * 3
     reach = stats.t.ppf(0.975, 2) * np.std(gain, ddof=1) / 3**0.5
     assert lines[1]['Dice [95%]'] == f'+3.00 [{3 - reach:+.2f}, {3 + reach:+.2f}]'
 
