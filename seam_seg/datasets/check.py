@@ -7,6 +7,7 @@ collected as one line that names the file and says what to do.
 import hashlib
 import shlex
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -219,13 +220,25 @@ def _check_subjects(
             subjects, splits['train'], _only_tested(splits)
         ).items()
     ]
-    val = [name for name in splits.get('val', []) if name in subjects]
+    val = [name for name in _validation(root, splits) if name in subjects]
     train = [name for name in splits['train'] if name not in set(val)]
+    side, way = 'val.txt', 'Move the cases of a subject to one side.'
+    if 'val' not in splits:
+        side, way = 'the drawn validation cases', 'Name the subjects in a prepared.csv.'
     report.warnings += [
-        f'{root / "val.txt"}: {subject} has {two} in it, but {one} is trained on; the '
-        'validation scores are too good. Move the cases of a subject to one side.'
+        f'{root}: {subject} has {two} in {side}, but {one} is trained on; the '
+        f'validation scores are too good. {way}'
         for subject, (one, two) in on_both_sides(subjects, train, val).items()
     ]
+
+
+def _validation(root: Path, splits: Dict[str, List[str]]) -> List[str]:
+    """The cases of val.txt, or else those that a data set would draw by default."""
+    if 'val' in splits:
+        return splits['val']
+    with suppress(InputError):  # of which :func:`_check_splits` has told
+        return VPIDataset(str(root), 'val', lazy_init=True).split_names()
+    return []
 
 
 def _only_tested(splits: Dict[str, List[str]]) -> List[str]:

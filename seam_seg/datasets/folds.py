@@ -1,5 +1,6 @@
 """Cross-validation: seeded folds of subjects, as split files."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
@@ -9,9 +10,11 @@ from ..atomic import write_whole
 from ..errors import InputError
 from .history import recorded_subjects
 from .subjects import draw, first_seed, listed, on_both_sides, subjects_of
-from .vpi import read_split
+from .vpi import carve_val, read_split
 
 SIDES = ('train', 'test')
+# Share of the training subjects that validate, as VPIDataset draws it by default.
+VAL_FRACTION = 0.2
 
 
 def draw_folds(subjects: Mapping[str, str], count: int, seed: int) -> List[List[str]]:
@@ -84,7 +87,8 @@ def write_folds(
 
     Returns:
         Path: the folder ``root/foldsCOUNT_seedSEED``, with ``foldI_train.txt`` and
-        ``foldI_test.txt`` for I from 0.
+        ``foldI_test.txt`` for I from 0; with a pattern, which the data set does not know
+        and could not draw by, also ``foldI_val.txt``.
 
     Raises:
         InputError: a split file cannot be used, it is not known whose the cases are, the
@@ -108,7 +112,20 @@ def write_folds(
         _check_subjects(root, i, (train, test), recorded or {})
         for split, part in zip(SIDES, (train, test)):
             write_whole(out / f'fold{i}_{split}.txt', '\n'.join(part) + '\n')
+        val = out / f'fold{i}_val.txt'
+        if pattern is not None:
+            write_whole(val, '\n'.join(_validation(train, subjects)) + '\n')
+        else:
+            val.unlink(missing_ok=True)  # of an earlier call
     return out
+
+
+def _validation(train: Sequence[str], subjects: Mapping[str, str]) -> List[str]:
+    """The validation cases by the first seed that leaves some on both sides, or none."""
+    for seed in range(100):
+        with suppress(InputError):
+            return carve_val(train, VAL_FRACTION, seed, subjects)
+    return []
 
 
 def _check_subjects(
@@ -163,7 +180,7 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
     for i in range(count):
         sides = [read_split(folder / f'fold{i}_{split}.txt') for split in SIDES]
         _check_subjects(folder, i, sides, recorded_subjects(root, sum(sides, [])) or {})
-        # There is no val.txt for a fold: where one is wanted, it is drawn.
+        # Where there is no foldI_val.txt and one is wanted, it is drawn.
         dataset = {'both_folders': True} | {
             f'split_files.{split}': (inside / f'fold{i}_{split}.txt').as_posix()
             for split in ('train', 'val', 'test')

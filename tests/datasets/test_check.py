@@ -128,6 +128,20 @@ def test_subjects_that_are_on_both_sides(scans, said):
     assert (len(report.errors), len(report.warnings)) == (2, 1)
 
 
+def test_subjects_that_the_draw_of_validation_cases_does_not_know(contract):
+    """Without val.txt the data set draws, and by subject only where it knows them."""
+    names = [f'{subject}_{scan}' for subject in 'abcdefgh' for scan in range(3)]
+    (contract / 'train.txt').write_text('\n'.join(names))
+    pattern = '^(.)'
+    warnings = check_dataset(str(contract), subject_pattern=pattern).warnings
+    torn = [line for line in warnings if 'drawn validation cases' in line]
+    assert torn and all('prepared.csv' in line for line in torn)
+    rows = [f'{name},{name[0]}' for name in [*names, 't0', 't1']]
+    (contract / 'prepared.csv').write_text('\n'.join(['name,subject', *rows]))
+    warnings = check_dataset(str(contract), subject_pattern=pattern).warnings
+    assert not any('drawn validation cases' in line for line in warnings)
+
+
 def test_cases_that_the_table_does_not_know(scans):
     (scans / 'prepared.csv').write_text('name,subject\nanna_1,anna\n')
     report = check_dataset(str(scans))

@@ -94,6 +94,42 @@ def test_whose_the_cases_are(tmp_path):
     assert not torn()
 
 
+def test_validation_by_subject(tmp_path):
+    """Where only the pattern says whose the cases are, the folds keep what it said."""
+    names = [*SCANS]
+    for file, part in (('train.txt', names[9:]), ('test.txt', names[:9])):
+        (tmp_path / file).write_text('\n'.join(part))
+    folder = write_folds(tmp_path, 4, 0, pattern=r'^(p\d+)_')
+    cfg = get_config('fpn_r18_1xb8-600_phantom-256x128')
+    for options in fold_options(cfg, folder, tmp_path):
+        cfg.merge_from_dict(options)
+        files = cfg.train_dataloader.dataset.split_files
+        train, val = (
+            {SCANS[name] for name in dataset.split_names()}
+            for dataset in (
+                VPIDataset(str(tmp_path), split, split_files=files, lazy_init=True)
+                for split in ('train', 'val')
+            )
+        )
+        assert train and val and not train & val
+    write_folds(tmp_path, 4, 0, one_scan=True)
+    assert not list(folder.glob('*_val.txt'))  # those of before are of other folds
+
+
+def test_no_subject_to_validate(tmp_path):
+    """Of one subject for training none can; only what asks for it is an error."""
+    for file, subject in (('train.txt', 'p00'), ('test.txt', 'p01')):
+        cases = [name for name in SCANS if SCANS[name] == subject]
+        (tmp_path / file).write_text('\n'.join(cases))
+    folder = write_folds(tmp_path, 2, 0, pattern=r'^(p\d+)_')
+    name = f'{folder.name}/fold0_{{}}.txt'.format
+    files = {side: name(side) for side in ('train', 'val', 'test')}
+    options = dict(split_files=files, lazy_init=True)
+    assert len(VPIDataset(str(tmp_path), 'trainval', **options).split_names()) == 3
+    with pytest.raises(InputError, match='fold0_val.txt: the split file is empty'):
+        VPIDataset(str(tmp_path), 'val', **options).split_names()
+
+
 def test_tool_and_dataset(contract, tool, capsys):
     """The files' cases are found, though fold and folder do not agree."""
     write_contract(contract, 9, 5)  # enough for a validation case in each fold
