@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from spine_drawing import draw_spine, tilts_of
 
-from seam_seg.measurement import interval, measure_mask
+from seam_seg.measurement import Settings, interval, measure_mask
+from seam_seg.measurement.bones import find_bones
+from seam_seg.measurement.spine import follow
 
 
 def width(measured):
@@ -82,3 +84,25 @@ def test_a_prediction_is_doubted_where_bones_and_center_line_disagree():
         assert 'methods_disagree' in curve.flags
         assert curve.interval_deg[1] - curve.angle_deg > apart
     assert width(measure_mask(mask, confidence=sure)) < 8
+
+
+def test_how_far_bones_are_moved(monkeypatch):
+    """Lines that do not scatter are not taken at their word: 1.2% of the distance between
+    levels; and a threshold moves a bone less than what a model gets wrong: three times.
+    """
+    found = find_bones(draw_spine(tilts_of('straight', 0)), None, Settings().ratio)
+    spine = follow(found.pieces, found.line, found.unit)
+    moved = []
+    monkeypatch.setattr(interval, 'follow', lambda pieces, *_: moved.append(pieces))
+    monkeypatch.setattr(interval, 'DROPPED', 0)
+    monkeypatch.setattr(interval, 'REPETITIONS', 200)
+    straight = 0.012 * found.unit
+    for spread, expected in ((None, straight), (2.0, np.hypot(straight, 6.0))):
+        moved.clear()
+        by = None if spread is None else np.full(len(found.pieces), spread)
+        interval.repeat(found.pieces, found.line, found.unit, spine, [], by)
+        for axis in 'xy':
+            before = getattr(found.pieces, axis)
+            off = [getattr(pieces, axis) - before for pieces in moved]
+            assert len(off) == 200
+            assert np.std(off) == pytest.approx(expected, rel=0.05)
