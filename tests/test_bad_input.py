@@ -620,6 +620,10 @@ CASES = {
         ],
         'data: no such folder',
     ),
+    'train: validation on what it trains on': (
+        train('train_dataloader.dataset.split=trainval'),
+        'validation images are trained on, such as a.*val_dataloader=None',
+    ),
     'train: load_from missing': (train('load_from=no.pth'), 'no.pth'),
     'train: mixed precision on a CPU': (train(more=['--amp']), '--amp'),
     'train: no launcher': (train(more=['--launcher', 'pytorch']), 'torchrun'),
@@ -659,6 +663,10 @@ CASES = {
     'benchmark: no data': (
         lambda b: ['benchmark', DEMO, '--data-root', 'no', '--out', str(b.out)],
         'no: no such folder',
+    ),
+    'benchmark: validation cases of folds': (
+        bench('--folds', 'no', '--split', 'val'),
+        'leave out --split val',
     ),
     'benchmark: no folds': (bench('--folds', 'no'), 'holds no folds'),
     'benchmark: half a file of rows': (

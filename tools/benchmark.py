@@ -89,6 +89,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         parser.error('--also: write SETTING=ROOT')
     if args.also and args.folds is not None:
         parser.error('--also: each fold would be scored on all of it; leave out --folds')
+    if args.split == 'val' and args.folds is not None:
+        parser.error('--split: folds are tested on each case once; leave out --split val')
     args.also = [item.split('=', 1) for item in args.also]
     args.setting = args.setting or f'{Path(args.data_root).name} {args.split}'
     args.words = shlex.join(sys.argv[1:] if argv is None else argv)

@@ -14,7 +14,7 @@ import shlex
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Set, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Set, Tuple
 
 import mmcv
 import mmengine
@@ -32,6 +32,7 @@ from ..version import __version__
 from ..weights import READY_URL, READY_WEIGHTS
 from .runs import load_config
 
+KINDS = ('img_path', 'seg_map_path', 'instance_path')
 # The libraries whose other version makes other numbers.
 STACK = {module.__name__: module.__version__ for module in (torch, mmcv, mmengine, mmseg)}
 # What is logged, drawn or validated on the way does not change what is learned.
@@ -73,14 +74,13 @@ def imported_beside(name: str, folder: Path) -> Set[Path]:
     return {Path(file) for file in found if file}
 
 
-def data_files(cfg: dict) -> List[Path]:
+def data_files(cfg: dict, kinds: Sequence[str] = KINDS) -> List[Path]:
     """The images, masks and maps of bones of a data set, or of those inside it."""
     inner = cfg.get('datasets', [cfg['dataset']] if 'dataset' in cfg else [])
     if inner:
-        return [path for part in inner for path in data_files(part)]
+        return [path for part in inner for path in data_files(part, kinds)]
     init_default_scope('mmseg')
     infos = DATASETS.build(dict(cfg, lazy_init=True)).load_data_list()
-    kinds = ('img_path', 'seg_map_path', 'instance_path')
     names = (info[kind] for info in infos for kind in kinds if info.get(kind))
     return [Path(name) for name in dict.fromkeys(names)]
 
@@ -165,7 +165,8 @@ def plan_run(
         with building(cfg, 'train_dataloader'):
             files = data_files(cfg.train_dataloader.dataset)
         inputs += files
-        trained = {path.resolve() for path in files}
+        images = data_files(cfg.train_dataloader.dataset, ['img_path'])
+        trained = {digest_of(path) for path in images}
         command = call('train.py', '--resume', root, folder, options)
         weights = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     planned = {}
@@ -174,7 +175,8 @@ def plan_run(
         tested = load_config(config, own, where)
         with building(tested, 'test_dataloader'):
             files = data_files(tested.test_dataloader.dataset)
-        seen = sorted(path.name for path in files if path.resolve() in trained)
+        images = data_files(tested.test_dataloader.dataset, ['img_path'])
+        seen = [path.name for path in images if digest_of(path) in trained]
         if seen:
             raise InputError(
                 f'config {config}: {setting!r} would score what it is trained on, such '

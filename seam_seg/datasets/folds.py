@@ -1,5 +1,6 @@
 """Cross-validation: seeded folds of subjects, as split files."""
 
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
@@ -94,9 +95,7 @@ def write_folds(
         InputError: a split file cannot be used, it is not known whose the cases are, the
             data set says otherwise, or :func:`draw_folds` refuses.
     """
-    names = []
-    for file in ('train.txt', 'test.txt'):
-        names += read_split(root / file)
+    names = _cases(root)
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(
@@ -118,6 +117,11 @@ def write_folds(
         else:
             val.unlink(missing_ok=True)  # of an earlier call
     return out
+
+
+def _cases(root: Path) -> List[str]:
+    """The cases of a data set, those for training first."""
+    return [name for side in SIDES for name in read_split(root / f'{side}.txt')]
 
 
 def _validation(train: Sequence[str], subjects: Mapping[str, str]) -> List[str]:
@@ -146,6 +150,23 @@ def _check_subjects(
         )
 
 
+def _check_whole(where: Path, folds: Sequence[List[List[str]]], names: List[str]) -> None:
+    """Refuses folds, of training and test cases, that are not those of the data set.
+
+    Raises:
+        InputError: a case is not tested once, or not trained on in all other folds.
+    """
+    there, tested = Counter(names), Counter(sum((test for _, test in folds), []))
+    odd = {*(there - tested), *(tested - there)}
+    odd.update(*(({*names} - {*test}) ^ {*train} for train, test in folds))
+    if odd:
+        raise InputError(
+            f'{where}: its folds do not test each case of train.txt and test.txt once, '
+            f'or not train on it in all others: {listed(odd)}. The data set has changed '
+            'since; make the folds anew.'
+        )
+
+
 def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
     """What a config needs to train and test on each fold.
 
@@ -159,7 +180,8 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
 
     Raises:
         InputError: there are no folds, they are not in the data root, or, as where the
-            data set was prepared anew since, a subject is on both sides of one.
+            data set was prepared anew or added to since, a subject is on both sides of
+            one, or a case is not tested once.
     """
     count = len(list(folder.glob('fold*_train.txt')))
     if not count:
@@ -176,9 +198,13 @@ def fold_options(cfg: Config, folder: Path, root: Path) -> List[dict]:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
         if cfg.get(loader)
     ]
+    folds = [
+        [read_split(folder / f'fold{i}_{split}.txt') for split in SIDES]
+        for i in range(count)
+    ]
+    _check_whole(folder, folds, _cases(root))
     options = []
-    for i in range(count):
-        sides = [read_split(folder / f'fold{i}_{split}.txt') for split in SIDES]
+    for i, sides in enumerate(folds):
         _check_subjects(folder, i, sides, recorded_subjects(root, sum(sides, [])) or {})
         # Where there is no foldI_val.txt and one is wanted, it is drawn.
         dataset = {'both_folders': True} | {

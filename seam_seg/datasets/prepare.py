@@ -19,6 +19,7 @@ from ..errors import InputError
 from .annotations import CLASSES, Annotation, ColourMap, annotation_of, read_annotation
 from .history import (
     CASES,
+    COLUMNS,
     SETTINGS,
     file_digest,
     image_read_as,
@@ -473,6 +474,7 @@ def _write(
                 *(source.name, subject, cases.sides[subject]),
                 *reader.describe(source, annotation),
             ]
+        _check_copies(rows.values())
         write_history(stage, [rows[name] for name in sorted(rows)], settings)
         prepared = _write_splits(stage, cases.subjects, cases.sides)
         _move(stage, out)
@@ -481,6 +483,24 @@ def _write(
         if not any(out.iterdir()):
             out.rmdir()
     return prepared
+
+
+def _check_copies(rows: Iterable[Sequence[str]]) -> None:
+    """Refuses an image file that is there twice, on two sides of the split.
+
+    Raises:
+        InputError: there is one.
+    """
+    first: Dict[str, Tuple[str, str]] = {}
+    for row in rows:
+        case = dict(zip(COLUMNS, row))
+        name, side = case['name'], case['side']
+        other, its_side = first.setdefault(case['image_sha256'], (name, side))
+        if side != its_side:
+            raise InputError(
+                f'{other} ({its_side}) and {name} ({side}) are the same image file; '
+                'scores would be taken on training data. Leave one of them out.'
+            )
 
 
 def _link(source: str, target: str) -> None:

@@ -17,6 +17,11 @@ from .transforms import own_steps
 SPLITS = ('train', 'val', 'trainval', 'test')
 # The loaders whose data sets have to draw the same validation cases.
 TRAINING = ('train', 'val')
+# What leaves out the validation, and takes its cases for the training.
+TRAIN_ON_ALL = (
+    '--cfg-options train_dataloader.dataset.split=trainval val_dataloader=None '
+    'val_evaluator=None val_cfg=None'
+)
 
 
 class NoValidationCasesError(InputError):
@@ -124,7 +129,7 @@ def carve_val(
     if len(set(subject_of.values())) < 2:
         raise InputError(
             'the training cases are of one subject only: a validation split cannot be '
-            "carved from them. Add cases, or train with split='trainval'."
+            f'carved from them. Add cases, or train on all: {TRAIN_ON_ALL}'
         )
 
     def drawn(seed: int) -> List[str]:
@@ -139,7 +144,7 @@ def carve_val(
     raise InputError(
         f'{"all" if val else "none"} of the {len(names)} training cases fall to the '
         f'validation split with val_fraction={fraction:g} and val_seed={seed}. Write a '
-        f"val.txt, {another}or train on all with split='trainval'."
+        f'val.txt, {another}or train on all: {TRAIN_ON_ALL}'
     )
 
 

@@ -1,6 +1,7 @@
 """What a training is made from."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -160,13 +161,17 @@ def test_code_of_the_package_is_behind_every_config(tmp_path, monkeypatch):
     assert {tmp_path / 'own_part.py', PACKAGE / 'models/seam.py'} <= files
 
 
-def test_no_score_of_what_is_learned(phantom):
+def test_no_score_of_what_is_learned(phantom, tmp_path):
     """One that trains on all of train.txt has no validation cases left."""
     val = (str(phantom), {'test_dataloader.dataset.split': 'val'})
     options = {'model.backbone.init_cfg': None}
     with pytest.raises(InputError, match='would score what it is trained on, such as p'):
         plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options, val=val)
     plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options)
+    moved = shutil.copytree(phantom, tmp_path / 'moved')  # the same images elsewhere
+    elsewhere = str(moved), val[1]
+    with pytest.raises(InputError, match='would score what it is trained on, such as p'):
+        plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options, val=elsewhere)
     votes = {'load_from': None}
     with pytest.raises(InputError, match='no validation cases are drawn'):
         plan(phantom, FINETUNE, votes, val=val)

@@ -204,8 +204,14 @@ def test_folds_of_a_data_set_that_was_prepared_anew(tmp_path):
     assert len(fold_options(cfg, write_folds(tmp_path, 4, 0), tmp_path)) == 4
     with (tmp_path / 'train.txt').open('a') as file:
         file.write('\np99_new')  # by hand; whose it is, an option has to say
+    with pytest.raises(InputError, match='test each case .* once, .*: p99_new'):
+        fold_options(cfg, folder, tmp_path)
     folder = write_folds(tmp_path, 4, 0, pattern=r'^(p\d+)_')
     assert len(fold_options(cfg, folder, tmp_path)) == 4
+    trained = (folder / 'fold1_train.txt').read_text().split()
+    (folder / 'fold1_train.txt').write_text('\n'.join(trained[1:]))
+    with pytest.raises(InputError, match=f'train on it in all others: {trained[0]}'):
+        fold_options(cfg, folder, tmp_path)
 
 
 def test_case_in_both_files(tmp_path):

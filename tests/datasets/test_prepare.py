@@ -485,7 +485,11 @@ def test_cases_are_added_and_nobody_moves(raw, tmp_path, snapshot):
     append(*new_cases(tmp_path / 'val', ['p83_0'], 200), out, side='val')
     assert lines(out)['val'][-1] == lines(out)['train'][-1] == 'p83_0'
     trainer = next(f'p{n}' for n in range(84, 99) if draw(0, 'test', f'p{n}') > 0.3)
-    append(*new_cases(tmp_path / 'test', [f'{trainer}_0'], 200), out, side='test')
+    before = snapshot(out)
+    with pytest.raises(InputError, match=r'p83_0 \(val\) and .*_0 \(test\) are the same'):
+        append(*new_cases(tmp_path / 'twice', [f'{trainer}_0'], 200), out, side='test')
+    assert snapshot(out) == before
+    append(*new_cases(tmp_path / 'test', [f'{trainer}_0'], 300), out, side='test')
     assert lines(out)['test'][-1] == f'{trainer}_0'
     # all of it again: nothing is new, and nothing is otherwise
     before = snapshot(out)

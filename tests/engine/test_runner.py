@@ -85,6 +85,19 @@ def mmseg_tool(phantom, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_training_on_all_cases(config, tmp_path):
+    """Not while some of them choose the checkpoint, and as the message says."""
+    for option, value in (('val_fraction', 0), ('split', 'trainval')):
+        with pytest.raises(InputError, match='validation images are trained on') as said:
+            train(config(**{f'train_dataloader.dataset.{option}': value}))
+    words = str(said.value).split('--cfg-options ')[1].split()
+    without = dict(word.split('=') for word in words)
+    values = {key: None if to == 'None' else to for key, to in without.items()}
+    train(config(**values))
+    assert (tmp_path / 'work/iter_1.pth').is_file()
+
+
+@pytest.mark.slow
 def test_mmseg_trains_and_resumes_safely(mmseg_tool, checkpoints, tmp_path):
     good, bad, trace = checkpoints
     with pytest.raises(InputError, match='bad.pth: holds more'):
