@@ -21,6 +21,8 @@ from seam_seg.apis.trainings import COMMIT, digest_of, plan_run, read_scores
 from seam_seg.atomic import write_json
 from seam_seg.config_lookup import config_path, get_config
 from seam_seg.datasets.folds import fold_options
+from seam_seg.datasets.history import recorded_subjects
+from seam_seg.datasets.subjects import subjects_of
 from seam_seg.engine.other_work import busy_warning
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import merge_rows, read_rows, rows_of_costs, write_rows
@@ -114,6 +116,25 @@ def check_tests(args: argparse.Namespace, runs: dict, labels: dict) -> None:
             )
 
 
+def find_subjects(args: argparse.Namespace, runs: dict) -> Dict[str, str]:
+    """Whose the compared images are; see :func:`~seam_seg.datasets.subjects.subjects_of`.
+
+    Args:
+        args (Namespace): of tools/benchmark.py.
+        runs (dict): of :func:`plan`.
+    """
+    names = {
+        name
+        for run in runs.values()
+        for test in run['tests'].values()
+        if test['setting'] == args.setting
+        for name in test['cases']
+    }
+    root = Path(args.data_root.replace('{seed}', str(args.seeds[0])))
+    said = args.subject_pattern, args.one_scan_per_subject
+    return subjects_of(sorted(names), *said, recorded_subjects(root, names))
+
+
 def run_snakemake(args: argparse.Namespace, runs: dict) -> int:
     """Makes what is missing, and returns the exit status of Snakemake."""
     count = torch.cuda.device_count()
@@ -165,8 +186,10 @@ def run_benchmark(args: argparse.Namespace) -> int:
     methods = check_rows(args)
     contrasts = read_contrasts(args, methods)
     runs, labels = plan(args, methods)
+    subjects = None
     if contrasts:
         check_tests(args, runs, labels)
+        subjects = find_subjects(args, runs)
     # What would fail after the trainings, fails now.
     path = args.out / 'results.csv'
     kept = read_rows(path) if path.exists() else None
@@ -212,6 +235,7 @@ def run_benchmark(args: argparse.Namespace) -> int:
         f'{spread}the best in bold; R: median seconds per image, all rows in '
         f'turns{"" if warning is None else f"; {warning}"}.',
         args.smallest_effect,
+        subjects,
     )
     print(table.to_string(index=False))
     return 0

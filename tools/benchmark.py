@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from _options import add_overrides
+from _options import add_overrides, add_subjects
 from _start import start
 
 
@@ -50,6 +50,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'cross-validation instead of the split of train.txt and test.txt',
     )
     add('--split', choices=['test', 'val'], default='test', help='what is scored')
+    add_subjects(parser)
     add('--setting', help='its name in the rows (default: data set and split)')
     add(
         '--also',

@@ -1,7 +1,7 @@
 """The paper's Table 1 from rows of scores: tables, comparison and figures."""
 
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 import matplotlib
 import numpy as np
@@ -22,7 +22,11 @@ INTERVALS = (
     ' Seeds and images are crossed random effects. p is corrected for the number of '
     'contrasts, the intervals are not.'
 )
-NO_INTERVALS = ' Intervals need two seeds.'
+GROUPED = (
+    ' Images of one subject are averaged first, since they are not independent: here '
+    'each subject counts the same, in Ave. each image.'
+)
+NO_INTERVALS = ' Intervals need two seeds, and images of two subjects.'
 LACKING = (
     ' Some images lack a class: compared is the average of an image over the classes '
     'that it has, while Ave. is the average over the classes of their means.'
@@ -251,6 +255,7 @@ def write_report(
     out: Path,
     introduction: str,
     smallest: Optional[float] = None,
+    subjects: Optional[Mapping[str, str]] = None,
 ) -> pd.DataFrame:
     """Writes the tables, the comparison, and the figures.
 
@@ -262,6 +267,8 @@ def write_report(
             ``per_image`` and ``differences`` as PNG, PDF and SVG.
         introduction (str): Markdown above the table.
         smallest (float, optional): effect that matters, in points of Dice.
+        subjects (Mapping[str, str], optional): whose an image is, see
+            :func:`~seam_seg.apis.comparison.compare`.
 
     Returns:
         pd.DataFrame: the table.
@@ -270,7 +277,9 @@ def write_report(
         InputError: see :func:`~seam_seg.apis.comparison.compare`.
     """
     # First, since it may refuse, and what is there is of one run.
-    found = compare(rows, contrasts, smallest=smallest) if contrasts else None
+    found = None
+    if contrasts:
+        found = compare(rows, contrasts, smallest=smallest, subjects=subjects)
     table = make_table(rows, costs)
     short = short_table(rows, costs)
     write_whole(out / 'table.csv', table.to_csv(index=False))
@@ -284,6 +293,7 @@ def write_report(
         dice = rows[(rows['score'] == 'Dice') & (rows['image'] != '')]
         scored = dice.groupby(['method', 'seed', 'image'])['class'].nunique()
         note = NOTE + (INTERVALS if found['p'].notna().any() else NO_INTERVALS)
+        note += GROUPED if (found['subjects'] < found['images']).any() else ''
         note += LACKING if (scored < dice['class'].nunique()).any() else ''
         parts += [
             note + ('' if smallest is None else EFFECT.format(smallest)),

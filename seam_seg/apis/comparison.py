@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..evaluation.crossed import Estimate, crossed_mean
 from ..evaluation.rows import image_scores
 
+SIZES = ['seeds', 'images', 'subjects']  # that a difference is from
 # What is compared: label -> weight of each method. `SEAM - FPN` is 1 and -1.
 Contrasts = Mapping[str, Mapping[str, float]]
 
@@ -54,13 +55,16 @@ def compare(
     contrasts: Contrasts,
     score: str = 'Dice',
     smallest: Optional[float] = None,
+    subjects: Optional[Mapping[str, str]] = None,
 ) -> pd.DataFrame:
     """Estimates contrasts of methods, with other seeds and images in mind.
 
     The methods of a contrast are put together image by image and seed by seed, where the
     same seed stands for the same training data and start; the mean over both is estimated
     by :func:`~seam_seg.evaluation.crossed.crossed_mean`, which takes seeds and images as
-    crossed samples.
+    crossed samples. Images of one subject resemble each other, and taken for independent
+    they would make the interval too narrow: their mean is taken first, so that each
+    subject counts the same.
 
     Args:
         rows (pd.DataFrame): of one study and setting.
@@ -68,14 +72,16 @@ def compare(
         score (str): that is compared, see
             :func:`~seam_seg.evaluation.rows.image_scores`. Default: ``'Dice'``.
         smallest (float, optional): effect that matters, in the unit of the score.
+        subjects (Mapping[str, str], optional): whose an image is, by its name. Default:
+            None: each is of another.
 
     Returns:
         pd.DataFrame: by label ``difference``; the ends of its 95% interval, ``low`` and
         ``high``; ``p``, two-sided, after Holm's correction for the contrasts (nan, like
-        the interval, where there are not two seeds); ``seeds`` and ``images`` that it is
-        from: the seeds that all methods of the contrast have, and the images on which all
-        have the score with all these seeds; and with ``smallest``, ``effect``, see
-        :func:`effect_of`.
+        the interval, where there are not two seeds); ``seeds``, ``images`` and
+        ``subjects`` that it is from: the seeds that all methods of the contrast have, the
+        images on which all have the score with all these seeds, and whose these are; and
+        with ``smallest``, ``effect``, see :func:`effect_of`.
 
     Raises:
         InputError: a method has no rows, or others have other images or no common seed.
@@ -91,11 +97,14 @@ def compare(
                     f'{name!r} has no {score}; there are {", ".join(known)}.'
                 )
         sample = combine(values, scored, weights)
+        images = sample.shape[1]
+        if subjects is not None:
+            sample = sample.T.groupby(subjects).mean().T
         estimate = Estimate(*[np.nan] * 4)
         if sample.size:
             estimate = crossed_mean(sample.to_numpy())
-        lines.append((*estimate, *sample.shape))
-    names = ['difference', 'low', 'high', 'p', 'seeds', 'images']
+        lines.append((*estimate, len(sample), images, sample.shape[1]))
+    names = ['difference', 'low', 'high', 'p', *SIZES]
     table = pd.DataFrame(lines, index=list(contrasts), columns=names)
     tested = table['p'].notna()
     if tested.any():
@@ -188,12 +197,17 @@ def comparison_table(
 ) -> pd.DataFrame:
     """The result of :func:`compare`, which has the arguments, with cells as text."""
     table = []
+    grouped = (found['subjects'] < found['images']).any()
     for label, line in found.iterrows():
         cells = {'Contrast': label, f'Difference in {score} [95%]': interval_text(line)}
         if smallest is not None:
             cells[f'Effect ({smallest:g} matters)'] = line['effect']
         cells['p (Holm)'] = f'{line["p"]:.2g}' if np.isfinite(line['p']) else '-'
         # A line of numbers alone has the type of the others, which is no integer.
-        cells['Seeds x images'] = f'{line["seeds"]:.0f} x {line["images"]:.0f}'
+        seeds, images, subjects = (f'{line[key]:.0f}' for key in SIZES)
+        if grouped:
+            cells['Seeds x subjects (images)'] = f'{seeds} x {subjects} ({images})'
+        else:
+            cells['Seeds x images'] = f'{seeds} x {images}'
         table.append(cells)
     return pd.DataFrame(table)

@@ -138,7 +138,7 @@ def plan_run(
 
     Returns:
         dict: ``command``, ``inputs`` and ``key`` of the training; ``tests``: name of a
-        folder -> ``setting``, ``command``, ``inputs`` and ``key``.
+        folder -> ``setting``, ``cases`` by name, ``command``, ``inputs`` and ``key``.
 
     Raises:
         InputError: the config, the data or an option cannot be used, or a test has cases
@@ -185,7 +185,7 @@ def plan_run(
                 'both loaders.'
             )
         planned[name] = made_from(own, files)
-        planned[name]['setting'] = setting
+        planned[name].update(setting=setting, cases=[path.stem for path in images])
         planned[name]['command'] = call('test.py', weights, where, folder / name, own)
     return dict(made_from(learned, inputs), command=command, tests=planned)
 

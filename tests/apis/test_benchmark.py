@@ -87,19 +87,24 @@ def test_one_method_is_compared_with_none(tmp_path, monkeypatch):
     assert not benchmark.short_table(rows, costs_of(rows))[1].any(axis=None)
 
 
-@pytest.mark.parametrize('seeds', [1, 2])
+@pytest.mark.parametrize('seeds, grouped', [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize('lacking', [False, True])
-def test_what_is_said_of_a_comparison(seeds, lacking, tmp_path, monkeypatch):
+def test_what_is_said_of_a_comparison(seeds, grouped, lacking, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, 'KINDS', ())
     rows = pd.concat([runs(name, [[70, 72, 60]] * seeds) for name in ('FPN', 'SEAM')])
     if lacking:
         rows = rows[(rows['image'] != 'case1') | (rows['class'] == 'rib')]
-    benchmark.write_report(rows, costs_of(rows), against('FPN', ['SEAM']), tmp_path, '')
+    subjects = {f'case{i}': f'P{i // 2 if grouped else i}' for i in range(3)}
+    contrasts = against('FPN', ['SEAM'])
+    benchmark.write_report(
+        rows, costs_of(rows), contrasts, tmp_path, '', subjects=subjects
+    )
     page = (tmp_path / 'table.md').read_text()
+    assert (benchmark.GROUPED in page) == grouped
     assert (benchmark.LACKING in page) == lacking
     assert (benchmark.INTERVALS in page) == (seeds == 2)
     assert (benchmark.NO_INTERVALS in page) == (seeds == 1)
-    assert f'| {seeds} x 3 ' in page
+    assert f'| {seeds} x {"2 (3)" if grouped else 3} ' in page
 
 
 def test_short_table():

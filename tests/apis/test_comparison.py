@@ -71,6 +71,35 @@ def test_compare():
     assert compare(rows, asked)['p'].item() == pytest.approx(raw['worse - base'])
 
 
+def test_images_of_a_subject_are_one():
+    """Their mean, of those with a score, by a plain loop."""
+    rng = np.random.default_rng(2)
+    values = {name: rng.uniform(0, 100, SHAPE).tolist() for name in 'ab'}
+    for own in values.values():
+        own[1][0] = None
+    rows = pd.concat([runs(name, value) for name, value in values.items()])
+    members = dict(P1=[0, 1], P2=[2], P3=[3, 4, 5, 6], P4=[7, 8])
+    subjects = {f'case{i}': name for name, own in members.items() for i in own}
+    found = compare(rows, against('a', 'ab'), subjects=subjects)
+    members['P1'] = [1]
+    sample = np.zeros((3, 4))
+    for seed in range(3):
+        for column, own in enumerate(members.values()):
+            differences = [values['b'][seed][i] - values['a'][seed][i] for i in own]
+            sample[seed, column] = sum(differences) / len(own)
+    wanted = list(crossed_mean(sample))
+    line = found.loc['b - a']
+    assert list(line[['difference', 'low', 'high', 'p']]) == pytest.approx(wanted)
+    assert list(line[['seeds', 'images', 'subjects']]) == [3, 8, 4]
+    assert comparison_table(found)['Seeds x subjects (images)'].item() == '3 x 4 (8)'
+    # each of another: as if nothing was said
+    alone = {name: name for name in subjects}
+    pd.testing.assert_frame_equal(
+        compare(rows, against('a', 'ab'), subjects=alone),
+        compare(rows, against('a', 'ab')),
+    )
+
+
 def test_any_weights():
     """A difference of differences: image by image and seed by seed, by a plain loop."""
     rng = np.random.default_rng(1)

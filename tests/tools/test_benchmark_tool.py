@@ -171,6 +171,36 @@ def test_seeds_are_tested_on_the_same_images(tool_module, tmp_path):
         check(args, runs(('same', 'one'), ('other', 'one')), labels)
 
 
+def test_whose_the_images_are_is_not_guessed(tool_module, tmp_path):
+    """By the table of the data set, else as it is said, else it is asked."""
+    module, engine = map(tool_module, ('benchmark', '_benchmark'))
+    names = ['s1_a', 's1_b', 's2_a']
+    other = dict(setting='other', cases=['elsewhere'])
+    test = dict(setting='here', cases=names)
+    runs = {'x': dict(tests=dict(a=test, b=other)), 'y': dict(tests=dict(a=test))}
+
+    def found(*words):
+        words = [
+            'x',
+            '--data-root',
+            str(tmp_path / '{seed}'),
+            '--setting',
+            'here',
+            *words,
+        ]
+        return list(engine.find_subjects(module.parse_args(words), runs).items())
+
+    with pytest.raises(InputError, match='several of the 3 cases seem to be of one'):
+        found()
+    assert found('--one-scan-per-subject') == [(name, name) for name in names]
+    wanted = list(zip(names, ['s1', 's1', 's2']))
+    assert found('--subject-pattern', '^(s[0-9])') == wanted
+    (tmp_path / '4').mkdir()
+    table = 'name,subject\n' + ''.join(f'{name},P{name[1]}\n' for name in names)
+    (tmp_path / '4/prepared.csv').write_text(table)
+    assert found('--seeds', '4') == list(zip(names, ['P1', 'P1', 'P2']))
+
+
 @pytest.mark.slow
 @needs_snakemake
 def test_the_tool(tool, phantom, tmp_path, capfd, monkeypatch):
