@@ -26,7 +26,9 @@ from ..engine import (
     last_checkpoint,
     own_config,
     read_checkpoint,
+    seen_by,
     shown,
+    tell_seen,
     unlogged,
     unwrapped,
 )
@@ -420,7 +422,9 @@ def test(
         runner = build_runner(cfg)
         model = unwrapped(runner.model)
         model.load_state_dict(check_weights(model, content, checkpoint), strict=False)
+        seen = seen_by(content)
         del content  # the optimizer's state is twice as large as the weights
+        tell_seen(runner.test_loop.dataloader.dataset, seen, checkpoint, runner.logger)
         scores = runner.test()
         written: list = [('scores', Path(cfg.work_dir) / 'test')] if metrics else []
         written += [('labels', out)] if out else []

@@ -8,6 +8,7 @@ from .console import as_screen, shown, tool_command, unlogged, with_commands
 from .hooks import OverlayHook, RuntimeHook, StyleImagesHook
 from .reading import read_checkpoint
 from .runner import SafeRunner
+from .seen import seen_by, tell_seen
 from .wandb_scores import WandbScores
 from .work_dir import any_checkpoint, check_unused, default_work_dir, last_checkpoint
 
@@ -33,7 +34,9 @@ __all__ = [
     'last_checkpoint',
     'own_config',
     'read_checkpoint',
+    'seen_by',
     'shown',
+    'tell_seen',
     'tool_command',
     'unlogged',
     'unwrapped',

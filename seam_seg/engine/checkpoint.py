@@ -5,7 +5,7 @@ import inspect
 import os
 import random
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, Optional, Set, Tuple, Union
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from .agreement import differences
 from .carried_config import KEY, carried_config, carry, config_name
 from .reading import READY, plain
 from .runner import SafeRunner, guard_runner
+from .seen import SEEN, images_of, seen_by, tell_seen
 from .work_dir import last_checkpoint
 
 
@@ -128,7 +129,9 @@ class SafeCheckpointHook(CheckpointHook):
     removes first), and beside the first best one, too, there is one to go on from. It
     holds tensors, numbers and strings alone, so that it can be read without running code:
     the history of the logged values is left out. It carries what prediction and testing
-    need of the config, see :func:`carry`. After a resume, the validation that a
+    need of the config, see :func:`carry`, and the digests of the images that it was
+    trained on, with those of the weights that it started from: a test of one of them says
+    so. After a resume, the validation that a
     checkpoint may have missed is repeated, so that the best one is that of an
     uninterrupted training.
 
@@ -140,6 +143,7 @@ class SafeCheckpointHook(CheckpointHook):
         super().__init__(backend_args=dict(backend=BACKEND), **kwargs)
         # What mmengine's hook does not know it keeps for this, at the first checkpoint.
         inspect.signature(Runner.save_checkpoint).bind_partial(**self.args)
+        self._seen: Set[str] = set()
 
     def before_run(self, runner: Runner) -> None:
         """Has other runners read safely too: mmseg's test.py heeds no ``runner_type``."""
@@ -149,6 +153,14 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Clears what a killed training left half-written."""
         super().before_train(runner)
+        own = images_of(runner.train_loop.dataloader.dataset)
+        new = sorted(own[key].name for key in own.keys() - self._seen)
+        if runner._resume and self._seen and new:
+            runner.logger.warning(
+                f'{len(new)} of the {len(own)} training images, such as {new[0]}, were '
+                'not among those that this training began with.'
+            )
+        self._seen.update(own)
         self._find_best(runner)
         if is_main_process():
             for path in Path(self.out_dir).glob(f'*{PARTIAL}'):
@@ -225,6 +237,12 @@ class SafeCheckpointHook(CheckpointHook):
                     f'load_from={name}, with another --work-dir.'
                 )
         self._compare_configs(runner, checkpoint, name)
+        self._seen = seen_by(checkpoint)
+        if runner._resume:
+            return
+        for loop in (runner._test_loop, runner._val_loop):
+            if isinstance(loop, BaseLoop):
+                tell_seen(loop.dataloader.dataset, self._seen, name, runner.logger)
 
     @staticmethod
     def _compare_configs(runner: Runner, checkpoint: dict, name: str) -> None:
@@ -261,7 +279,7 @@ class SafeCheckpointHook(CheckpointHook):
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Adds the config, leaves out what is not plain, refuses weights of no use.
+        """Adds config and images seen, leaves out what is not plain, refuses bad weights.
 
         Raises:
             InputError: the training has diverged; an earlier checkpoint stays.
@@ -279,7 +297,7 @@ class SafeCheckpointHook(CheckpointHook):
             key: value.item() if hasattr(value, 'item') else value
             for key, value in hub['runtime_info'].items()
         }
-        checkpoint['meta'][KEY] = carry(runner.cfg)
+        checkpoint['meta'][KEY] = {**carry(runner.cfg), SEEN: sorted(self._seen)}
         checkpoint['message_hub'] = dict(
             log_scalars={},
             runtime_info=kept,

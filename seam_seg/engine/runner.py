@@ -3,8 +3,7 @@
 import contextlib
 import io
 import itertools
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -13,10 +12,11 @@ from mmseg.registry import RUNNERS
 from torch import nn
 
 from ..config_lookup import building, import_package
-from ..datasets.vpi import TRAIN_ON_ALL, NoValidationCasesError
+from ..datasets.vpi import NoValidationCasesError
 from ..errors import InputError
 from .console import ConsoleHook, clear_console
 from .reading import guarded, plain, read_checkpoint
+from .seen import check_apart
 from .work_dir import agreed, alone, check_unused, resumable_checkpoint
 
 # Names that a config gives weights in init_cfg by; the addresses are the libraries' own.
@@ -60,27 +60,6 @@ def guard_runner(runner: Runner) -> None:
         runner._load_from = find_latest_checkpoint(runner.work_dir)
     if runner._load_from is not None:
         runner._load_from = guarded(runner._load_from)
-
-
-def _images(dataset: Any) -> Set[Path]:
-    """The images of a data set; none of one of another library that does not say."""
-    if not hasattr(dataset, 'get_data_info'):
-        return set()
-    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-    return {Path(info['img_path']).resolve() for info in infos if 'img_path' in info}
-
-
-def _check_apart(train: Any, val: Any) -> None:
-    """Refuses to choose a checkpoint by images that it is trained on."""
-    images = _images(val)
-    both = sorted(path.name for path in images & _images(train))
-    if both:
-        raise InputError(
-            f'{len(both)} of the {len(images)} validation images are trained on, such '
-            f'as {both[0]}: the best checkpoint would be chosen by them. Give both '
-            'loaders the same val_fraction and val_seed; or train on all without '
-            f'validation: {TRAIN_ON_ALL}'
-        )
 
 
 @RUNNERS.register_module()
@@ -154,7 +133,7 @@ class SafeRunner(Runner):
             self.logger.info(f'Trains without validation, the last is kept: {error}')
             return None
         if isinstance(self._train_loop, BaseLoop):
-            _check_apart(self._train_loop.dataloader.dataset, built.dataloader.dataset)
+            check_apart(self._train_loop.dataloader.dataset, built.dataloader.dataset)
         return built
 
     def train(self) -> nn.Module:

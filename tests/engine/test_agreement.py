@@ -140,6 +140,8 @@ def loaded(demo, changes, resume=False, training=True):
         _load_from='x.pth',
         _resume=resume,
         _train_loop=loop,
+        _val_loop=None,
+        _test_loop=None,
         logger=SimpleNamespace(warning=said.append),
     )
     content = dict(state_dict={}, meta=dict(seam_seg=dict(config=carried)))

@@ -1,14 +1,18 @@
 """Killed at any write, a training goes on to the bits it would have ended with."""
 
+import hashlib
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,8 +22,10 @@ from mmseg.registry import HOOKS, MODELS
 from stacks import UPSTREAM
 
 from seam_seg.apis import load_config, train
+from seam_seg.apis import test as run_test
 from seam_seg.apis.runs import set_resume
 from seam_seg.config_lookup import get_config, project_root
+from seam_seg.datasets import VPIDataset
 from seam_seg.engine import SafeCheckpointHook, last_checkpoint
 from seam_seg.engine.checkpoint import IterationSeedHook
 from seam_seg.errors import InputError
@@ -457,6 +463,42 @@ def test_damaged_resume(tool, phantom, tmp_path, capsys):
         == 2
     )
     assert 'iter_2.pth: holds no epoch' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_was_trained_on_is_known(phantom, tmp_path):
+    """Also by the start of a training, and in a resume with other images."""
+
+    def digests(root):
+        images = VPIDataset(str(root), 'train')
+        files = [Path(images[i]['img_path']).read_bytes() for i in range(len(images))]
+        return {hashlib.sha256(file).hexdigest() for file in files}
+
+    def said(work_dir):
+        logs = sorted(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime)
+        return re.findall(
+            r'(\d+ of the \d+) (?:training )?images, such', logs[-1].read_text()
+        )
+
+    def seen(work_dir):
+        held = torch.load(last_checkpoint(work_dir), weights_only=True)
+        return set(held['meta']['seam_seg']['trained_on'])
+
+    begun, other = tmp_path / 'begun', shutil.copytree(phantom, tmp_path / 'other')
+    start(phantom, begun, **{'train_cfg.max_iters': 2})
+    assert seen(begun) == digests(phantom) and len(seen(begun)) == 4 and not said(begun)
+    options = {**OPTIONS, 'test_dataloader.dataset.split': 'trainval'}
+    cfg = load_config(DEMO, options, str(phantom), str(tmp_path / 'tested'))
+    run_test(cfg, str(last_checkpoint(begun)))
+    assert said(tmp_path / 'tested') == ['4 of the 5']
+    for path in (other / 'dataset').rglob('*.png'):
+        cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    added = tmp_path / 'added'
+    options = {'load_from': str(last_checkpoint(begun)), 'train_cfg.max_iters': 2}
+    start(other, added, **options)
+    assert seen(added) == digests(phantom) | digests(other) and not said(added)
+    start(other, begun)
+    assert seen(begun) == seen(added) and said(begun) == ['4 of the 4']
 
 
 def test_a_checkpoint_that_carries_no_config_is_said(caplog):
