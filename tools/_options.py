@@ -28,6 +28,18 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """Adds the grey levels by which images of more than 8 bits are seen."""
+    parser.add_argument(
+        '--window',
+        nargs=2,
+        type=float,
+        metavar=('LOW', 'HIGH'),
+        help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
+        'from 0 to the 99.9th percentile of each image)',
+    )
+
+
 def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds ``--cfg-options``, which :func:`.command_line.read_overrides` reads."""
     parser.add_argument(

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+from _options import add_window
 from _start import start
 
 
@@ -40,6 +41,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         help='folder of the images, NAME.png for the mask NAME.png or NAME_bone_3.png, '
         'in the same folders below it',
     )
+    add_window(parser)
     for kind, what in (
         (
             'instances',
@@ -108,10 +110,12 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.predict_files import find_images
     from seam_seg.apis.prediction import KINDS
     from seam_seg.apis.report_files import Results
+    from seam_seg.datasets.readers import check_window
     from seam_seg.datasets.subjects import listed
     from seam_seg.errors import InputError
     from seam_seg.measurement import Settings
 
+    check_window(args.window)
     row, column = args.spacing or Settings.spacing
     mild, moderate, severe = args.severity
     settings = Settings(
@@ -132,7 +136,9 @@ def run(args: argparse.Namespace) -> int:
     for path, name in progress(list(masks.items())):
         try:
             ask = args.spacing is None
-            case = measure_file(path, folders, settings, name=name, ask_spacing=ask)
+            case = measure_file(
+                path, folders, settings, name=name, ask_spacing=ask, window=args.window
+            )
             if args.polygons:
                 polygons.add_case(case)
             results.add(case)

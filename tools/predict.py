@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from _options import add_trust
+from _options import add_trust, add_window
 from _start import start
 
 
@@ -56,6 +56,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         '--onnx', help='file of tools/export_onnx.py, run by ONNX Runtime, instead'
     )
     parser.add_argument('--device', help='for example cpu, or cuda:1')
+    add_window(parser)
     parser.add_argument(
         '--report',
         action='store_true',
@@ -100,8 +101,10 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images, prepare_out
     from seam_seg.apis.prediction import KINDS, check_measurable, label_path
+    from seam_seg.datasets.readers import check_window
     from seam_seg.errors import InputError
 
+    check_window(args.window)
     images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)
     new = {
         path: name
@@ -110,7 +113,12 @@ def run(args: argparse.Namespace) -> int:
     }
     kinds = (*KINDS, POLYGONS) if args.polygons else KINDS
     corrections = Corrections(
-        args.out, list(images.values()), list(new.values()), args.polygons, args.report
+        args.out,
+        list(images.values()),
+        list(new.values()),
+        args.polygons,
+        args.report,
+        args.window,
     )
     model = load_model(args) if new else None
     if args.report and model is not None:
@@ -134,13 +142,13 @@ def run(args: argparse.Namespace) -> int:
         found = None
         try:
             if path in new:
-                found = predict(model, path)
+                found = predict(model, path, args.window)
                 found.save(args.out, name)
                 segmented += 1
             corrections.add(path, name, found)
             if results is not None:
                 by = None if found is None else weights
-                results.add(measure_prediction(path, args.out, name, by))
+                results.add(measure_prediction(path, args.out, name, by, args.window))
         except InputError as error:
             failures.append(str(error))
     skipped = f', {len(images) - len(new)} skipped' if args.skip_existing else ''

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from _options import add_subjects
+from _options import add_subjects, add_window
 from _start import start
 
 
@@ -45,14 +45,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'name one class (default: background=0,0,0 rib=255,0,0 thoracic=0,255,0 '
         'lumbar=0,0,255)',
     )
-    parser.add_argument(
-        '--window',
-        nargs=2,
-        type=float,
-        metavar=('LOW', 'HIGH'),
-        help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
-        'from 0 to the 99.9th percentile of each image)',
-    )
+    add_window(parser)
     parser.add_argument(
         '--only-labelled',
         action='store_true',

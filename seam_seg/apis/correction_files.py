@@ -164,6 +164,8 @@ class Corrections:
         formats (Sequence[str]): of :data:`FORMATS`. Default: none.
         pages (bool): whether each case has a page, ``NAME.html``, and a record,
             ``NAME.json``. Default: False.
+        window (tuple[float, float], optional): by which images are seen, see
+            :func:`seam_seg.datasets.readers.window_of`.
 
     Raises:
         InputError: see :class:`PolygonFiles` and :func:`check_names`.
@@ -176,8 +178,10 @@ class Corrections:
         new: Sequence[str],
         formats: Sequence[str] = (),
         pages: bool = False,
+        window: Optional[Tuple[float, float]] = None,
     ) -> None:
         self.out, self.pages, self.several = out, pages, len(names) > 1
+        self._window = window
         if pages:
             check_names(names, [COCO, OVERVIEW])
         self._polygons = PolygonFiles(out, formats, new) if formats else None
@@ -211,7 +215,7 @@ class Corrections:
         def load() -> Pixels:
             if found is not None:
                 return found.image, found.spacing
-            grey = read_image(image)
+            grey = read_image(image, self._window)
             if grey.shape != drawing.shape:
                 raise InputError(
                     f'{image}: is {grey.shape[0]} x {grey.shape[1]} (height x width), '

@@ -183,6 +183,7 @@ def measure_file(
     image_file: Optional[Path] = None,
     name: Optional[str] = None,
     ask_spacing: bool = True,
+    window: Optional[Tuple[float, float]] = None,
 ) -> Case:
     """Measures a mask file.
 
@@ -195,6 +196,8 @@ def measure_file(
             Default: the name of the file without its ending.
         ask_spacing (bool): whether the size of a pixel that the image, or else the mask,
             states takes the place of that in the settings. Default: True.
+        window (tuple[float, float], optional): by which the image is shown, see
+            :func:`seam_seg.datasets.readers.window_of`.
 
     Returns:
         Case: also where the measurement was refused; then it has a reason.
@@ -222,7 +225,7 @@ def measure_file(
     spacing = None
     if ask_spacing:
         settings, spacing = _with_spacing(settings, stating)
-    image = read_image(found['image']) if 'image' in found else None
+    image = read_image(found['image'], window) if 'image' in found else None
     if image is not None:
         check_directions(path, found['image'])
     maps: Dict[str, np.ndarray] = {

@@ -119,7 +119,11 @@ def _is_record(path: Path) -> bool:
 
 
 def measure_prediction(
-    image: Path, out: Path, name: str, weights: Optional[Dict[str, Dict[str, str]]]
+    image: Path,
+    out: Path,
+    name: str,
+    weights: Optional[Dict[str, Dict[str, str]]],
+    window: Optional[Tuple[float, float]] = None,
 ) -> Case:
     """Measures what :meth:`.Prediction.save` has written.
 
@@ -129,11 +133,13 @@ def measure_prediction(
         name (str): of the results.
         weights (dict[str, dict], optional): of :func:`describe_weights`, for the record.
             None: the labels were there; what an earlier record of them says is kept.
+        window (tuple[float, float], optional): see :func:`.measure_files.measure_file`.
 
     Returns:
         Case: with its image, the map of its bones, probabilities and doubts.
     """
-    case = measure_file(label_path(out, name), image_file=image, name=name)
+    mask = label_path(out, name)
+    case = measure_file(mask, image_file=image, name=name, window=window)
     if weights is None:
         weights = _recorded_weights(out / f'{name}.json', case.files['mask'])
     return case._replace(files=dict(case.files, **weights))

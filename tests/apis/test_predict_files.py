@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from dicom_files import PATIENT, write_dicom
@@ -79,6 +80,40 @@ def test_folders_below_folders_keep_their_names(patients, tmp_path):
     twice = [str(patients / 'p1'), str(patients / 'p1/scan.png')]
     assert list(find_images(twice).values()) == ['scan', 'scan_mask']
     assert 'out/p1/scan' in find_images([str(patients)], out=tmp_path).values()
+
+
+@pytest.mark.slow
+def test_grey_levels_by_a_window(tmp_path, tool, capsys):
+    """As a data set is prepared: levels below 0 are black only by what somebody says."""
+    image = draw_case(0, (128, 64))[0]
+    write_image(tmp_path / 'plain/scan.png', image)
+    (tmp_path / 'raw').mkdir()
+    cv2.imwrite(str(tmp_path / 'raw/scan.tif'), image * np.float32(10) - 500)
+
+    def predict(folder, *more):
+        names = str(tmp_path / folder), '--out', str(tmp_path / f'{folder}_out')
+        return tool('predict')([*names, '--polygons', 'labelme', '--report', *more])
+
+    assert predict('plain') == 0 and predict('raw') == 1
+    assert 'scan.tif' in capsys.readouterr().err
+    window = ['--window', '-500', '2050']
+    assert predict('raw', *window) == 0
+    one, other = (tmp_path / f'{folder}_out' for folder in ('plain', 'raw'))
+    kept = ('scan.png', 'polygons/scan.png', 'confidence/scan.png')
+    picture = {name: (one / name).read_bytes() for name in kept}
+    assert picture == {name: (other / name).read_bytes() for name in picture}
+    (other / 'polygons/scan.png').unlink()
+    assert predict('raw', *window, '--skip-existing') == 0
+    assert (other / 'polygons/scan.png').read_bytes() == picture['polygons/scan.png']
+    images = [str(other), '--images', str(tmp_path / 'raw'), '--out', str(tmp_path / 'm')]
+    assert tool('measure')(images) == 1
+    assert tool('measure')([*images, *window]) == 0
+    capsys.readouterr()
+    wrong = ['--window', '9', '2', '--out', str(tmp_path / 'wrong')]
+    for name in ('predict', 'measure'):
+        assert tool(name)([str(tmp_path / 'plain'), *wrong]) == 2
+        assert 'window 9 2: the level of black' in capsys.readouterr().err
+    assert not (tmp_path / 'wrong').exists()
 
 
 @pytest.mark.slow
