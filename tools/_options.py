@@ -18,7 +18,7 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
         '--subject-pattern',
         metavar='REGEX',
         help='its first group, searched in the name of a case, is the subject, whose '
-        'cases stay together (default: each case is a subject, or of the one that '
+        'cases belong together (default: each case is a subject, or of the one that '
         'prepared.csv names; names that look otherwise are pointed out)',
     )
     parser.add_argument(
@@ -29,14 +29,15 @@ def add_subjects(parser: argparse.ArgumentParser) -> None:
 
 
 def add_window(parser: argparse.ArgumentParser) -> None:
-    """Adds the grey levels by which images of more than 8 bits are seen."""
+    """Adds the grey levels that images are seen by."""
     parser.add_argument(
         '--window',
         nargs=2,
         type=float,
         metavar=('LOW', 'HIGH'),
-        help='grey levels that become 0 and 255 (default: 8 bits as they are, 16 bits '
-        'from 0 to the 99.9th percentile of each image)',
+        help='grey levels that become 0 and 255 (default: those of the file or of the '
+        'model, where they say; or else 8 bits as they are, others from 0 to the 99.9th '
+        'percentile of each image)',
     )
 
 

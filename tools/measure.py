@@ -99,6 +99,8 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.polygons and args.images is None:
         parser.error('--polygons: are drawn on the images; name their folder by --images')
+    if args.window is not None and args.images is None:
+        parser.error('--window: is of the images; name their folder by --images')
     return args
 
 

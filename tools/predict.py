@@ -113,16 +113,14 @@ def run(args: argparse.Namespace) -> int:
     }
     kinds = (*KINDS, POLYGONS) if args.polygons else KINDS
     corrections = Corrections(
-        args.out,
-        list(images.values()),
-        list(new.values()),
-        args.polygons,
-        args.report,
-        args.window,
+        args.out, list(images.values()), list(new.values()), args.polygons, args.report
     )
     model = load_model(args) if new else None
     if args.report and model is not None:
         check_measurable(model.dataset_meta['classes'])
+    window = args.window
+    if window is None and model is not None:
+        window = model.pipeline[0].window
     results = None
     if args.report:
         from seam_seg.apis.report_files import (
@@ -142,13 +140,13 @@ def run(args: argparse.Namespace) -> int:
         found = None
         try:
             if path in new:
-                found = predict(model, path, args.window)
+                found = predict(model, path, window)
                 found.save(args.out, name)
                 segmented += 1
-            corrections.add(path, name, found)
+            corrections.add(path, name, found, window)
             if results is not None:
                 by = None if found is None else weights
-                results.add(measure_prediction(path, args.out, name, by, args.window))
+                results.add(measure_prediction(path, args.out, name, by, window))
         except InputError as error:
             failures.append(str(error))
     skipped = f', {len(images) - len(new)} skipped' if args.skip_existing else ''

@@ -19,7 +19,7 @@ DISTANCES = dict(mHD95='HD95 (px)', mASSD='ASSD (px)')
 KINDS = ('.png', '.pdf', '.svg')  # to look at, and two to print
 NOTE = 'Points of Dice; above 0, the first of the two is ahead.'
 INTERVALS = (
-    ' Seeds and images are crossed random effects. p is corrected for the number of '
+    ' Seeds and {} are crossed random effects. p is corrected for the number of '
     'contrasts, the intervals are not.'
 )
 GROUPED = (
@@ -292,8 +292,10 @@ def write_report(
         )
         dice = rows[(rows['score'] == 'Dice') & (rows['image'] != '')]
         scored = dice.groupby(['method', 'seed', 'image'])['class'].nunique()
-        note = NOTE + (INTERVALS if found['p'].notna().any() else NO_INTERVALS)
-        note += GROUPED if (found['subjects'] < found['images']).any() else ''
+        grouped = (found['subjects'] < found['images']).any()
+        intervals = INTERVALS.format('subjects' if grouped else 'images')
+        note = NOTE + (intervals if found['p'].notna().any() else NO_INTERVALS)
+        note += GROUPED if grouped else ''
         note += LACKING if (scored < dice['class'].nunique()).any() else ''
         parts += [
             note + ('' if smallest is None else EFFECT.format(smallest)),

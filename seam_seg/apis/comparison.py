@@ -72,8 +72,8 @@ def compare(
         score (str): that is compared, see
             :func:`~seam_seg.evaluation.rows.image_scores`. Default: ``'Dice'``.
         smallest (float, optional): effect that matters, in the unit of the score.
-        subjects (Mapping[str, str], optional): whose an image is, by its name. Default:
-            None: each is of another.
+        subjects (Mapping[str, str], optional): whose each image is, by its name.
+            Default: None: each is of another.
 
     Returns:
         pd.DataFrame: by label ``difference``; the ends of its 95% interval, ``low`` and
@@ -99,7 +99,7 @@ def compare(
         sample = combine(values, scored, weights)
         images = sample.shape[1]
         if subjects is not None:
-            sample = sample.T.groupby(subjects).mean().T
+            sample = sample.T.groupby([subjects[name] for name in sample]).mean().T
         estimate = Estimate(*[np.nan] * 4)
         if sample.size:
             estimate = crossed_mean(sample.to_numpy())

@@ -164,8 +164,6 @@ class Corrections:
         formats (Sequence[str]): of :data:`FORMATS`. Default: none.
         pages (bool): whether each case has a page, ``NAME.html``, and a record,
             ``NAME.json``. Default: False.
-        window (tuple[float, float], optional): by which images are seen, see
-            :func:`seam_seg.datasets.readers.window_of`.
 
     Raises:
         InputError: see :class:`PolygonFiles` and :func:`check_names`.
@@ -178,17 +176,21 @@ class Corrections:
         new: Sequence[str],
         formats: Sequence[str] = (),
         pages: bool = False,
-        window: Optional[Tuple[float, float]] = None,
     ) -> None:
         self.out, self.pages, self.several = out, pages, len(names) > 1
-        self._window = window
         if pages:
             check_names(names, [COCO, OVERVIEW])
         self._polygons = PolygonFiles(out, formats, new) if formats else None
         self._cases: List[Tuple[str, List[Bone]]] = []
         self._anew = False
 
-    def add(self, image: Path, name: str, found: Optional[Prediction] = None) -> None:
+    def add(
+        self,
+        image: Path,
+        name: str,
+        found: Optional[Prediction] = None,
+        window: Optional[Tuple[float, float]] = None,
+    ) -> None:
         """Takes a case in.
 
         Args:
@@ -196,6 +198,8 @@ class Corrections:
             name (str): of its results, which are in the folder.
             found (Prediction, optional): Default: it was segmented earlier, and what it
                 left is read.
+            window (tuple[float, float], optional): by which the image is shown then, see
+                :func:`seam_seg.datasets.readers.window_of`.
 
         Raises:
             InputError: that cannot be read.
@@ -215,7 +219,7 @@ class Corrections:
         def load() -> Pixels:
             if found is not None:
                 return found.image, found.spacing
-            grey = read_image(image, self._window)
+            grey = read_image(image, window)
             if grey.shape != drawing.shape:
                 raise InputError(
                     f'{image}: is {grey.shape[0]} x {grey.shape[1]} (height x width), '

@@ -256,6 +256,8 @@ def measure_file(
             doubts = read_doubts(table, measurement.bones)
             found['bones'] = table
     files = {kind: digest(place) for kind, place in dict(mask=path, **found).items()}
+    if 'image' in files and window is not None:
+        files['image']['window'] = f'{window[0]:g} to {window[1]:g}'
     return Case(name, measurement, mask, image, files, doubts, spacing)
 
 

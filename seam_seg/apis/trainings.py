@@ -26,6 +26,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..config_lookup import PACKAGE, building, project_root
+from ..engine import read_checkpoint, seen_by
 from ..errors import InputError
 from ..evaluation.rows import rows_of_tests
 from ..version import __version__
@@ -142,7 +143,7 @@ def plan_run(
 
     Raises:
         InputError: the config, the data or an option cannot be used, or a test has cases
-            of the training.
+            of the training, or of that of the weights it starts from.
     """
     folder = folder.resolve()
 
@@ -160,13 +161,16 @@ def plan_run(
     learned = {key: value for key, value in cfg.items() if not key.startswith(BESIDE)}
     inputs = [*sorted(code_behind(cfg)), *start_files(cfg.to_dict())]
     weights = READY_WEIGHTS if cfg.get('load_from') == READY_URL else cfg.get('load_from')
+    if weights is not None and Path(weights).is_file():
+        trusted = cfg.get('trust_checkpoint', False)
+        trained.update(seen_by(read_checkpoint(weights, trusted)))
     command, weights = 'true', shlex.quote(str(weights))
     if cfg.get('train_cfg') is not None:
         with building(cfg, 'train_dataloader'):
             files = data_files(cfg.train_dataloader.dataset)
         inputs += files
         images = data_files(cfg.train_dataloader.dataset, ['img_path'])
-        trained = {digest_of(path) for path in images}
+        trained.update(map(digest_of, images))
         command = call('train.py', '--resume', root, folder, options)
         weights = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     planned = {}

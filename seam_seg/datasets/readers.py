@@ -379,8 +379,8 @@ def window_of(
 
     Args:
         image (np.ndarray): as it is stored.
-        asked (tuple[float, float], optional): what a user names. One that reaches beyond
-            255 is not of 8-bit images, which lie beside others and would become black.
+        asked (tuple[float, float], optional): what a user names. One that reaches below
+            0 or beyond 255 is not of 8-bit images, which lie beside others.
         own (tuple[float, float], optional): what the file asks for. Default: None.
 
     Returns:
@@ -390,8 +390,9 @@ def window_of(
         InputError: it is asked for one that makes no sense.
     """
     check_window(asked)
-    beyond = asked is not None and asked[1] > 255 and image.dtype == np.uint8
-    return own if asked is None or beyond else asked
+    if asked is None or (image.dtype == np.uint8 and (asked[0] < 0 or asked[1] > 255)):
+        return own
+    return asked
 
 
 def to_uint8(

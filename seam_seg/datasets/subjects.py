@@ -207,9 +207,10 @@ def _question(found: Sequence[Grouping]) -> str:
         )
     total = sum(map(len, found[0].members.values()))
     return (
-        f'several of the {total} cases seem to be of one subject, and no subject may be '
-        f'on two sides of a split. Pass {"; or ".join(ways)}; or --one-scan-per-subject '
-        'if each case is of another.'
+        f'several of the {total} cases seem to be of one subject. Whose each is has to '
+        'be known: no subject may be on two sides of a split, and none counts twice '
+        f'where methods are compared. Pass {"; or ".join(ways)}; or '
+        '--one-scan-per-subject if each case is of another.'
     )
 
 

@@ -130,10 +130,9 @@ class SafeCheckpointHook(CheckpointHook):
     holds tensors, numbers and strings alone, so that it can be read without running code:
     the history of the logged values is left out. It carries what prediction and testing
     need of the config, see :func:`carry`, and the digests of the images that it was
-    trained on, with those of the weights that it started from: a test of one of them says
-    so. After a resume, the validation that a
-    checkpoint may have missed is repeated, so that the best one is that of an
-    uninterrupted training.
+    trained on, with those that a checkpoint in ``load_from`` carries: a test of one of
+    them says so. After a resume, the validation that a checkpoint may have missed is
+    repeated, so that the best one is that of an uninterrupted training.
 
     Args:
         **kwargs: of mmengine's ``CheckpointHook``; local folders only.
@@ -151,7 +150,7 @@ class SafeCheckpointHook(CheckpointHook):
             guard_runner(runner)
 
     def before_train(self, runner: Runner) -> None:
-        """Clears what a killed training left half-written."""
+        """Notes what is trained on, and clears what a killed training left behind."""
         super().before_train(runner)
         own = images_of(runner.train_loop.dataloader.dataset)
         new = sorted(own[key].name for key in own.keys() - self._seen)
@@ -214,6 +213,8 @@ class SafeCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuses what would load in part only, and weights that mean something else.
 
+        Warns where images are scored, or choose, that the weights have seen.
+
         Raises:
             InputError: the checkpoint does not fit; or what changes its masks is not in
                 the config as it was in that of its training, in a resume or a test.
@@ -238,8 +239,6 @@ class SafeCheckpointHook(CheckpointHook):
                 )
         self._compare_configs(runner, checkpoint, name)
         self._seen = seen_by(checkpoint)
-        if runner._resume:
-            return
         for loop in (runner._test_loop, runner._val_loop):
             if isinstance(loop, BaseLoop):
                 tell_seen(loop.dataloader.dataset, self._seen, name, runner.logger)

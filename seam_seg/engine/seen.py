@@ -1,6 +1,7 @@
 """The images that a model was trained on, which must not choose or score it.
 
-They are told apart by content, wherever they lie and whatever they are called.
+They are told apart by the bytes of their files, wherever these lie and whatever they are
+called. One that was saved anew counts as another.
 """
 
 from logging import Logger
@@ -16,7 +17,7 @@ SEEN = 'trained_on'  # beside the config that a checkpoint carries
 
 
 def images_of(dataset: Any) -> Dict[str, Path]:
-    """The images of a data set, by the digest of their files.
+    """The images of a data set, by the digest of their files, or by where else they are.
 
     Args:
         dataset (Any): none are known of one of another library that does not say.
@@ -25,7 +26,7 @@ def images_of(dataset: Any) -> Dict[str, Path]:
         return {}
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
     paths = dict.fromkeys(Path(info['img_path']) for info in infos if 'img_path' in info)
-    return {file_digest(path): path for path in paths if path.is_file()}
+    return {file_digest(path) if path.is_file() else str(path): path for path in paths}
 
 
 def seen_by(content: Any) -> Set[str]:
@@ -71,12 +72,14 @@ def check_apart(train: Any, val: Any) -> None:
     Raises:
         InputError: they have images in common.
     """
-    images = images_of(val)
-    both = sorted(images[key].name for key in images.keys() & images_of(train).keys())
+    images, trained = images_of(val), images_of(train)
+    both = sorted(images.keys() & trained.keys(), key=images.__getitem__)
     if both:
+        one, other = images[both[0]], trained[both[0]]
+        copy = '' if one == other else f' (the same file as {other})'
         raise InputError(
             f'{len(both)} of the {len(images)} validation images are trained on, such '
-            f'as {both[0]}: the best checkpoint would be chosen by them. Give both '
-            'loaders the same val_fraction and val_seed; or train on all without '
-            f'validation: {TRAIN_ON_ALL}'
+            f'as {one}{copy}: the best checkpoint would be chosen by them. Give both '
+            'loaders the same val_fraction and val_seed, and remove copies; or train on '
+            f'all without validation: {TRAIN_ON_ALL}'
         )

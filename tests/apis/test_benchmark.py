@@ -102,7 +102,8 @@ def test_what_is_said_of_a_comparison(seeds, grouped, lacking, tmp_path, monkeyp
     page = (tmp_path / 'table.md').read_text()
     assert (benchmark.GROUPED in page) == grouped
     assert (benchmark.LACKING in page) == lacking
-    assert (benchmark.INTERVALS in page) == (seeds == 2)
+    crossed = benchmark.INTERVALS.format('subjects' if grouped else 'images')
+    assert (crossed in page) == (seeds == 2)
     assert (benchmark.NO_INTERVALS in page) == (seeds == 1)
     assert f'| {seeds} x {"2 (3)" if grouped else 3} ' in page
 

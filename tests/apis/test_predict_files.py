@@ -102,6 +102,8 @@ def test_grey_levels_by_a_window(tmp_path, tool, capsys):
     kept = ('scan.png', 'polygons/scan.png', 'confidence/scan.png')
     picture = {name: (one / name).read_bytes() for name in kept}
     assert picture == {name: (other / name).read_bytes() for name in picture}
+    record = json.loads((other / 'scan.json').read_text())
+    assert record['files']['image']['window'] == '-500 to 2050'
     (other / 'polygons/scan.png').unlink()
     assert predict('raw', *window, '--skip-existing') == 0
     assert (other / 'polygons/scan.png').read_bytes() == picture['polygons/scan.png']
@@ -110,8 +112,8 @@ def test_grey_levels_by_a_window(tmp_path, tool, capsys):
     assert tool('measure')([*images, *window]) == 0
     capsys.readouterr()
     wrong = ['--window', '9', '2', '--out', str(tmp_path / 'wrong')]
-    for name in ('predict', 'measure'):
-        assert tool(name)([str(tmp_path / 'plain'), *wrong]) == 2
+    for name, more in dict(predict=[], measure=images[1:3]).items():
+        assert tool(name)([str(tmp_path / 'plain'), *wrong, *more]) == 2
         assert 'window 9 2: the level of black' in capsys.readouterr().err
     assert not (tmp_path / 'wrong').exists()
 

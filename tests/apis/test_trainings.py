@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import pytest
+import torch
 from vpi_files import write_contract, write_image
 
 import seam_seg
@@ -172,6 +173,12 @@ def test_no_score_of_what_is_learned(phantom, tmp_path):
     elsewhere = str(moved), val[1]
     with pytest.raises(InputError, match='would score what it is trained on, such as p'):
         plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', options, val=elsewhere)
+    (seen, *_) = (phantom / 'dataset/test').glob('*.png')
+    start = dict(trained_on=[trainings.digest_of(seen)])
+    torch.save(dict(meta=dict(seam_seg=start)), tmp_path / 'start.pth')
+    begun = {**options, 'load_from': str(tmp_path / 'start.pth')}
+    with pytest.raises(InputError, match=f'is trained on, such as {seen.name}'):
+        plan(phantom, 'seam_r50-fpn_1xb12-80k_vpi-512x256', begun)
     votes = {'load_from': None}
     with pytest.raises(InputError, match='no validation cases are drawn'):
         plan(phantom, FINETUNE, votes, val=val)

@@ -75,6 +75,7 @@ def test_a_window_beyond_8_bits_leaves_them_as_they_are(tmp_path):
     path = save(tmp_path / 'a.png', pixels)
     np.testing.assert_array_equal(read_image(path, (0, 4095)), pixels)
     np.testing.assert_array_equal(read_image(path, (0, 125)), to_uint8(pixels, (0, 125)))
+    np.testing.assert_array_equal(read_image(path, (-500, 200)), pixels)
     np.testing.assert_array_equal(grey_of(pixels, (0, 4095))[0], pixels)
     path = save(tmp_path / 'b.png', 16 * GREY)
     np.testing.assert_array_equal(

@@ -467,38 +467,44 @@ def test_damaged_resume(tool, phantom, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_what_was_trained_on_is_known(phantom, tmp_path):
-    """Also by the start of a training, and in a resume with other images."""
+    """Also by the start of a training, and where it goes on with another split."""
 
-    def digests(root):
-        images = VPIDataset(str(root), 'train')
-        files = [Path(images[i]['img_path']).read_bytes() for i in range(len(images))]
-        return {hashlib.sha256(file).hexdigest() for file in files}
+    def files(root, split):
+        images = VPIDataset(str(root), split)
+        return [Path(images[i]['img_path']) for i in range(len(images))]
+
+    def digests(root, split):
+        return {
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in files(root, split)
+        }
 
     def said(work_dir):
-        logs = sorted(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime)
-        return re.findall(
-            r'(\d+ of the \d+) (?:training )?images, such', logs[-1].read_text()
-        )
+        log = max(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime)
+        return re.findall(r'(\d+ of the \d+ [a-z ]+), such as', log.read_text())
 
     def seen(work_dir):
         held = torch.load(last_checkpoint(work_dir), weights_only=True)
         return set(held['meta']['seam_seg']['trained_on'])
 
-    begun, other = tmp_path / 'begun', shutil.copytree(phantom, tmp_path / 'other')
-    start(phantom, begun, **{'train_cfg.max_iters': 2})
-    assert seen(begun) == digests(phantom) and len(seen(begun)) == 4 and not said(begun)
-    options = {**OPTIONS, 'test_dataloader.dataset.split': 'trainval'}
+    begun, added = tmp_path / 'begun', tmp_path / 'added'
+    on_all = {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
+    on_all['train_dataloader.dataset.split'] = 'trainval'
+    start(phantom, begun, **{'train_cfg.max_iters': 2}, **on_all)
+    assert seen(begun) == digests(phantom, 'trainval') and not said(begun)
+    options = {**OPTIONS, 'test_dataloader.dataset.split': 'val'}
     cfg = load_config(DEMO, options, str(phantom), str(tmp_path / 'tested'))
     run_test(cfg, str(last_checkpoint(begun)))
-    assert said(tmp_path / 'tested') == ['4 of the 5']
-    for path in (other / 'dataset').rglob('*.png'):
+    assert said(tmp_path / 'tested') == ['1 of the 1 images']
+    other = shutil.copytree(phantom, tmp_path / 'other')
+    for path in files(other, 'train'):
         cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
-    added = tmp_path / 'added'
     options = {'load_from': str(last_checkpoint(begun)), 'train_cfg.max_iters': 2}
     start(other, added, **options)
-    assert seen(added) == digests(phantom) | digests(other) and not said(added)
+    assert seen(added) == digests(phantom, 'trainval') | digests(other, 'train')
+    assert said(added) == ['1 of the 1 images']  # which chooses
     start(other, begun)
-    assert seen(begun) == seen(added) and said(begun) == ['4 of the 4']
+    assert seen(begun) == seen(added)
+    assert said(begun) == ['1 of the 1 images', '4 of the 4 training images']
 
 
 def test_a_checkpoint_that_carries_no_config_is_said(caplog):

@@ -2,8 +2,12 @@
 
 import hashlib
 import logging
+from pathlib import Path
 
-from seam_seg.engine.seen import images_of, seen_by, tell_seen
+import pytest
+
+from seam_seg.engine.seen import check_apart, images_of, seen_by, tell_seen
+from seam_seg.errors import InputError
 
 
 class Images:
@@ -23,9 +27,13 @@ def test_images_are_told_apart_by_content(tmp_path):
     paths = [tmp_path / name for name in ('a.png', 'b.png', 'copy.png')]
     for path, text in zip(paths, (b'one', b'two', b'one')):
         path.write_bytes(text)
-    lost = tmp_path / 'lost.png'  # or of another file system
-    found = images_of(Images(*paths, lost, paths[1]))
+    found = images_of(Images(*paths, paths[1]))
     assert set(found) == {hashlib.sha256(text).hexdigest() for text in (b'one', b'two')}
+    elsewhere = Path('s3:/images/a.png')
+    assert images_of(Images(elsewhere)) == {str(elsewhere): elsewhere}
+    with pytest.raises(InputError, match='1 of the 2 valid.*copy.png .the same.*a.png.:'):
+        check_apart(Images(paths[0]), Images(*paths[1:]))
+    check_apart(Images(paths[0]), Images(paths[1]))
     assert images_of([1, 2]) == {}  # a data set of another library
 
 

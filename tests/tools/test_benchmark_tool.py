@@ -267,9 +267,10 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
         module,
         'measure_costs',
         lambda configs, rounds: {
-            'SEAM, key mass': dict(
+            module.method_name(config): dict(
                 seconds=[1.0], parameters=1, flops=1, peak_bytes=1, other_cores=100.0
             )
+            for config in configs
         },
     )
     arguments = f'--data-root {phantom} --folds {phantom}/folds3_seed0 --seeds 0 1'
@@ -289,6 +290,12 @@ def test_cross_validation(tool_module, phantom, tmp_path, monkeypatch, capsys):
     # that other work was going on meanwhile is said, written and kept
     assert 'warning: R: ' in capsys.readouterr().err
     assert 'kept 100.0 of' in (tmp_path / 'table.md').read_text()
+    # two methods, on images of two subjects
+    compared = [DEMO.replace('seam-keymass_r18-fpn', 'fpn_r18'), DEMO, *arguments.split()]
+    compared += ['--seeds', '0', '--subject-pattern', '^phantom_(train|test)']
+    assert main([*compared, '--out', str(tmp_path / 'compared')]) == 0
+    page = (tmp_path / 'compared/table.md').read_text()
+    assert 'Seeds x subjects (images)' in page and '| 1 x 2 (8) ' in page
     # what could not be made leaves the rows as they are
     before = (tmp_path / 'results.csv').read_bytes()
     (lost,) = (tmp_path / 'work').glob('*_fold1_seed1/*/test/dice_jaccard.csv')
