@@ -622,7 +622,7 @@ CASES = {
     ),
     'train: validation on what it trains on': (
         train('train_dataloader.dataset.split=trainval'),
-        'validation images are trained on, such as a.*val_dataloader=None',
+        'validation images are trained on, such as .*png, or.*val_dataloader=None',
     ),
     'train: load_from missing': (train('load_from=no.pth'), 'no.pth'),
     'train: mixed precision on a CPU': (train(more=['--amp']), '--amp'),

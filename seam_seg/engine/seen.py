@@ -72,14 +72,12 @@ def check_apart(train: Any, val: Any) -> None:
     Raises:
         InputError: they have images in common.
     """
-    images, trained = images_of(val), images_of(train)
-    both = sorted(images.keys() & trained.keys(), key=images.__getitem__)
+    images = images_of(val)
+    both = sorted(images[key] for key in images.keys() & images_of(train).keys())
     if both:
-        one, other = images[both[0]], trained[both[0]]
-        copy = '' if one == other else f' (the same file as {other})'
         raise InputError(
             f'{len(both)} of the {len(images)} validation images are trained on, such '
-            f'as {one}{copy}: the best checkpoint would be chosen by them. Give both '
-            'loaders the same val_fraction and val_seed, and remove copies; or train on '
-            f'all without validation: {TRAIN_ON_ALL}'
+            f'as {both[0]}, or a copy of it: the best checkpoint would be chosen by '
+            'them. Give both loaders the same val_fraction and val_seed, and remove '
+            f'copies; or train on all without validation: {TRAIN_ON_ALL}'
         )

@@ -31,7 +31,7 @@ def test_images_are_told_apart_by_content(tmp_path):
     assert set(found) == {hashlib.sha256(text).hexdigest() for text in (b'one', b'two')}
     elsewhere = Path('s3:/images/a.png')
     assert images_of(Images(elsewhere)) == {str(elsewhere): elsewhere}
-    with pytest.raises(InputError, match='1 of the 2 valid.*copy.png .the same.*a.png.:'):
+    with pytest.raises(InputError, match='1 of the 2 valid.*copy.png, or a copy'):
         check_apart(Images(paths[0]), Images(*paths[1:]))
     check_apart(Images(paths[0]), Images(paths[1]))
     assert images_of([1, 2]) == {}  # a data set of another library
