@@ -1,7 +1,6 @@
 """Measurement of files: finds what belongs to a mask, writes JSON and a table."""
 
 import csv
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -12,6 +11,7 @@ import scipy
 
 from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
+from ..datasets.history import file_digest
 from ..datasets.readers import (
     IMAGE_SUFFIXES,
     Spacing,
@@ -277,7 +277,7 @@ def _with_spacing(
 
 def digest(path: Path) -> Dict[str, str]:
     """The name and the SHA-256 of a file."""
-    return dict(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return dict(file=path.name, sha256=file_digest(path))
 
 
 def read_doubts(table: Path, bones: Sequence[Bone]) -> Dict[int, float]:

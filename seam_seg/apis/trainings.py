@@ -26,6 +26,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..config_lookup import PACKAGE, building, project_root
+from ..datasets.history import file_digest
 from ..engine import read_checkpoint, seen_by
 from ..errors import InputError
 from ..evaluation.rows import rows_of_tests
@@ -101,7 +102,7 @@ def start_files(cfg: Any) -> List[Path]:
 @functools.lru_cache(maxsize=None)
 def digest_of(path: Path) -> str:
     """SHA-256 of the content of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_digest(path)
 
 
 def made_from(settings: object, files: Iterable[Path]) -> dict:
