@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.errors import InputError
 
     check_window(args.window)
-    images = find_images(args.images, mask_suffix=args.mask_suffix, out=args.out)
+    images = find_images(args.images, mask_suffix=args.mask_suffix)
     new = {
         path: name
         for path, name in images.items()

@@ -12,20 +12,17 @@ def find_images(
     arguments: Sequence[str],
     kind: str = 'image',
     mask_suffix: Optional[str] = None,
-    out: Optional[Path] = None,
     without: Sequence[str] = (),
 ) -> Dict[Path, str]:
     """Lists the images that the command line names, and names their results.
 
     Args:
         arguments (Sequence[str]): images; folders, of which the images in them and in the
-            folders below are taken, sorted; or ``.txt`` files with one path a line,
-            relative to the file.
+            folders below are taken, sorted, but for results of a prediction; or ``.txt``
+            files with one path a line, relative to the file.
         kind (str): what they are, for the messages. Default: ``'image'``.
         mask_suffix (str, optional): files in folders whose names end so are masks that
             lie beside their images, and left out. Default: None, there are none.
-        out (Path, optional): of the results; left out where it lies in a folder that is
-            named. Default: None.
         without (Sequence[str]): names of folders below those that are named, which are
             left out. Default: none.
 
@@ -45,7 +42,7 @@ def find_images(
                 path
                 for path in list_images(argument)
                 if not (mask_suffix and path.name.endswith(mask_suffix))
-                and not _within(path, out, argument)
+                and not _among_results(path, argument)
                 and not {*path.relative_to(argument).parts[:-1]}.intersection(without)
             ]
             if not inside:
@@ -78,11 +75,10 @@ def find_images(
     return images
 
 
-def _within(path: Path, out: Optional[Path], folder: Path) -> bool:
-    """Whether a file lies among results that lie in a folder of images."""
-    if out is None or folder.resolve() not in out.resolve().parents:
-        return False
-    return out.resolve() in path.resolve().parents
+def _among_results(path: Path, folder: Path) -> bool:
+    """Whether a file lies among results below a folder, of this or of an earlier call."""
+    below = list(path.relative_to(folder).parents)[:-1]
+    return any(all((folder / part / kind).is_dir() for kind in KINDS) for part in below)
 
 
 def _name(path: Path) -> str:

@@ -65,21 +65,23 @@ def patients(tmp_path):
         'out/p1/scan.png',
     ):
         write_image(scans / name, draw_case(len(name), (128, 64))[0])
+    prepare_out(scans / 'out', {scans / 'p1/scan.png': 'p1/scan'})
     return scans
 
 
-def test_folders_below_folders_keep_their_names(patients, tmp_path):
-    found = find_images([str(patients)], mask_suffix='_mask.png', out=patients / 'out')
+def test_folders_below_folders_keep_their_names(patients):
+    found = find_images([str(patients)], mask_suffix='_mask.png')
     assert found == {
         patients / 'p1/scan.png': 'p1/scan',
         patients / 'p2/deep/scan.tif': 'p2/deep/scan',
     }
     with pytest.raises(InputError, match='two masks are named scan '):
         find_images([str(patients / 'p1/scan.png'), str(patients / 'out/p1')], 'mask')
-    # the same file twice is one; and results of other folders are images here
+    # the same file twice is one; and what only looks like a folder of results is none
     twice = [str(patients / 'p1'), str(patients / 'p1/scan.png')]
     assert list(find_images(twice).values()) == ['scan', 'scan_mask']
-    assert 'out/p1/scan' in find_images([str(patients)], out=tmp_path).values()
+    (patients / 'out/bones').rmdir()
+    assert 'out/p1/scan' in find_images([str(patients)]).values()
 
 
 @pytest.mark.slow
