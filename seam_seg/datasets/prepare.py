@@ -46,7 +46,7 @@ from .split import (
     sides_before,
     split_subjects,
 )
-from .subjects import find_subject, listed, subjects_of
+from .subjects import check_spelling, find_subject, listed, subjects_of
 from .vpi import read_split
 
 # What the function owns in its output folder, split files last.
@@ -298,6 +298,8 @@ def append(
     if subject_pattern is None and not one_scan_per_subject:
         subjects_of([*there.subjects, *names])  # which asks where names look like groups
     subjects = subjects_of(names, subject_pattern, one_scan_per_subject)
+    if subject_pattern is not None:
+        check_spelling({**there.subjects, **subjects})
     before = sides_before(out, there.subjects, None)
     sides = {**dict.fromkeys(subjects.values(), side), **there.sides}
     new = []

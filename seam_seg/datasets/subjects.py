@@ -102,9 +102,10 @@ def subjects_of(
         dict[str, str]: by name. Where nothing is said, each case is a subject.
 
     Raises:
-        InputError: pattern and ``one_scan`` exclude each other, the pattern is wrong, a
-            case is missing in ``recorded``, or nothing is said and the names look like
-            several cases of one subject.
+        InputError: pattern and ``one_scan`` exclude each other, the pattern is wrong, two
+            subjects by it differ in upper and lower case alone, a case is missing in
+            ``recorded``, or nothing is said and the names look like several cases of one
+            subject.
     """
     if pattern is not None and one_scan:
         raise InputError(
@@ -112,7 +113,9 @@ def subjects_of(
             'out.'
         )
     if pattern is not None:
-        return {name: subject_of(name, pattern) for name in names}
+        found = {name: subject_of(name, pattern) for name in names}
+        check_spelling(found)
+        return found
     if not one_scan and recorded is not None:
         unknown = [name for name in names if name not in recorded]
         if unknown:
@@ -123,10 +126,30 @@ def subjects_of(
             )
         return {name: recorded[name] for name in names}
     if not one_scan:
-        found = groupings(names)
-        if found:
-            raise InputError(_question(found))
+        ways = groupings(names)
+        if ways:
+            raise InputError(_question(ways))
     return {name: name for name in names}
+
+
+def check_spelling(subjects: Mapping[str, str]) -> None:
+    """Refuses what may be one subject, and would stand on two sides of a split.
+
+    Args:
+        subjects (Mapping[str, str]): subject of each case, by a pattern.
+
+    Raises:
+        InputError: two subjects differ in upper and lower case alone.
+    """
+    cases: Dict[str, str] = {}  # the first of each subject, whatever its letters' case
+    for name, subject in subjects.items():
+        first = cases.setdefault(subject.casefold(), name)
+        if subjects[first] != subject:
+            raise InputError(
+                f'{first} and {name}: the subjects {subjects[first]} and {subject} '
+                'differ in upper and lower case alone. Rename the files of one: alike '
+                'if both are of one subject, or else unlike.'
+            )
 
 
 @dataclass(frozen=True)

@@ -524,6 +524,10 @@ def test_another_pattern_says_whose_all_cases_are(tmp_path):
     before = lines(out)
     with pytest.raises(InputError, match=r'by --subject-pattern \^\(s\), s has cases in'):
         append(*new_cases(tmp_path / 'last', ['s09_1'], 400), out, subject_pattern='^(s)')
+    # nor is somebody new who is there in other letters
+    pattern, folders = r'^([sS]\d+)', new_cases(tmp_path / 'capital', ['S05_9'], 500)
+    with pytest.raises(InputError, match='s05_1 and S05_9: the subjects s05 and S05'):
+        append(*folders, out, subject_pattern=pattern)
     assert lines(out) == before
 
 

@@ -95,6 +95,13 @@ def test_what_is_said_has_to_fit():
         subjects_of(['a1', 'a2'], recorded={'a1': 'a'})
 
 
+def test_one_subject_is_not_spelled_in_two_ways():
+    pattern = '^(.+)_'
+    with pytest.raises(InputError, match='P1_a and p1_b: the subjects P1 and p1'):
+        subjects_of(['q_a', 'P1_a', 'P1_c', 'p1_b'], pattern)
+    assert subjects_of(['P1_a', 'P1_A'], pattern) == {'P1_a': 'P1', 'P1_A': 'P1'}
+
+
 @pytest.mark.parametrize(
     'pattern, words',
     [
