@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,6 @@ from seam_seg.apis import init_model, load_config, predict
 from seam_seg.apis.costs import inference_case, method_name
 from seam_seg.apis.inference import Prediction
 from seam_seg.config_lookup import get_config, project_root
-from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import (
     HELD_OUT,
     HELD_OUT_SEEDS,
@@ -34,7 +32,7 @@ from seam_seg.datasets.phantom import (
 )
 from seam_seg.errors import InputError
 from seam_seg.evaluation.instances import split_by_truth
-from seam_seg.evaluation.rows import COLUMNS, image_dice, read_rows, write_rows
+from seam_seg.evaluation.rows import COLUMNS, image_dice, read_rows
 from studies import probe, records
 from studies.demo import trivial_baselines
 from studies.demo.predictors import (
@@ -53,7 +51,7 @@ from studies.ready_weights.changes import CHANGES
 from studies.shared_machine import measure as sharing
 from studies.speed import measure, train_memory
 from studies.speed.ratios import compare_times, slope
-from studies.table1 import draw_keys, draw_methods
+from studies.table1 import draw_keys
 
 DEMO = 'seam-keymass_r18-fpn_1xb8-600_phantom-256x128'
 PLAIN = 'fpn_r18_1xb8-600_phantom-256x128'
@@ -764,44 +762,6 @@ def test_draws_keys(phantom, trained, tmp_path, capsys):
     assert picture.shape[0] > 700 and picture.std() > 30
     assert draw(DEMO, str(tmp_path / 'none.png')) == 2
     assert 'none.png' in capsys.readouterr().err
-
-
-def dice_rows(method, seed, scores):
-    values = [
-        {'image': image, 'class': name, 'score': 'Dice', 'value': value}
-        for image, value in scores.items()
-        for name in ('lumbar', 'thoracic', 'rib')
-    ]
-    return records.make_rows(values, 'table1', 'hard', method, seed)
-
-
-def test_cases_by_rule():
-    # means over the seeds: 50, 80, 70, 60
-    runs = [
-        dice_rows('x', 0, dict(a=40, b=90, c=70, d=60)),
-        dice_rows('x', 1, dict(a=60, b=70, c=70, d=60)),
-        dice_rows('y', 0, dict(a=99, b=1, c=1, d=1)),
-    ]
-    found = draw_methods.choose_cases(pd.concat(runs), 'x')
-    assert found == dict(best='b', median='d', worst='a')
-    with pytest.raises(InputError, match='no Dice of z'):
-        draw_methods.choose_cases(pd.concat(runs), 'z')
-
-
-@pytest.mark.slow
-def test_draws_methods(phantom, trained, tmp_path, capsys):
-    first, second = VPIDataset(str(phantom), 'test').split_names()
-    rows, out = tmp_path / 'rows.csv', tmp_path / 'methods.png'
-    words = [PLAIN, DEMO, '--data-root', str(phantom), '--rows', str(rows)]
-    words += ['--work-dir', str(trained), '--out', str(out)]
-    write_rows(rows, dice_rows(method_name(DEMO), 0, {first: 50, second: 60}))
-    assert draw_methods.main(words) == 0
-    assert cv2.imread(str(out)).shape[0] > 3 * 700
-    assert draw_methods.main([*words, '--seed', '5']) == 2
-    assert 'seed5: no checkpoint' in capsys.readouterr().err
-    write_rows(rows, dice_rows(method_name(DEMO), 0, dict(nobody=50)))
-    assert draw_methods.main(words) == 2
-    assert 'nobody: not in the test split' in capsys.readouterr().err
 
 
 # --- shared_machine

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from seam_seg.config_lookup import get_config
 from seam_seg.datasets.phantom import HELD_OUT, NEVER_TRAINED, PRESETS
+from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import COLUMNS, write_rows
 from studies import report
 from studies.blocks import mean_of, rows_of, value_of
@@ -22,6 +23,7 @@ from studies.ready_weights.changes import CHANGES
 from studies.shared_machine import measure as sharing
 from studies.shared_machine import tables as shared_machine
 from studies.speed import tables as speed
+from studies.table1 import effects
 from studies.table1 import tables as table1
 
 STUDIES = report.list_studies(report.ROOT)
@@ -136,21 +138,59 @@ def test_report_refuses(text, fault, clone, capsys):
         assert (clone / 'page.md').read_text() == text
 
 
-def test_table_of_methods(tmp_path):
-    """The methods in the paper's order, with what each costs in its own setting."""
+def table1_folder(tmp_path, seeds, without=()):
+    """A study whose rows have 60 + seed Dice, 40 + seed Jaccard, and nearly all costs."""
     costs = [('round 0', '', 'seconds', 2), ('', '', 'parameters', 3e6)]
     costs.append(('', '', 'flops', 1e9))
-    methods = ('SEAM', 'new', 'Vanilla FPN')
-    folder = folder_of(
+    methods = sorted(set(table1.METHODS) - table1.PAPER_SIZE)
+
+    def numbers(seed):
+        return dice(50.0 + seed, 70.0 + seed) + dice(40.0 + seed, score='Jaccard')
+
+    return folder_of(
         tmp_path / 'table1',
-        *((table1.SHORT, name, 0, dice(50.0, 70.0)) for name in methods),
-        *((f'{table1.SHORT}, costs', name, 0, costs) for name in methods),
+        *(
+            (effects.MAIN, name, seed, numbers(seed))
+            for name in [*methods, 'a control']
+            for seed in seeds
+        ),
+        *((table1.COSTS, name, 0, costs) for name in methods if name not in without),
     )
-    text = table1.scores(folder, table1.SHORT)
+
+
+def test_table_of_methods(tmp_path):
+    """In the paper's order, of the seeds that all have, with what each costs."""
+    folder = table1_folder(tmp_path, range(4))
+    shutil.copy(STUDIES['table1'] / 'paper.csv', folder)
+    text = table1.scores(folder)
     rows = cells_of(text)
-    assert list(rows) == ['Vanilla FPN', 'SEAM', 'new']
-    assert rows['SEAM'] == ['1', *['60.00'] * 4, '2.000', '3.00', '1.00']
+    assert list(rows) == [name for name in table1.METHODS if name in rows]
+    assert len(rows) == 18
+    overlaps = ['60.50 ± 0.71', '40.50 ± 0.71']  # of seeds 0 and 1
+    assert rows['SEAM'] == ['2', *overlaps * 4, '2.000', '3.00', '1.00']
     assert text.endswith('All rows come from commit abc1234.')
+    beside = cells_of(table1.short(folder))
+    assert beside['SEAM'] == [*overlaps, '2.000', '81.85', '69.68', '0.37']
+    assert beside['DANet'] == ['-', '-', '-', '79.05', '65.86', '0.32']
+    assert not table1.VARIANTS & set(beside) and len(beside) == 16
+
+
+@pytest.mark.parametrize('seeds, without', [([0], ()), ([0, 1], ['RSNU'])])
+def test_nothing_is_said_of_a_part_of_the_methods(seeds, without, tmp_path):
+    folder = table1_folder(tmp_path, seeds, without)
+    with pytest.raises(InputError, match='RSNU'):
+        table1.scores(folder)
+
+
+def test_transfer_of_styles(tmp_path):
+    """A line for each part of the pass, a column for each family."""
+    runs = [
+        (f'{family}, {part}', 'WaveCT', 0, dice(10.0 * i + j))
+        for i, part in enumerate(table1.TRANSFERS)
+        for j, family in enumerate(table1.STYLES)
+    ]
+    rows = cells_of(table1.transfer(folder_of(tmp_path / 'table1', *runs)))
+    assert rows['reconstruction'] == ['10.00', '11.00', '12.00']
 
 
 def test_rows_of_several_commits_are_said(tmp_path):

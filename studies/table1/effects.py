@@ -43,11 +43,10 @@ CORNERS = (
         for name in OTHER_TESTS
     ),
 )
+NONE, ATTENDED = '3x3 conv', ('SEAM printed', 'SEAM key mass')  # levels of the factorial
+ATTENTIONS = (NONE, *ATTENDED)
 # Cells that are rows of the table with 64 cases, and have its names there.
-SAME = {
-    REFERENCE: '3x3 conv',
-    'SEAM, key mass, felt center': 'SEAM key mass, center, key',
-}
+SAME = {REFERENCE: NONE, 'SEAM, key mass, felt center': 'SEAM key mass, center, key'}
 # What the study was made for, written down before its first run.
 CONTRASTS: Contrasts = {
     **against(REFERENCE, ['SEAM']),
@@ -66,7 +65,7 @@ CORNER_CONTRASTS = against(
 CENTER: Contrasts = {
     f'center loss, key cross entropy {word}': {
         f'{attention}{center}{key}': weight / 3
-        for attention in ('3x3 conv', 'SEAM printed', 'SEAM key mass')
+        for attention in ATTENTIONS
         for center, weight in (('', -1), (', center', 1))
     }
     for word, key in (('on', ', key'), ('off', ''))
@@ -80,22 +79,22 @@ KEY: Contrasts = {
             for center in ('', ', center')
             for key, weight in (('', -1), (', key', 1))
         }
-        for attention in ('3x3 conv', 'SEAM printed', 'SEAM key mass')
+        for attention in ATTENTIONS
     },
     **{
         f'{attention}, key cross entropy {word}': {
             f'{name}{center}{key}': weight / 2
             for center in ('', ', center')
-            for name, weight in (('3x3 conv', -1), (attention, 1))
+            for name, weight in ((NONE, -1), (attention, 1))
         }
-        for attention in ('SEAM printed', 'SEAM key mass')
+        for attention in ATTENDED
         for word, key in (('off', ''), ('on', ', key'))
     },
     **against(
-        '3x3 conv',
+        NONE,
         [
             f'{attention}{center}, key'
-            for attention in ('SEAM printed', 'SEAM key mass')
+            for attention in ATTENDED
             for center in ('', ', center')
         ],
     ),
@@ -105,7 +104,7 @@ KEY: Contrasts = {
 # In the order of their table.
 CELLS = [
     f'{attention}{center}{key}'
-    for attention in ('3x3 conv', 'SEAM printed', 'SEAM key mass')
+    for attention in ATTENTIONS
     for center in ('', ', center')
     for key in ('', ', key')
 ]
@@ -156,9 +155,8 @@ MEAN = 'mean'  # stands for the image where a score is not kept image by image
 # that it adds to the name of a method. '' is the average over the levels.
 FACTORS: List[Dict[str, Dict[str, float]]] = [
     {
-        'SEAM printed': {'3x3 conv': -1, 'SEAM printed': 1},
-        'SEAM key mass': {'3x3 conv': -1, 'SEAM key mass': 1},
-        '': {'3x3 conv': 1 / 3, 'SEAM printed': 1 / 3, 'SEAM key mass': 1 / 3},
+        **{name: {NONE: -1, name: 1} for name in ATTENDED},
+        '': {name: 1 / 3 for name in ATTENTIONS},
     },
     {'center loss': {'': -1, ', center': 1}, '': {'': 0.5, ', center': 0.5}},
     {'key cross entropy': {'': -1, ', key': 1}, '': {'': 0.5, ', key': 0.5}},
@@ -377,13 +375,19 @@ def endpoints(
             all, in that of the rows.
     """
     rows = rows_of(folder, setting)
-    names = list(rows['method'].unique())
     if methods is not None:
         rows = rows[rows['method'].isin(methods)]
-        order = methods if isinstance(methods, list) else names
-        names = [name for name in order if name in set(rows['method'])]
+    if isinstance(methods, list):
+        rows = rows.sort_values(
+            'method', key=lambda names: names.map(methods.index), kind='stable'
+        )
+    return endpoint_table(rows)
+
+
+def endpoint_table(rows: pd.DataFrame) -> str:
+    """:func:`endpoints` of rows, in their order."""
     lines = []
-    for name in names:
+    for name in rows['method'].unique():
         own = rows[rows['method'] == name]
         line = {'Method': name, 'Seeds': own['seed'].nunique()}
         for score, endpoint in ENDPOINTS.items():

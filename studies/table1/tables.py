@@ -4,25 +4,28 @@ import functools
 from pathlib import Path
 from typing import List, Tuple
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
-from seam_seg.apis.benchmark import make_table, plot_differences, plot_per_image
-from seam_seg.apis.comparison import Contrasts, against, compare, comparison_table
+from seam_seg.apis.benchmark import make_table, plot_differences
+from seam_seg.apis.comparison import Contrasts, against, compare
+from seam_seg.atomic import write_figure
 from seam_seg.config_lookup import get_config
-from seam_seg.evaluation.rows import cell, mean_scores
+from seam_seg.errors import InputError
+from seam_seg.evaluation.rows import cell, image_scores, mean_scores
 from studies.blocks import number, origin, rows_of, table
 from studies.table1 import effects, plan
 from studies.table1.effects import as_table
 
-SHORT, LONG = 'hard, 600 iterations', 'hard, 1200 iterations'
-REFERENCE = 'SEAM'
-# The order of the paper's rows; other methods follow in the order of their runs.
+# In the order of the paper's rows. Its DANet, EMANet and NonLocal have no small form.
 METHODS = (
     'Vanilla FPN',
     'FPN + 3x3 conv',
     'UNet',
     'PPMU',
     'RSNU',
+    'RSNU + 3x3 conv',
+    'RSNU, UNet',
     'WaveCT',
     'DANet',
     'DANet, attention on v',
@@ -31,10 +34,25 @@ METHODS = (
     'NonLocal',
     'NonLocal, attention on v',
     'SEAM w/o AL',
+    'SEAM w/o AL + 3x3 conv',
     'SEAM w/o SS',
     'SEAM',
     'SEAM, key mass',
+    'SEAM, key mass, felt center',
+    'SEAM, key mass, felt offset',
 )
+PAPER_SIZE = {'DANet', 'EMANet', 'NonLocal'}
+# Stand beside the paper's in the full table alone.
+VARIANTS = {
+    'RSNU + 3x3 conv',
+    'RSNU, UNet',
+    'SEAM w/o AL + 3x3 conv',
+    'SEAM, key mass, felt center',
+    'SEAM, key mass, felt offset',
+}
+COSTS = f'{effects.MAIN}, costs'
+# What WaveCT is scored on: families with a style to take away, and the parts of its pass.
+STYLES, TRANSFERS = ('noise', 'texture', 'scanner'), ('style', 'reconstruction', 'none')
 AVERAGES = ['Ave. D (%)', 'Ave. J (%)', 'R (s)']
 OVERLAPS = [f'{name} {key} (%)' for name in ('Lumbar', 'Thoracic', 'Rib') for key in 'DJ']
 # What the paper has that comes nearest to each contrast; its 'w/o AL' has no convolution.
@@ -52,16 +70,36 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def results_of(folder: Path, setting: str) -> Tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of a setting, and those of the costs of its models, which took turns."""
-    rows = in_order(rows_of(folder, setting))
-    return rows, rows_of(folder, f'{setting}, costs')
+def results_of(folder: Path) -> Tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of Table 1, and those of the costs of its models, which took turns.
+
+    All methods have the same seeds, since a seed has training cases of its own.
+
+    Raises:
+        InputError: a method lacks a seed or its costs: nothing is said of a part.
+    """
+    wanted = set(range(plan.SEEDS['rows']))
+    rows, costs = rows_of(folder, effects.MAIN), rows_of(folder, COSTS)
+    rows = rows[rows['method'].isin(METHODS) & rows['seed'].isin(wanted)]
+    seeds = rows.groupby('method')['seed'].agg(set)
+    lacking = set(METHODS) - PAPER_SIZE - set(seeds[seeds == wanted].index)
+    lacking |= set(rows['method']) - set(costs['method'])
+    if lacking:
+        raise InputError(f'not all of {", ".join(sorted(lacking))} has been run.')
+    return in_order(rows), costs
 
 
-def scores(folder: Path, setting: str) -> str:
-    """All columns of the methods of a setting."""
-    rows, costs = results_of(folder, setting)
-    return as_table(make_table(rows, costs)) + origin(pd.concat([rows, costs]))
+def scores(folder: Path) -> str:
+    """All columns of the rows."""
+    rows, costs = results_of(folder)
+    return as_table(make_table(rows, costs)) + origin(
+        effects.tested(pd.concat([rows, costs]))
+    )
+
+
+def row_endpoints(folder: Path) -> str:
+    """The rows by all endpoints."""
+    return effects.endpoint_table(results_of(folder)[0])
 
 
 def inside(folder: Path, setting: str) -> str:
@@ -76,31 +114,17 @@ def inside(folder: Path, setting: str) -> str:
     return table(['Method', 'Quantity', 'Mean', 'Seeds'], lines) + origin(rows)
 
 
-def compared(folder: Path) -> pd.DataFrame:
-    """SEAM minus every other method, with other seeds and images in mind."""
-    rows = in_order(rows_of(folder, SHORT))
-    contrasts = {
-        f'{REFERENCE} - {name}': {REFERENCE: 1.0, name: -1.0}
-        for name in rows['method'].unique()
-        if name != REFERENCE
-    }
-    return compare(rows, contrasts, smallest=effects.SMALLEST)
-
-
-def comparison(folder: Path) -> str:
-    """The table of :func:`compared`."""
-    found = comparison_table(compared(folder), smallest=effects.SMALLEST)
-    return as_table(found) + origin(rows_of(folder, SHORT))
-
-
 def read_paper(folder: Path) -> pd.DataFrame:
     """The paper's own table, cells as it prints them."""
     return pd.read_csv(folder / 'paper.csv', dtype=str).set_index('Method')
 
 
 def short(folder: Path) -> str:
-    """The averages of all methods, beside the paper's; '-' where one has no such row."""
-    rows, costs = results_of(folder, SHORT)
+    """The averages of the methods, beside the paper's; '-' where one has no such row.
+
+    Where the rows come from stands below :func:`scores`.
+    """
+    rows, costs = results_of(folder)
     found = make_table(rows, costs).set_index('Method')[AVERAGES]
     paper = read_paper(folder)[['Ave. D', 'Ave. J', 'R (s)']]
     lines = [
@@ -109,10 +133,11 @@ def short(folder: Path) -> str:
             *(cell for part in (found, paper) for cell in part.reindex([name]).iloc[0]),
         ]
         for name in METHODS
+        if name not in VARIANTS
     ]
     lines = [['-' if pd.isna(cell) else cell for cell in line] for line in lines]
     titles = ['', 'phantom: Ave. D', 'J', 'R (s)', 'paper: Ave. D', 'J', 'R (s)']
-    return table(titles, lines) + origin(rows, always=False)
+    return table(titles, lines)
 
 
 @functools.lru_cache(maxsize=None)
@@ -133,22 +158,26 @@ def of_paper(folder: Path, name: str) -> str:
 
 
 def of_phantom(folder: Path, name: str) -> str:
-    """Our rows of the methods in configs/NAME."""
-    rows, costs = results_of(folder, SHORT)
+    """Our rows of the methods in configs/NAME; their origin is below :func:`scores`."""
+    rows, costs = results_of(folder)
     rows = rows[rows['method'].isin(methods_in(folder.parents[1] / 'configs' / name))]
     found = make_table(rows, costs)[['Method', *OVERLAPS, *AVERAGES]]
-    return table(TITLES, found.to_numpy().tolist()) + origin(rows, always=False)
+    return table(TITLES, found.to_numpy().tolist())
 
 
 def transfer(folder: Path) -> str:
-    """What the two parts of WaveCT's pass cost, average Dice of each seed."""
-    rows = rows_of(folder, SHORT)
-    whole = mean_scores(rows[rows['method'] == 'WaveCT'])['mDice'].sort_index()
-    lines = [['style (the default)', *(f'{value:.2f}' for value in whole)]]
-    for name in ('reconstruction', 'none'):
-        part = rows_of(folder, f'{SHORT}, transfer {name}')
-        lines.append([name, *(f'{value:.2f}' for value in part['value'])])
-    return table(['`model.transfer`', *map('seed {}'.format, range(3))], lines)
+    """What the parts of WaveCT's pass do where there is another style: Dice, one seed."""
+    found = {
+        name: [
+            mean_scores(rows_of(folder, f'{family}, {name}'))['mDice'].item()
+            for family in STYLES
+        ]
+        for name in TRANSFERS
+    }
+    lines = [[name, *map(number, dice)] for name, dice in found.items()]
+    settings = [f'{family}, {name}' for family in STYLES for name in TRANSFERS]
+    titles = ['`model.transfer`', *(f'`{family}`' for family in STYLES)]
+    return table(titles, lines) + origin(rows_of(folder, *settings))
 
 
 def iterations(folder: Path) -> str:
@@ -215,19 +244,41 @@ def beside_paper(folder: Path) -> str:
     titles = [effects.ENDPOINTS[name].title for name in MAIN_ENDPOINTS]
     lines = lines[['Contrast', *(f'{title} [95%]' for title in titles)]]
     dice = read_paper(folder)['Ave. D'].astype(float)
-    paper = [f'{dice[REFERENCE] - dice[other]:+.2f} over {other}' for other in NEAREST]
+    paper = [f'{dice["SEAM"] - dice[other]:+.2f} over {other}' for other in NEAREST]
     lines.insert(1, 'Nearest pair in the paper', paper)
     return as_table(lines) + origin(effects.tested(rows))
 
 
-def plot(folder: Path, path: Path) -> None:
-    """Draws the Dice of each image, by class and method."""
-    plot_per_image(in_order(rows_of(folder, SHORT)), path)
-
-
-def plot_compared(folder: Path, path: Path) -> None:
-    """Draws the differences of :func:`compared`."""
-    plot_differences(compared(folder), path, smallest=effects.SMALLEST)
+def plot_rows(folder: Path, path: Path) -> None:
+    """Draws the rows seed by seed; the band is what the reference has with all of its."""
+    rows, _ = results_of(folder)
+    reference = rows_of(folder, effects.MAIN)
+    reference = reference[reference['method'] == effects.REFERENCE]
+    names = list(rows['method'].unique())
+    figure, axes = plt.subplots(
+        1, 2, figsize=(9, 0.28 * len(names) + 1.2), sharey=True, layout='constrained'
+    )
+    for axis, score in zip(axes, ('Dice', 'FaintFound.all')):
+        band = image_scores(reference, score).mean(axis=1)
+        label = f'{effects.REFERENCE}, {len(band)} seeds' if score == 'Dice' else None
+        axis.axvspan(band.min(), band.max(), color='0.88', linewidth=0, label=label)
+        values = image_scores(rows, score).mean(axis=1)
+        for seed, marker in zip(range(plan.SEEDS['rows']), 'os'):
+            axis.plot(
+                values.xs(seed, level='seed').reindex(names),
+                range(len(names)),
+                marker,
+                color=f'C{seed}',
+                markersize=5,
+                label=f'seed {seed}' if score == 'Dice' else None,
+            )
+        axis.set_xlabel(effects.ENDPOINTS[score].title)
+        axis.grid(axis='x', alpha=0.3)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
+    figure.legend(loc='outside upper right', ncols=3, fontsize='small')
+    write_figure(path, figure)
+    plt.close(figure)
 
 
 def plot_contrasts(folder: Path, path: Path) -> None:
@@ -252,13 +303,11 @@ def plot_faint(folder: Path, path: Path) -> None:
 FOLDERS = 'danet emanet fpn nonlocal ppmu rsnu seam unet wavect'.split()
 BLOCKS = {
     'table1.short': short,
-    'table1.scores': functools.partial(scores, setting=SHORT),
-    'table1.long': functools.partial(scores, setting=LONG),
-    'table1.inside': functools.partial(inside, setting=SHORT),
-    'table1.inside_long': functools.partial(inside, setting=LONG),
+    'table1.scores': scores,
+    'table1.row_endpoints': row_endpoints,
+    'table1.inside': functools.partial(inside, setting=effects.MAIN),
     'table1.inside_factorial': functools.partial(inside, setting=effects.FACTORIAL),
     'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
-    'table1.comparison': comparison,
     'table1.beside_paper': beside_paper,
     'table1.iterations': iterations,
     'table1.rates': rates,
@@ -269,8 +318,7 @@ BLOCKS = {
     **{f'phantom.{name}': functools.partial(of_phantom, name=name) for name in FOLDERS},
 }
 PLOTS = {
-    'per_image.png': plot,
-    'differences.png': plot_compared,
+    'rows.png': plot_rows,
     'contrasts.png': plot_contrasts,
     'faint_bones.png': plot_faint,
 }
