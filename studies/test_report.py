@@ -139,40 +139,69 @@ def test_report_refuses(text, fault, clone, capsys):
 
 
 def table1_folder(tmp_path, seeds, without=()):
-    """A study whose rows have 60 + seed Dice, 40 + seed Jaccard, and nearly all costs."""
-    costs = [('round 0', '', 'seconds', 2), ('', '', 'parameters', 3e6)]
-    costs.append(('', '', 'flops', 1e9))
-    methods = sorted(set(table1.METHODS) - table1.PAPER_SIZE)
+    """A study whose i-th method has 60 + i + seed Dice, 10 less Jaccard, i seconds."""
+    names = [*table1.METHODS, 'a control']
 
-    def numbers(seed):
-        return dice(50.0 + seed, 70.0 + seed) + dice(40.0 + seed, score='Jaccard')
+    def numbers(name, seed):
+        value = names.index(name) + seed
+        found = dice(50.0 + value, 70.0 + value) + dice(50.0 + value, score='Jaccard')
+        return [*found, ('case0', 'all', 'FaintFound', 40.0 + value)]
 
-    return folder_of(
+    def costs(name):
+        seconds = ('round 0', '', 'seconds', names.index(name))
+        return [seconds, ('', '', 'parameters', 3e6), ('', '', 'flops', 1e9)]
+
+    ours = [name for name in reversed(names) if name not in table1.PAPER_SIZE]
+    settings = [effects.MAIN, *effects.ELSEWHERE]
+    folder = folder_of(
         tmp_path / 'table1',
         *(
-            (effects.MAIN, name, seed, numbers(seed))
-            for name in [*methods, 'a control']
+            (setting, name, seed, numbers(name, seed + i))
+            for i, setting in enumerate(settings)
+            for name in ours
             for seed in seeds
         ),
-        *((table1.COSTS, name, 0, costs) for name in methods if name not in without),
+        *((table1.COSTS, name, 0, costs(name)) for name in ours if name not in without),
     )
+    shutil.copy(STUDIES['table1'] / 'paper.csv', folder)
+    return folder
 
 
 def test_table_of_methods(tmp_path):
     """In the paper's order, of the seeds that all have, with what each costs."""
     folder = table1_folder(tmp_path, range(4))
-    shutil.copy(STUDIES['table1'] / 'paper.csv', folder)
     text = table1.scores(folder)
     rows = cells_of(text)
     assert list(rows) == [name for name in table1.METHODS if name in rows]
     assert len(rows) == 18
-    overlaps = ['60.50 ± 0.71', '40.50 ± 0.71']  # of seeds 0 and 1
-    assert rows['SEAM'] == ['2', *overlaps * 4, '2.000', '3.00', '1.00']
+
+    def mean(value):  # of seeds 0 and 1
+        return f'{value + 0.5:.2f} ± 0.71'
+
+    for i, name in enumerate(table1.METHODS):
+        if name in rows:
+            overlaps = [mean(60 + i), mean(50 + i)] * 4
+            assert rows[name] == ['2', *overlaps, f'{i:.3f}', '3.00', '1.00']
     assert text.endswith('All rows come from commit abc1234.')
+    seam = table1.METHODS.index('SEAM')
+    own = [mean(60 + seam), mean(50 + seam)]
     beside = cells_of(table1.short(folder))
-    assert beside['SEAM'] == [*overlaps, '2.000', '81.85', '69.68', '0.37']
+    assert beside['SEAM'] == [*own, f'{seam:.3f}', '81.85', '69.68', '0.37']
     assert beside['DANet'] == ['-', '-', '-', '79.05', '65.86', '0.32']
     assert not table1.VARIANTS & set(beside) and len(beside) == 16
+    assert cells_of(table1.row_endpoints(folder))['SEAM'][:2] == ['2', mean(60 + seam)]
+    # the i-th of the other test sets has i more
+    elsewhere = cells_of(table1.rows_elsewhere(folder))['SEAM']
+    faint = [f'{40.5 + seam + i} ± 0.7' for i in (1, 2, 3)]
+    assert elsewhere[::2] == [mean(60 + seam + i) for i in (1, 2, 3)]
+    assert elsewhere[1::2] == faint
+
+
+def test_rows_of_a_folder_of_configs(tmp_path, monkeypatch):
+    folder = table1_folder(tmp_path, [0, 1])
+    monkeypatch.setattr(table1, 'methods_in', lambda path: {'unet': ['UNet']}[path.name])
+    (line,) = cells_of(table1.of_phantom(folder, 'unet')).items()
+    assert line == ('UNet', [*['62.50 ± 0.71', '52.50 ± 0.71'] * 4, '2.000'])
 
 
 @pytest.mark.parametrize('seeds, without', [([0], ()), ([0, 1], ['RSNU'])])
@@ -184,13 +213,17 @@ def test_nothing_is_said_of_a_part_of_the_methods(seeds, without, tmp_path):
 
 def test_transfer_of_styles(tmp_path):
     """A line for each part of the pass, a column for each family."""
+    values = dict(style=[1.0, 3.0], reconstruction=[1.0, 1.0], none=[0.0, 0.0])
     runs = [
-        (f'{family}, {part}', 'WaveCT', 0, dice(10.0 * i + j))
-        for i, part in enumerate(table1.TRANSFERS)
+        (f'{family}, {part}', 'WaveCT', 0, dice(*(10.0 * j + value for value in numbers)))
+        for part, numbers in values.items()
         for j, family in enumerate(table1.STYLES)
     ]
     rows = cells_of(table1.transfer(folder_of(tmp_path / 'table1', *runs)))
-    assert rows['reconstruction'] == ['10.00', '11.00', '12.00']
+    assert rows['style'] == ['2.00', '12.00', '22.00']
+    # differences 1 and 3: mean 2, standard error 1, and 12.706 of them with one degree
+    assert rows['style - none [95%]'] == ['+2.00 [-10.71, +14.71]'] * 3
+    assert rows['style - reconstruction [95%]'] == ['+1.00 [-11.71, +13.71]'] * 3
 
 
 def test_rows_of_several_commits_are_said(tmp_path):

@@ -188,8 +188,10 @@ def test_contrasts_and_endpoints(tmp_path):
         *('+2.00', '+0.10', '-1.00')
     ]
     means = {
-        line['Method']: line for line in lines_of(effects.endpoints(folder, '64 cases'))
+        line['Method']: line
+        for line in lines_of(effects.BLOCKS['table1.endpoints'](folder))
     }
+    assert list(means) == [name for name in effects.COMPARED if name in gains]
     assert means['SEAM']['Angle off (°)'] == '6.00 ± 0.00'
     assert means['SEAM']['Faint bones found (%)'] == '-' and means['SEAM']['Seeds'] == '3'
     dice = np.mean(base) + 2

@@ -8,7 +8,6 @@ import itertools
 from pathlib import Path
 from typing import (
     Callable,
-    Collection,
     Dict,
     Iterable,
     List,
@@ -108,6 +107,15 @@ CELLS = [
     for center in ('', ', center')
     for key in ('', ', key')
 ]
+# The methods of the contrasts, in the order of their table.
+COMPARED = (
+    REFERENCE,
+    'SEAM',
+    'SEAM, key mass',
+    'NonLocal, attention on v',
+    'SEAM, key mass, felt center',
+    'SEAM key mass, key',
+)
 # Reported beside them; they decide nothing.
 SECONDARY: Contrasts = {
     **against(REFERENCE, ['SEAM, key mass']),
@@ -363,25 +371,24 @@ def effects_by_class(folder: Path, setting: str, contrasts: Contrasts) -> str:
     return as_table(pd.concat(parts)) + origin(tested(rows))
 
 
-def endpoints(
-    folder: Path, setting: str, methods: Optional[Collection[str]] = None
-) -> str:
+def ordered(rows: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Rows by method: these in their order, and others behind them as they come."""
+    names = [*methods, *rows['method']]
+    return rows.sort_values(
+        'method', key=lambda column: column.map(names.index), kind='stable'
+    )
+
+
+def endpoints(folder: Path, setting: str, methods: Sequence[str]) -> str:
     """Methods by all endpoints: mean and standard deviation over the seeds.
 
     Args:
         folder (Path): of the study.
         setting (str): of the rows.
-        methods (Collection[str], optional): these alone, a list in its order. Default:
-            all, in that of the rows.
+        methods (Sequence[str]): these alone, in their order.
     """
     rows = rows_of(folder, setting)
-    if methods is not None:
-        rows = rows[rows['method'].isin(methods)]
-    if isinstance(methods, list):
-        rows = rows.sort_values(
-            'method', key=lambda names: names.map(methods.index), kind='stable'
-        )
-    return endpoint_table(rows)
+    return endpoint_table(ordered(rows[rows['method'].isin(methods)], methods))
 
 
 def endpoint_table(rows: pd.DataFrame) -> str:
@@ -399,9 +406,7 @@ def endpoint_table(rows: pd.DataFrame) -> str:
 
 
 BLOCKS: Dict[str, Callable[[Path], str]] = {
-    'table1.endpoints': functools.partial(
-        endpoints, setting=MAIN, methods=methods_of({**CONTRASTS, **SECONDARY})
-    ),
+    'table1.endpoints': functools.partial(endpoints, setting=MAIN, methods=COMPARED),
     'table1.contrasts': functools.partial(
         effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
     ),

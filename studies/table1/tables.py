@@ -1,4 +1,4 @@
-"""The tables and the plot of Table 1."""
+"""The tables and the plots of Table 1."""
 
 import functools
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import List, Tuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from scipy import stats
 
 from seam_seg.apis.benchmark import make_table, plot_differences
 from seam_seg.apis.comparison import Contrasts, against, compare
@@ -42,7 +43,7 @@ METHODS = (
     'SEAM, key mass, felt offset',
 )
 PAPER_SIZE = {'DANet', 'EMANet', 'NonLocal'}
-# Stand beside the paper's in the full table alone.
+# Rows of the full table that the short one leaves out.
 VARIANTS = {
     'RSNU + 3x3 conv',
     'RSNU, UNet',
@@ -51,6 +52,7 @@ VARIANTS = {
     'SEAM, key mass, felt offset',
 }
 COSTS = f'{effects.MAIN}, costs'
+SHOWN = ('Dice', 'FaintFound.all')  # of the rows, in the plot and elsewhere
 # What WaveCT is scored on: families with a style to take away, and the parts of its pass.
 STYLES, TRANSFERS = ('noise', 'texture', 'scanner'), ('style', 'reconstruction', 'none')
 AVERAGES = ['Ave. D (%)', 'Ave. J (%)', 'R (s)']
@@ -64,10 +66,7 @@ TITLES = ['', 'Lumbar D', 'J', 'Thoracic D', 'J', 'Rib D', 'J', 'Ave. D', 'J', '
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with their methods in the order of the tables."""
-    names = [*METHODS, *effects.CELLS, *rows['method']]
-    return rows.sort_values(
-        'method', key=lambda column: column.map(names.index), kind='stable'
-    )
+    return effects.ordered(rows, [*METHODS, *effects.CELLS])
 
 
 def results_of(folder: Path) -> Tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,7 +85,7 @@ def results_of(folder: Path) -> Tuple[pd.DataFrame, pd.DataFrame]:
     lacking |= set(rows['method']) - set(costs['method'])
     if lacking:
         raise InputError(f'not all of {", ".join(sorted(lacking))} has been run.')
-    return in_order(rows), costs
+    return in_order(rows), costs[costs['method'].isin(set(rows['method']))]
 
 
 def scores(folder: Path) -> str:
@@ -100,6 +99,30 @@ def scores(folder: Path) -> str:
 def row_endpoints(folder: Path) -> str:
     """The rows by all endpoints."""
     return effects.endpoint_table(results_of(folder)[0])
+
+
+def rows_elsewhere(folder: Path) -> str:
+    """The same trainings on the other test sets."""
+    names = results_of(folder)[0]['method'].unique()
+    rows = rows_of(folder, *effects.ELSEWHERE)
+    rows = rows[rows['method'].isin(names) & (rows['seed'] < plan.SEEDS['rows'])]
+    found = {
+        (title, score): image_scores(rows[rows['setting'] == setting], score).mean(axis=1)
+        for title, setting in zip(effects.OTHER_TESTS, effects.ELSEWHERE)
+        for score in SHOWN
+    }
+    titles = [f'`{title}`: {effects.ENDPOINTS[score].title}' for title, score in found]
+    lines = [
+        [
+            name,
+            *(
+                cell(values.loc[name], effects.ENDPOINTS[score].digits)
+                for (_, score), values in found.items()
+            ),
+        ]
+        for name in names
+    ]
+    return table(['Method', *titles], lines) + origin(effects.tested(rows))
 
 
 def inside(folder: Path, setting: str) -> str:
@@ -166,16 +189,30 @@ def of_phantom(folder: Path, name: str) -> str:
 
 
 def transfer(folder: Path) -> str:
-    """What the parts of WaveCT's pass do where there is another style: Dice, one seed."""
-    found = {
-        name: [
-            mean_scores(rows_of(folder, f'{family}, {name}'))['mDice'].item()
-            for family in STYLES
-        ]
+    """What the parts of WaveCT's pass do where there is another style.
+
+    Dice of one training; of the differences the intervals are over the images.
+    """
+    dice = {
+        (family, name): image_scores(
+            rows_of(folder, f'{family}, {name}'), 'Dice'
+        ).squeeze()
+        for family in STYLES
         for name in TRANSFERS
     }
-    lines = [[name, *map(number, dice)] for name, dice in found.items()]
-    settings = [f'{family}, {name}' for family in STYLES for name in TRANSFERS]
+    lines = [
+        [name, *(f'{dice[family, name].mean():.2f}' for family in STYLES)]
+        for name in TRANSFERS
+    ]
+    for one, other in (('style', 'none'), ('style', 'reconstruction')):
+        cells = []
+        for family in STYLES:
+            found = stats.ttest_rel(dice[family, one], dice[family, other])
+            low, high = found.confidence_interval()
+            mean = (dice[family, one] - dice[family, other]).mean()
+            cells.append(f'{mean:+.2f} [{low:+.2f}, {high:+.2f}]')
+        lines.append([f'{one} - {other} [95%]', *cells])
+    settings = [f'{family}, {name}' for family, name in dice]
     titles = ['`model.transfer`', *(f'`{family}`' for family in STYLES)]
     return table(titles, lines) + origin(rows_of(folder, *settings))
 
@@ -250,33 +287,25 @@ def beside_paper(folder: Path) -> str:
 
 
 def plot_rows(folder: Path, path: Path) -> None:
-    """Draws the rows seed by seed; the band is what the reference has with all of its."""
+    """Draws how far the rows are from the reference of the same seed."""
     rows, _ = results_of(folder)
-    reference = rows_of(folder, effects.MAIN)
-    reference = reference[reference['method'] == effects.REFERENCE]
-    names = list(rows['method'].unique())
+    names = [name for name in rows['method'].unique() if name != effects.REFERENCE]
     figure, axes = plt.subplots(
         1, 2, figsize=(9, 0.28 * len(names) + 1.2), sharey=True, layout='constrained'
     )
-    for axis, score in zip(axes, ('Dice', 'FaintFound.all')):
-        band = image_scores(reference, score).mean(axis=1)
-        label = f'{effects.REFERENCE}, {len(band)} seeds' if score == 'Dice' else None
-        axis.axvspan(band.min(), band.max(), color='0.88', linewidth=0, label=label)
-        values = image_scores(rows, score).mean(axis=1)
+    for axis, score in zip(axes, SHOWN):
+        title, _, smallest = effects.ENDPOINTS[score]
+        axis.axvspan(-smallest, smallest, color='0.9', linewidth=0)
+        axis.axvline(0, color='black', linewidth=0.8)
+        values = image_scores(rows, score).mean(axis=1).unstack('method')
         for seed, marker in zip(range(plan.SEEDS['rows']), 'os'):
-            axis.plot(
-                values.xs(seed, level='seed').reindex(names),
-                range(len(names)),
-                marker,
-                color=f'C{seed}',
-                markersize=5,
-                label=f'seed {seed}' if score == 'Dice' else None,
-            )
-        axis.set_xlabel(effects.ENDPOINTS[score].title)
+            own = values.loc[seed, names] - values.loc[seed, effects.REFERENCE]
+            axis.plot(own, range(len(names)), marker, markersize=5, label=f'seed {seed}')
+        axis.set_xlabel(f'{title}: difference to {effects.REFERENCE}')
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
-    figure.legend(loc='outside upper right', ncols=3, fontsize='small')
+    axes[0].legend(fontsize='small')
     write_figure(path, figure)
     plt.close(figure)
 
@@ -305,6 +334,7 @@ BLOCKS = {
     'table1.short': short,
     'table1.scores': scores,
     'table1.row_endpoints': row_endpoints,
+    'table1.rows_elsewhere': rows_elsewhere,
     'table1.inside': functools.partial(inside, setting=effects.MAIN),
     'table1.inside_factorial': functools.partial(inside, setting=effects.FACTORIAL),
     'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
