@@ -18,9 +18,11 @@ if TYPE_CHECKING:  # a quarter of a second, which most who write files do not ne
     from matplotlib.figure import Figure
 
 PARTIAL = '.partial'
-# The text of a PNG that says how high and how wide a pixel is, in mm. What PNG has for it
-# is meant for printers, and programs fill it in with what nobody has measured.
+# The text of a PNG that says how high and how wide a pixel is, in mm, and of how many
+# rows and columns: programs keep texts when they resize. What PNG has for it is meant for
+# printers, and programs fill it in with what nobody has measured.
 SPACING = 'Spacing_mm'
+SOURCE = 'Source_SHA256'  # the text of labels that says which image they are of
 
 
 def write_whole(path: Union[str, Path], content: Union[bytes, str]) -> None:
@@ -101,15 +103,22 @@ def write_picture(
     suffix = Path(path).suffix
     quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if suffix == '.jpg' else []
     content = cv2.imencode(suffix, pixels, quality)[1].tobytes()
-    write_whole(path, _with_spacing(content, spacing))
+    write_whole(path, _with_text(content, SPACING, _spacing_text(pixels, spacing)))
 
 
-def _with_spacing(png: bytes, spacing: Optional[Tuple[float, float]]) -> bytes:
-    """The content of a PNG with the text :data:`SPACING`, where that is known."""
+def _spacing_text(pixels: np.ndarray, spacing: Optional[Tuple[float, float]]) -> str:
     if spacing is None:
-        return png
+        return ''
     row, column = map(float, spacing)
-    chunk = f'tEXt{SPACING}\0{row!r} {column!r}'.encode('latin-1')
+    height, width = pixels.shape[:2]
+    return f'{row!r} {column!r} {height} {width}'
+
+
+def _with_text(png: bytes, key: str, text: str) -> bytes:
+    """The content of a PNG with a text, unless that is empty."""
+    if not text:
+        return png
+    chunk = f'tEXt{key}\0{text}'.encode('latin-1')
     after = 33  # bytes: the signature of PNG, and its header, which comes first
     length, check = (struct.pack('>I', n) for n in (len(chunk) - 4, zlib.crc32(chunk)))
     return png[:after] + length + chunk + check + png[after:]
@@ -120,6 +129,7 @@ def write_labels(
     labels: np.ndarray,
     palette: Sequence[Sequence[int]],
     spacing: Optional[Tuple[float, float]] = None,
+    source: str = '',
 ) -> None:
     """Writes labels as numbers of a palette, which viewers show in its colours.
 
@@ -129,6 +139,7 @@ def write_labels(
         palette (Sequence[Sequence[int]]): RGB colour of labels 0, 1, 2...; others are
             black.
         spacing (tuple[float, float], optional): see :func:`write_picture`.
+        source (str): SHA-256 of the image that they are of. Default: '', unknown.
     """
     # All entries: of fewer, Pillow would write as many bits for each label as they need.
     entries = np.zeros((256, 3), np.uint8)
@@ -137,4 +148,24 @@ def write_labels(
     picture.putpalette(entries.ravel().tolist())
     content = io.BytesIO()
     picture.save(content, 'PNG')
-    write_whole(path, _with_spacing(content.getvalue(), spacing))
+    png = _with_text(content.getvalue(), SPACING, _spacing_text(labels, spacing))
+    write_whole(path, _with_text(png, SOURCE, source))
+
+
+def read_source(path: Union[str, Path]) -> Optional[str]:
+    """Which image the labels are of that :func:`write_labels` wrote.
+
+    Args:
+        path (str | Path): file.
+
+    Returns:
+        str | None: what it was given as ``source``; None where the file is none of its.
+    """
+    try:
+        with Image.open(path) as picture:
+            colours = picture.getpalette() or []
+            # A scan may have a palette, too: of greys up to the last entry.
+            ours = len(colours) == 768 and not any(colours[600:])
+            return picture.info.get(SOURCE, '') if ours else None
+    except Exception:  # Pillow raises many kinds
+        return None

@@ -1,6 +1,7 @@
 """Files are written whole or not at all."""
 
 import json
+import logging
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from seam_seg import atomic
 from seam_seg.datasets.readers import read_mask, read_spacing
@@ -71,8 +73,40 @@ def test_labels_are_colours_to_viewers_and_numbers_to_programs(tmp_path):
     atomic.write_labels(path, labels, palette, spacing=(0.1, 1 / 3))
     assert read_spacing(path) == (0.1, 1 / 3)
     assert np.array_equal(read_mask(path, 4), labels)
+    assert atomic.read_source(path) == ''
+    atomic.write_labels(path, labels, palette, (0.1, 0.2), source='ab12')
+    assert atomic.read_source(path) == 'ab12' and read_spacing(path) == (0.1, 0.2)
     # OpenCV has no palettes: the colours, blue first, whatever flag it is given
     bgr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(bgr[..., ::-1], np.array(palette)[labels])
     atomic.write_labels(path, labels + 9, palette)  # also beyond the palette
     assert np.array_equal(np.array(Image.open(path)), labels + 9)
+
+
+def test_what_is_no_label_of_ours_has_no_source(tmp_path):
+    grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    scans = dict(grey=grey, colour=grey.convert('RGB'))
+    scans.update(palette=grey.convert('P'))
+    for name, picture in scans.items():
+        picture.save(tmp_path / f'{name}.png')
+        assert atomic.read_source(tmp_path / f'{name}.png') is None, name
+    (tmp_path / 'text.png').write_text('no')
+    assert atomic.read_source(tmp_path / 'text.png') is None
+    assert atomic.read_source(tmp_path / 'nothing.png') is None
+
+
+def test_a_spacing_that_a_resize_has_kept_is_none(tmp_path, caplog):
+    """As ImageMagick resizes, and keeps the texts; earlier versions wrote no size."""
+    path, other = tmp_path / 'a.png', tmp_path / 'b.png'
+    atomic.write_picture(path, np.zeros((20, 10), np.uint8), (0.2, 0.1))
+    with Image.open(path) as picture:
+        text = picture.info[atomic.SPACING]
+        for size, kept in (((10, 10), text), ((10, 10), '0.2 0.1'), ((10, 20), text)):
+            info = PngInfo()
+            info.add_text(atomic.SPACING, kept)
+            picture.resize(size).save(other, pnginfo=info)
+            resized = size == (10, 10) and kept == text
+            with caplog.at_level(logging.WARNING, 'seam_seg'):
+                assert read_spacing(other) == (None if resized else (0.2, 0.1))
+            assert ('b.png' in caplog.text and '20 x 10' in caplog.text) == resized
+            caplog.clear()

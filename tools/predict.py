@@ -100,8 +100,10 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.inference import predict
     from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images, prepare_out
-    from seam_seg.apis.prediction import KINDS, check_measurable, label_path
+    from seam_seg.apis.prediction import KINDS, check_measurable, check_target, label_path
+    from seam_seg.datasets.history import file_digest
     from seam_seg.datasets.readers import check_window
+    from seam_seg.datasets.subjects import listed
     from seam_seg.errors import InputError
 
     check_window(args.window)
@@ -111,6 +113,9 @@ def run(args: argparse.Namespace) -> int:
         for path, name in images.items()
         if not (args.skip_existing and label_path(args.out, name).is_file())
     }
+    for path, name in images.items():
+        source = file_digest(path) if path.is_file() else ''
+        check_target(label_path(args.out, name), source, replaced=path in new)
     kinds = (*KINDS, POLYGONS) if args.polygons else KINDS
     corrections = Corrections(
         args.out, list(images.values()), list(new.values()), args.polygons, args.report
@@ -134,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
         files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
         weights = describe_weights([Path(file) for file in files]) if new else None
     prepare_out(args.out, images, kinds)
-    failures, segmented = [], 0
+    failures, done, outdated = [], [], []
     # The pages are of all images, also of those that were segmented before.
     for path, name in progress(list(images.items())):
         found = None
@@ -142,7 +147,11 @@ def run(args: argparse.Namespace) -> int:
             if path in new:
                 found = predict(model, path, window)
                 found.save(args.out, name)
-                segmented += 1
+                done.append(name)
+                if results is None and (args.out / f'{name}.json').is_file():
+                    from seam_seg.apis.report_files import drop_outdated
+
+                    outdated += drop_outdated(args.out, name)
             corrections.add(path, name, found, window)
             if results is not None:
                 by = None if found is None else weights
@@ -151,11 +160,16 @@ def run(args: argparse.Namespace) -> int:
             failures.append(str(error))
     skipped = f', {len(images) - len(new)} skipped' if args.skip_existing else ''
     print(
-        f'\n{segmented} of {len(images)} images segmented{skipped}; labels '
+        f'\n{len(done)} of {len(images)} images segmented{skipped}; labels '
         f'in {args.out}, with the folders {", ".join(kinds)}'
     )
     # First the pages: the overview links those that are there.
     measured = '' if results is None else results.finish(failures)
+    if outdated:
+        measured = (
+            f'removed the pages of {listed(outdated)}, whose labels are others now, with '
+            'index.html and curves.csv: --report makes them anew'
+        )
     for line in filter(None, (corrections.finish(failures), measured)):
         print(line)
     for message in failures:

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.arrays import grey_of
+from ..datasets.history import file_digest
 from ..datasets.readers import read_image, read_left, read_spacing, split_name
 from ..datasets.transforms import own_steps
 from ..engine import (
@@ -291,10 +293,11 @@ def predict(
     if isinstance(image, (str, Path)):
         name = split_name(image)[0]
         grey, said = read_image(image, window), read_spacing(image)
-        image_left = read_left(image)
+        image_left, source = read_left(image), file_digest(Path(image))
     else:
         name, image_left = 'image', 'unknown'
         grey, said = grey_of(image, window)
+        source = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()
     if spacing is None and said is not None:
         spacing = (said.row, said.column)
     sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape)
@@ -315,6 +318,7 @@ def predict(
         spacing,
         name,
         image_left,
+        source,
     )
 
 

@@ -47,6 +47,7 @@ COLUMNS = (
     'severity',
     'flags',
     'reason',
+    'pixels',
 )
 
 
@@ -334,15 +335,25 @@ def write_case(case: Case, out: Path) -> None:
 def curve_rows(case: Case) -> List[List]:
     """The lines of ``curves.csv`` for a case: one for each curve, or one without any."""
     measurement = case.measurement
-    flags = measurement.flags
+    flags, pixels = measurement.flags, pixels_of(case)
     start = [case.name, measurement.doubt, measurement.largest_curve_angle_deg]
     if not measurement.curves:
-        empty = [''] * (len(COLUMNS) - len(start) - 2)
-        return [[*start, *empty, ' '.join(flags), measurement.reason]]
+        empty = [''] * (len(COLUMNS) - len(start) - 3)
+        return [[*start, *empty, ' '.join(flags), measurement.reason, pixels]]
     return [
-        [*start, n, *_curve_cells(curve), ' '.join([*curve.flags, *flags]), '']
+        [*start, n, *_curve_cells(curve), ' '.join([*curve.flags, *flags]), '', pixels]
         for n, curve in enumerate(measurement.curves, 1)
     ]
+
+
+def pixels_of(case: Case) -> str:
+    """Who says how high and how wide a pixel is: ``'stated'`` by the file, ``'given'``
+    by the settings, or ``'square'``, which nobody said.
+    """
+    if case.spacing is not None:
+        return 'stated'
+    given = case.measurement.settings.spacing != Settings.spacing
+    return 'given' if given else 'square'
 
 
 def _curve_cells(curve: Curve) -> Iterator:

@@ -18,8 +18,8 @@ def find_images(
 
     Args:
         arguments (Sequence[str]): images; folders, of which the images in them and in the
-            folders below are taken, sorted, but for results of a prediction; or ``.txt``
-            files with one path a line, relative to the file.
+            folders below are taken, sorted, but for results of a prediction where images
+            are wanted; or ``.txt`` files with one path a line, relative to the file.
         kind (str): what they are, for the messages. Default: ``'image'``.
         mask_suffix (str, optional): files in folders whose names end so are masks that
             lie beside their images, and left out. Default: None, there are none.
@@ -42,7 +42,7 @@ def find_images(
                 path
                 for path in list_images(argument)
                 if not (mask_suffix and path.name.endswith(mask_suffix))
-                and not _among_results(path, argument)
+                and not (kind == 'image' and _among_results(path, argument))
                 and not {*path.relative_to(argument).parts[:-1]}.intersection(without)
             ]
             if not inside:

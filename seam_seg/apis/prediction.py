@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from ..atomic import write_csv, write_labels, write_picture
+from ..atomic import read_source, write_csv, write_labels, write_picture
 from ..datasets import VPIDataset
 from ..datasets.polygon_files import Drawing
 from ..errors import InputError
@@ -33,6 +33,33 @@ SPECK = 0.1  # of the area of a bone: what is smaller than that has no number of
 def label_path(out: Path, name: str) -> Path:
     """Where the labels of an image are written, and last: then it is finished."""
     return out / f'{name}.png'
+
+
+def check_target(path: Path, source: str, replaced: bool = True) -> None:
+    """Refuses results where those of another image are, or what is no result.
+
+    Args:
+        path (Path): of :func:`label_path`.
+        source (str): SHA-256 of the image that is segmented; '' where it is not known.
+        replaced (bool): whether the labels would be. Default: True.
+
+    Raises:
+        InputError: the labels there are of another image; or they would be replaced, and
+            are none that were predicted: a scan, or somebody's corrections.
+    """
+    if not path.exists():
+        return
+    there = read_source(path)
+    if there and source and there != source:
+        raise InputError(
+            f'{path}: is of another image of this name. Choose another folder for the '
+            'results, or remove these: one would be taken for the other.'
+        )
+    if there is None and replaced:
+        raise InputError(
+            f'{path}: is there, and not as it was predicted: a scan, or corrected. '
+            'Choose another folder for the results, or move it away.'
+        )
 
 
 def number_pieces(instances: np.ndarray, bones: Sequence[Bone]) -> List[Number]:
@@ -102,6 +129,7 @@ class Prediction:
         image_left (str): what the left of the image shows by the directions in its file,
             as in :class:`seam_seg.measurement.Settings`.
         name (str): of the file without its ending, or ``'image'``.
+        source (str): SHA-256 of the file, or of an array's grey levels; ``''``: unknown.
     """
 
     mask: np.ndarray
@@ -114,6 +142,7 @@ class Prediction:
     spacing: Optional[Tuple[float, float]] = None
     name: str = 'image'
     image_left: str = 'unknown'
+    source: str = ''
 
     @cached_property
     def bones(self) -> np.ndarray:
@@ -226,9 +255,11 @@ class Prediction:
             Path: the labels, which are written last.
 
         Raises:
-            InputError: the file for LabelMe is there, and may hold corrections.
+            InputError: see :func:`check_target`; or the file for LabelMe is there, and
+                may hold corrections.
         """
         out, name = Path(out), self.name if name is None else name
+        check_target(label_path(out, name), self.source)
         picture = f'{name}.png'
         bones = self.table()
         if labelme:
@@ -247,8 +278,9 @@ class Prediction:
             ),
         )
         write_picture(out / 'instances' / picture, self.bones.astype(np.uint16))
-        write_labels(label_path(out, name), self.mask, self.palette, self.spacing)
-        return label_path(out, name)
+        labels = label_path(out, name)
+        write_labels(labels, self.mask, self.palette, self.spacing, self.source)
+        return labels
 
     def _confidence_levels(self) -> np.ndarray:
         return np.rint(255 * self.confidence).astype(np.uint8)

@@ -1,5 +1,6 @@
 """What several measurements leave: JSON and page of each, a table and an index of all."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +9,18 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..atomic import write_whole
+from ..datasets.subjects import listed
 from ..errors import InputError
 from ..measurement import Measurement
 from ..measurement.result import SCHEMA
 from ..report import case_page, index_page
 from .measure_files import (
+    COLUMNS,
     Case,
     curve_rows,
     digest,
     measure_file,
+    pixels_of,
     write_case,
     write_curves,
 )
@@ -24,6 +28,7 @@ from .predict_files import remove_page
 from .prediction import label_path
 
 INDEX = 'index'
+TABLE = 'curves.csv'
 INDEX_TITLE = 'Ultrasound curve angles'  # of its template
 
 
@@ -36,7 +41,7 @@ class Results:
 
     Raises:
         InputError: one of several is called ``index``, as the page of all of them is; or
-            a file where a record would be is somebody's own.
+            a file where a record or the table would be is somebody's own.
     """
 
     def __init__(self, out: Path, names: Sequence[str]) -> None:
@@ -53,10 +58,18 @@ class Results:
                     f'{record}: is there, and is no measurement that could be replaced. '
                     'Choose another folder for the results (--out).'
                 )
+        foreign = _own_columns(out / TABLE)
+        if foreign:
+            raise InputError(
+                f'{out / TABLE}: has columns that are no measurement ({foreign}), and '
+                'would be replaced. Rename it, or choose another folder for the results '
+                '(--out).'
+            )
         out.mkdir(parents=True, exist_ok=True)
         self.out = out
         self._names = list(names)
         self._refused: List[str] = []
+        self._pixels: Dict[str, List[str]] = {}
         self._rows: List[List] = []
         self._cases: List[Tuple[str, Measurement]] = []
 
@@ -66,6 +79,7 @@ class Results:
         page = case_page(case.measurement, case.to_dict(), case.image, case.doubts)
         write_whole(self.out / f'{case.name}.html', page)
         self._rows += curve_rows(case)
+        self._pixels.setdefault(pixels_of(case), []).append(case.name)
         # The maps of hundreds of cases would fill the memory.
         nothing = np.zeros((0, 0), np.int32)
         self._cases.append((case.name, replace(case.measurement, bone_map=nothing)))
@@ -90,7 +104,7 @@ class Results:
             if name not in done and _is_record(self.out / f'{name}.json'):
                 (self.out / f'{name}.html').unlink(missing_ok=True)
                 (self.out / f'{name}.json').unlink()
-        if self._rows or (self.out / 'curves.csv').exists():
+        if self._rows or (self.out / TABLE).exists():
             write_curves(self._rows, self.out)
         index = self.out / f'{INDEX}.html'
         if self.several:
@@ -106,7 +120,47 @@ class Results:
                 f'; results in {self.out}: read {first}.html; all curves are in '
                 'curves.csv'
             )
-        return '\n'.join([line, *self._refused])
+        said = []
+        if {'stated', 'square'} <= set(self._pixels):
+            said.append(
+                f'{listed(self._pixels["square"])}: nothing states the size of a pixel, '
+                'and it is taken as square, where that of others is stated'
+            )
+        return '\n'.join([line, *said, *self._refused])
+
+
+def drop_outdated(out: Path, name: str) -> List[str]:
+    """Removes what an earlier call has measured in labels that are others now.
+
+    With the record and its page go the table and the index, which would have its angle.
+
+    Args:
+        out (Path): folder of the results.
+        name (str): of a case whose labels have been written.
+
+    Returns:
+        list[str]: the name, or nothing where there was nothing to remove.
+    """
+    record = out / f'{name}.json'
+    if not _is_record(record):
+        return []
+    files = json.loads(record.read_text(encoding='utf-8')).get('files', {})
+    if files.get('mask') == digest(label_path(out, name)):
+        return []
+    (out / f'{name}.html').unlink(missing_ok=True)
+    record.unlink()
+    remove_page(out / f'{INDEX}.html', INDEX_TITLE)
+    if not _own_columns(out / TABLE):
+        (out / TABLE).unlink(missing_ok=True)
+    return [name]
+
+
+def _own_columns(table: Path) -> str:
+    """Columns of a file in the place of ``curves.csv`` that are somebody's own."""
+    if not table.is_file():
+        return ''
+    with open(table, encoding='utf-8-sig', errors='replace', newline='') as file:
+        return ', '.join(set(next(csv.reader(file), [])) - set(COLUMNS))
 
 
 def _is_record(path: Path) -> bool:

@@ -30,9 +30,10 @@ DICOM_TAGS = [
     *('BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepresentation'),
     *('RescaleSlope', 'RescaleIntercept', 'ModalityLUTSequence'),
     *('WindowCenter', 'WindowWidth', 'VOILUTFunction', 'VOILUTSequence'),
-    *('PixelSpacing', 'SequenceOfUltrasoundRegions'),
+    *('PixelSpacing', 'PixelAspectRatio', 'SequenceOfUltrasoundRegions'),
     *('ExtendedOffsetTable', 'ExtendedOffsetTableLengths'),
 ]
+DICOM_MARK = b'DICM'  # behind 128 bytes
 CENTIMETRES = 3  # of PhysicalUnitsXDirection and PhysicalUnitsYDirection
 # Millimetres in what NIfTI and NRRD name as the unit; where they name none, it is mm.
 MILLIMETRES = {
@@ -117,8 +118,28 @@ def is_medical(path: Path, data: np.ndarray) -> bool:
 
 def _is_dicom(path: Path, data: np.ndarray) -> bool:
     return path.name.lower().endswith(DICOM_SUFFIXES) or (
-        not path.suffix and data[128:132].tobytes() == b'DICM'
+        lacks_ending(path) and data[128:132].tobytes() == DICOM_MARK
     )
+
+
+def lacks_ending(path: Path) -> bool:
+    """Whether a name says no format: ``IM0001``, or the last number of an identifier."""
+    return not path.suffix or path.suffix[1:].isdigit()
+
+
+def is_unnamed_dicom(path: Path) -> bool:
+    """Whether a file without an ending is a DICOM image, as archives export them.
+
+    Args:
+        path (Path): file; a ``DICOMDIR``, the list of such files, is none.
+    """
+    if not lacks_ending(path) or path.name == 'DICOMDIR':
+        return False
+    try:
+        with open(path, 'rb') as file:
+            return file.read(132)[128:] == DICOM_MARK
+    except OSError:
+        return False
 
 
 def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:
@@ -522,6 +543,7 @@ def _dicom_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
                 and region.get('PhysicalUnitsYDirection') == CENTIMETRES
             ]
             stored = [float(value) for value in found.get('PixelSpacing') or ()]
+            ratio = [float(value) for value in found.get('PixelAspectRatio') or ()]
     except Exception:  # pydicom raises many kinds
         raise _damaged(path, 'image') from None
     if len(spatial) > 1:
@@ -535,4 +557,12 @@ def _dicom_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
         return spatial[0] if agree else None
     if spatial:
         return spatial[0]
-    return sensible_spacing(*stored) if len(stored) == 2 else None
+    if len(stored) == 2:
+        return sensible_spacing(*stored)
+    if len(ratio) == 2 and ratio[0] != ratio[1]:  # an angle of square ones would be wrong
+        raise InputError(
+            f'{path}: states pixels {ratio[0]:g} to {ratio[1]:g} (height to width), and '
+            'not their size. Add PixelSpacing; or export it as PNG, and measure it with '
+            f'--spacing {ratio[0]:g} {ratio[1]:g}: angles need no more than the ratio.'
+        )
+    return None

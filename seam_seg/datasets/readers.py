@@ -10,6 +10,7 @@ NIfTI and NRRD.
 
 import contextlib
 import io
+import logging
 import warnings
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -27,6 +28,8 @@ from .medical import (
     Spacing,
     is_medical,
     is_turned,
+    is_unnamed_dicom,
+    lacks_ending,
     read_levels,
     sensible_spacing,
     shows_right_first,
@@ -60,6 +63,8 @@ AREA_SIDE = 5
 # Grey levels by which each channel may differ from a known colour. JPEG of quality 75 or
 # better differs by more only along edges thinner than an area.
 COLOUR_TOLERANCE = 64
+# Bytes, of 255 that systems allow: files are named after it, and longer until whole.
+LONGEST_NAME = 225
 # A class of bones covers a tenth of a VPI image: what covers more than half is another.
 LARGEST_SHARE = 0.5
 
@@ -89,11 +94,14 @@ def split_name(path: PathLike) -> Tuple[str, str]:
         path (str | Path): such as ``'scans/a.nii.gz'``.
 
     Returns:
-        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written.
+        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written. A number
+        is none.
     """
     path = Path(path)
     twice = ''.join(path.suffixes[-2:])
     suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
+    if lacks_ending(path):
+        suffix = ''
     return path.name[: len(path.name) - len(suffix)], suffix
 
 
@@ -111,21 +119,27 @@ def check_name(path: PathLike, name: str) -> None:
         name (str): of a case, from the names of its file and folders.
 
     Raises:
-        InputError: bytes that are no text, as older systems left them.
+        InputError: bytes that are no text, as older systems left them, or too many.
     """
     try:
-        name.encode()
+        parts = [part.encode() for part in name.split('/')]
     except UnicodeEncodeError:
         raise InputError(
             f'{path}: its name, or that of its folder, is not UTF-8. Rename it (convmv '
             'does that for many).'
         ) from None
+    if max(map(len, parts)) > LONGEST_NAME:
+        raise InputError(
+            f'{path}: its name, or that of its folder, is longer than {LONGEST_NAME} '
+            'bytes, and files that are named after it could not be written. Shorten it.'
+        )
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image_name` in a folder and in the folders below it.
 
-    Links to folders are followed.
+    Where images are listed, also DICOM files without an ending. Links to folders are
+    followed.
 
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
@@ -134,7 +148,13 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     Returns:
         list[Path]: in the order of their names.
     """
-    return sorted(path for path in _files_below(folder) if is_image_name(path, suffixes))
+    images = tuple(suffixes) == IMAGE_SUFFIXES
+    return sorted(
+        path
+        for path in _files_below(folder)
+        if is_image_name(path, suffixes)
+        or (images and not path.name.startswith('.') and is_unnamed_dicom(path))
+    )
 
 
 def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
@@ -513,7 +533,8 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
         None where the file does not say.
 
     Raises:
-        InputError: no such file, or a damaged one.
+        InputError: no such file, or a damaged one; or DICOM that states pixels that are
+            not square and not their size.
     """
     data = _read_bytes(path, 'image')
     if data.size and is_medical(Path(path), data):
@@ -521,9 +542,16 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
     if data[1:4].tobytes() != b'PNG':
         return None
     try:
-        text = Image.open(io.BytesIO(data.tobytes())).info[SPACING]
-        row, column = map(float, text.split())
+        picture = Image.open(io.BytesIO(data.tobytes()))
+        row, column, *size = map(float, picture.info[SPACING].split())
     except Exception:  # Pillow raises many kinds; and texts are edited
+        return None
+    if size and size != [picture.height, picture.width]:  # earlier versions wrote none
+        logging.getLogger('seam_seg').warning(
+            'warning: %s: its text %s is of %g x %g pixels, and it has %d x %d; it was '
+            'resized or cropped since, and the size of its pixels is not known.',
+            *(path, SPACING, *size, picture.height, picture.width),
+        )
         return None
     return sensible_spacing(row, column)
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shlex
+import unicodedata
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
@@ -103,7 +104,7 @@ def subjects_of(
 
     Raises:
         InputError: pattern and ``one_scan`` exclude each other, the pattern is wrong, two
-            subjects by it differ in upper and lower case alone, a case is missing in
+            subjects by it look alike (:func:`check_spelling`), a case is missing in
             ``recorded``, or nothing is said and the names look like several cases of one
             subject.
     """
@@ -139,16 +140,19 @@ def check_spelling(subjects: Mapping[str, str]) -> None:
         subjects (Mapping[str, str]): subject of each case, by a pattern.
 
     Raises:
-        InputError: two subjects differ in upper and lower case alone.
+        InputError: two subjects look alike: upper and lower case, or how accents are
+            stored.
     """
-    cases: Dict[str, str] = {}  # the first of each subject, whatever its letters' case
+    cases: Dict[str, str] = {}  # the first of each subject, however it is spelled
     for name, subject in subjects.items():
-        first = cases.setdefault(subject.casefold(), name)
+        # Systems store an accent with its letter, or behind it.
+        first = cases.setdefault(unicodedata.normalize('NFC', subject).casefold(), name)
         if subjects[first] != subject:
             raise InputError(
                 f'{first} and {name}: the subjects {subjects[first]} and {subject} '
-                'differ in upper and lower case alone. Rename the files of one: alike '
-                'if both are of one subject, or else unlike.'
+                'differ in upper and lower case alone, or in how accents are stored. '
+                'Rename the files of one: alike if both are of one subject, or else '
+                'unlike.'
             )
 
 

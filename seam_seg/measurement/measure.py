@@ -25,7 +25,7 @@ from .describe import (
     list_bones,
 )
 from .interval import repeat
-from .naming import count_levels
+from .naming import count_levels, is_upside_down
 from .result import Bone, Measurement, Settings
 from .spine import find_turns, follow, largest_angle
 
@@ -56,7 +56,8 @@ def measure_mask(
             time. Default: True.
 
     Returns:
-        Measurement: with a reason, and without angles, where there are too few levels.
+        Measurement: with a reason, and without angles, where there are too few levels,
+        or the spine is upside down.
 
     Raises:
         ValueError: an array has another shape, or a probability is none.
@@ -104,6 +105,11 @@ def measure_mask(
         if spine is None:
             raise too_few(found.levels)
         check_sides(spine.paired)
+        if is_upside_down([level.label for level in spine.levels]):
+            raise NoSpine(
+                'the lumps lie above the pairs, as in a picture that is upside down: '
+                'turn it, and segment it again'
+            )
     except NoSpine as error:
         numbers = component_bones(labels, known, list(CLASSES), free)
         bones = list_bones(numbers, labels, None, (left, top))

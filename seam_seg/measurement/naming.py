@@ -51,6 +51,31 @@ def region_of(number: int) -> str:
     return 'thoracic' if number < 0 else 'lumbar'
 
 
+def is_upside_down(labels: Sequence[int]) -> bool:
+    """Whether lumps and pairs stand as in a picture that is turned or mirrored.
+
+    The lumps would be taken for what their places say, and no name, region or side of
+    a curve would be right.
+
+    Args:
+        labels (Sequence[int]): (L,) classes of levels, from the top down.
+
+    Returns:
+        bool: true where there are three lumps or more, and more levels would have to
+        change their class for these to lie below than for them to lie above the pairs.
+    """
+    lumbar = np.asarray(labels) == LUMBAR
+    as_it_stands, turned = (_on_wrong_side(low).min() for low in (lumbar, ~lumbar))
+    return bool(lumbar.sum() >= 3 and as_it_stands > turned)
+
+
+def _on_wrong_side(lumbar: np.ndarray) -> np.ndarray:
+    """(L + 1,) lumps above and pairs below each place between two levels."""
+    above = np.append(0, np.cumsum(lumbar))
+    below = np.append(np.cumsum((~lumbar)[::-1])[::-1], 0)
+    return above + below
+
+
 def count_levels(labels: Sequence[int], s: np.ndarray, shift: int = 0) -> Names:
     """Numbers levels from the picture.
 
@@ -63,10 +88,7 @@ def count_levels(labels: Sequence[int], s: np.ndarray, shift: int = 0) -> Names:
         Names: of all levels.
     """
     lumbar = np.asarray(labels) == LUMBAR
-    # The boundary with the fewest levels on the wrong side of it.
-    above = np.append(0, np.cumsum(lumbar))
-    below = np.append(np.cumsum((~lumbar)[::-1])[::-1], 0)
-    boundary = int((above + below).argmin())  # index of the first lump
+    boundary = int(_on_wrong_side(lumbar).argmin())  # index of the first lump
     gaps = np.diff(s)
     steps, hidden = [], []
     for n, gap in enumerate(gaps):

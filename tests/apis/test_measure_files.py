@@ -10,7 +10,13 @@ import pytest
 from dicom_files import write_dicom
 from spine_drawing import draw_spine, tilts_of
 
-from seam_seg.apis.measure_files import COLUMNS, Folders, find_companion, measure_file
+from seam_seg.apis.measure_files import (
+    COLUMNS,
+    Folders,
+    find_companion,
+    measure_file,
+    pixels_of,
+)
 from seam_seg.atomic import write_labels
 from seam_seg.datasets import VPIDataset
 from seam_seg.errors import InputError
@@ -228,7 +234,7 @@ def test_what_a_named_folder_does_not_have_is_said(masks, tmp_path, tool, capsys
 
 
 @pytest.mark.slow
-def test_size_of_a_pixel(tmp_path, tool):
+def test_size_of_a_pixel(tmp_path, tool, capsys):
     """Of the image before that of the mask, and what a person says before both."""
     mask = draw_spine(tilts_of('double', 30))
     path = tmp_path / 'masks/a.png'
@@ -248,6 +254,18 @@ def test_size_of_a_pixel(tmp_path, tool):
         said = measure_file(path, settings=settings, ask_spacing=False).measurement
         angle = case.measurement.largest_curve_angle_deg
         assert angle == said.largest_curve_angle_deg
+    plain = measure_file(write(tmp_path / 'plain.png', mask))
+    given = measure_file(path, settings=settings, ask_spacing=False)
+    said = [pixels_of(case) for case in (*cases, plain, given)]
+    assert said == ['stated', 'stated', 'square', 'given']
+    both = [str(path), str(tmp_path / 'plain.png'), '--out', str(tmp_path / 'both')]
+    capsys.readouterr()
+    assert tool('measure')(both) == 0
+    assert 'plain: nothing states the size of a pixel' in capsys.readouterr().out
+    rows = csv.DictReader((tmp_path / 'both/curves.csv').open())
+    assert {(row['name'], row['pixels']) for row in rows} == {
+        *[('a', 'stated'), ('plain', 'square')]
+    }
     low, high = (case.measurement.largest_curve_angle_deg for case in cases)
     assert low < 28 and high > 32  # of 30 degrees in square pixels
     out = tmp_path / 'out'

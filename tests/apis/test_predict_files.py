@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 import pytest
 from dicom_files import PATIENT, write_dicom
+from PIL import Image
 from vpi_files import draw_case, write_image
 
+from seam_seg.apis import init_model, predict
+from seam_seg.apis.measure_files import digest
 from seam_seg.apis.predict_files import find_images, prepare_out
 from seam_seg.apis.prediction import KINDS
+from seam_seg.atomic import write_labels
 from seam_seg.datasets.readers import read_mask
 from seam_seg.errors import InputError
 from seam_seg.weights import READY_WEIGHTS
@@ -101,7 +105,8 @@ def test_grey_levels_by_a_window(tmp_path, tool, capsys):
     window = ['--window', '-500', '2050']
     assert predict('raw', *window) == 0
     one, other = (tmp_path / f'{folder}_out' for folder in ('plain', 'raw'))
-    kept = ('scan.png', 'polygons/scan.png', 'confidence/scan.png')
+    assert np.array_equal(*(Image.open(path / 'scan.png') for path in (one, other)))
+    kept = ('polygons/scan.png', 'confidence/scan.png')
     picture = {name: (one / name).read_bytes() for name in kept}
     assert picture == {name: (other / name).read_bytes() for name in picture}
     record = json.loads((other / 'scan.json').read_text())
@@ -198,3 +203,93 @@ def test_a_tree_of_files_of_patients(patients, tool, capsys):
         content = json.loads((out / 'p2/a.json').read_text())
         assert content['files']['weights']['file'] == READY_WEIGHTS.name
         assert tool('predict')(words) == 0
+
+
+@pytest.fixture
+def scans_of_one_name(tmp_path):
+    """A folder for each of two patients, and in both a ``scan.png`` of one size."""
+    folders = [tmp_path / 'scans' / name for name in ('p01', 'p02')]
+    for seed, folder in enumerate(folders):
+        write_image(folder / 'scan.png', draw_case(seed, (256, 64))[0])
+    return folders
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.slow
+def test_no_result_is_taken_for_that_of_another_image(
+    scans_of_one_name, tmp_path, tool, capsys
+):
+    first, second = scans_of_one_name
+    out = tmp_path / 'out'
+    words = ['--out', str(out), '--report']
+    tool('predict')([str(first), *words])
+    before = contents(out)
+    for more in ([], ['--skip-existing']):
+        assert tool('predict')([str(second), *words, *more]) == 2
+        assert 'scan.png: is of another image' in capsys.readouterr().err
+        assert contents(out) == before
+    tool('predict')([str(first), *words])  # the same again
+    assert contents(out).keys() == before.keys()
+    # somebody's own columns are not replaced
+    (out / 'curves.csv').write_text('reader,name\n')
+    assert tool('predict')([str(first), *words]) == 2
+    assert 'no measurement (reader)' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_no_scan_is_overwritten(scans_of_one_name, tmp_path, tool, capsys):
+    """By the tool, whose results another scan lies among; and in Python."""
+    first, second = scans_of_one_name
+    kept = (second / 'scan.png').read_bytes()
+    assert tool('predict')([str(first), '--out', str(second)]) == 2
+    assert 'a scan, or corrected' in capsys.readouterr().err
+    model = init_model()
+    for source in (first, second):
+        with pytest.raises(InputError, match='a scan, or corrected'):
+            predict(model, source / 'scan.png').save(second)
+    assert (second / 'scan.png').read_bytes() == kept
+    array, out = draw_case(4, (256, 64))[0], tmp_path / 'arrays'
+    for _ in range(2):
+        predict(model, array).save(out)
+    with pytest.raises(InputError, match='image.png: is of another image'):
+        predict(model, 255 - array).save(out)
+
+
+@pytest.mark.slow
+def test_no_angle_stays_beside_other_labels(scans_of_one_name, tmp_path, tool, capsys):
+    """As of another model, without --report."""
+    folder, out = scans_of_one_name[0].parent, tmp_path / 'out'
+    words = [str(folder), '--out', str(out)]
+    tool('predict')([*words, '--report'])
+    tool('predict')(words)  # the same labels
+    assert (out / 'p01/scan.json').is_file() and (out / 'index.html').is_file()
+    labels = out / 'p01/scan.png'
+    was = np.array(Image.open(labels))
+    write_labels(labels, np.roll(was, 1), [[0, 0, 0], [1, 2, 3]])  # as of another model
+    record = json.loads((out / 'p01/scan.json').read_text())
+    record['files']['mask'] = digest(labels)
+    (out / 'p01/scan.json').write_text(json.dumps(record))
+    capsys.readouterr()
+    tool('predict')(words)
+    assert 'removed the pages of p01/scan, ' in capsys.readouterr().out
+    assert np.array_equal(Image.open(labels), was)
+    for gone in ('p01/scan.json', 'p01/scan.html', 'index.html', 'curves.csv'):
+        assert not (out / gone).exists()
+    assert (out / 'p02/scan.json').is_file()
+
+
+def test_results_are_the_masks_that_are_measured(patients):
+    """Those in a folder that is named, where they are no images to predict."""
+    found = find_images([str(patients)], 'mask', without=['overlay'])
+    assert 'out/p1/scan' in found.values()
+
+
+def test_names_of_which_no_file_can_be_made(tmp_path):
+    (tmp_path / ('a' * 225 + '.png')).touch()
+    assert list(find_images([str(tmp_path)]).values()) == ['a' * 225]
+    (tmp_path / ('\u00fc' * 113 + '.png')).touch()
+    with pytest.raises(InputError, match='longer than 225 bytes'):
+        find_images([str(tmp_path)])

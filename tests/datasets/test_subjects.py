@@ -99,6 +99,9 @@ def test_one_subject_is_not_spelled_in_two_ways():
     pattern = '^(.+)_'
     with pytest.raises(InputError, match='P1_a and p1_b: the subjects P1 and p1'):
         subjects_of(['q_a', 'P1_a', 'P1_c', 'p1_b'], pattern)
+    accented = ['M\u00fcller_1', 'Mu\u0308ller_2']  # with the letter, and behind it
+    with pytest.raises(InputError, match='how accents are stored'):
+        subjects_of(accented, pattern)
     assert subjects_of(['P1_a', 'P1_A'], pattern) == {'P1_a': 'P1', 'P1_A': 'P1'}
 
 

@@ -325,6 +325,13 @@ def test_a_map_of_components_does_no_harm():
     assert len(measured.levels) == 16
 
 
+@pytest.mark.parametrize('turn', [np.flipud, lambda mask: np.rot90(mask, 2)])
+def test_a_picture_upside_down_is_refused(turn):
+    mask = draw_spine(tilts_of('double', 30))
+    assert measure_mask(mask).reason is None
+    assert 'upside down' in measure_mask(np.ascontiguousarray(turn(mask))).reason
+
+
 def test_refusals_have_a_reason():
     empty = measure_mask(np.zeros((40, 20), np.uint8))
     assert empty.largest_curve_angle_deg is None and 'no bone' in empty.reason

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from seam_seg.measurement.naming import count_levels, level_name, region_of
+from seam_seg.measurement.naming import (
+    count_levels,
+    is_upside_down,
+    level_name,
+    region_of,
+)
 
 
 def names(text, s=None, shift=0):
@@ -40,6 +45,15 @@ def test_gaps_and_levels_of_two_halves():
 def test_what_is_on_the_wrong_side_of_the_boundary():
     assert names('tttltttlll')[1].misplaced == [3]
     assert names('ttttllltll')[1].misplaced == [7]
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [('lllttttt', True), ('tttttlll', False), ('llltttttl', True), ('lltttt', False),
+     ('tltttttlll', False), ('lll', False), ('tttt', False), ('llltttlll', False)],
+)  # fmt: skip
+def test_lumps_above_the_pairs_are_a_picture_upside_down(text, expected):
+    assert is_upside_down([2 if letter == 't' else 3 for letter in text]) == expected
 
 
 @pytest.mark.parametrize(
