@@ -100,8 +100,7 @@ def run(args: argparse.Namespace) -> int:
     from seam_seg.apis.inference import predict
     from seam_seg.apis.polygon_results import POLYGONS
     from seam_seg.apis.predict_files import find_images, prepare_out
-    from seam_seg.apis.prediction import KINDS, check_measurable, check_target, label_path
-    from seam_seg.datasets.history import file_digest
+    from seam_seg.apis.prediction import KINDS, check_measurable, label_path
     from seam_seg.datasets.readers import check_window
     from seam_seg.datasets.subjects import listed
     from seam_seg.errors import InputError
@@ -113,9 +112,6 @@ def run(args: argparse.Namespace) -> int:
         for path, name in images.items()
         if not (args.skip_existing and label_path(args.out, name).is_file())
     }
-    for path, name in images.items():
-        source = file_digest(path) if path.is_file() else ''
-        check_target(label_path(args.out, name), source, replaced=path in new)
     kinds = (*KINDS, POLYGONS) if args.polygons else KINDS
     corrections = Corrections(
         args.out, list(images.values()), list(new.values()), args.polygons, args.report
@@ -138,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
         results = Results(args.out, list(images.values()))
         files = [args.onnx] if args.onnx else args.checkpoint or [READY_WEIGHTS]
         weights = describe_weights([Path(file) for file in files]) if new else None
-    prepare_out(args.out, images, kinds)
+    prepare_out(args.out, images, kinds, new)
     failures, done, outdated = [], [], []
     # The pages are of all images, also of those that were segmented before.
     for path, name in progress(list(images.items())):

@@ -1,11 +1,12 @@
 """Prediction of files: finds the images, and makes room for the results."""
 
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..datasets.history import file_digest
 from ..datasets.readers import IMAGE_SUFFIXES, check_name, list_images, split_name
 from ..errors import InputError
-from .prediction import KINDS
+from .prediction import KINDS, check_target, label_path
 
 
 def find_images(
@@ -101,7 +102,10 @@ def _read_list(path: Path) -> List[Path]:
 
 
 def prepare_out(
-    out: Path, images: Mapping[Path, str], kinds: Sequence[str] = KINDS
+    out: Path,
+    images: Mapping[Path, str],
+    kinds: Sequence[str] = KINDS,
+    new: Optional[Collection[Path]] = None,
 ) -> None:
     """Makes the folders of the results.
 
@@ -110,10 +114,13 @@ def prepare_out(
         images (Mapping[Path, str]): from :func:`find_images`.
         kinds (Sequence[str]): names of the other folders. Default: those that are always
             written.
+        new (Collection[Path], optional): the images that are segmented; of the others
+            there are results. Default: None, all.
 
     Raises:
         InputError: one of them holds an image, so that a result could overwrite one; or
-            a folder of images is named as one of the results.
+            a folder of images is named as one of the results; or see
+            :func:`.prediction.check_target`.
     """
     targets = [out, *(out / kind for kind in kinds)]
     for path, name in images.items():
@@ -131,8 +138,19 @@ def prepare_out(
                 f'--out {out}: holds the image {path}, and results could '
                 'overwrite images. Choose another folder.'
             )
+    for path, name in images.items():
+        replaced = new is None or path in new
+        check_target(label_path(out, name), _digest(path), replaced)
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of an image; '' where it cannot be read, as is said when its turn comes."""
+    try:
+        return file_digest(path) if path.is_file() else ''
+    except OSError:
+        return ''
 
 
 def remove_page(path: Path, title: str) -> None:

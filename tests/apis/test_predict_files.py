@@ -69,7 +69,8 @@ def patients(tmp_path):
         'out/p1/scan.png',
     ):
         write_image(scans / name, draw_case(len(name), (128, 64))[0])
-    prepare_out(scans / 'out', {scans / 'p1/scan.png': 'p1/scan'})
+    for kind in KINDS:
+        (scans / 'out' / kind).mkdir()
     return scans
 
 
