@@ -12,6 +12,7 @@ from ..evaluation.crossed import Estimate, crossed_mean
 from ..evaluation.rows import image_scores
 
 SIZES = ['seeds', 'images', 'subjects']  # that a difference is from
+OVERLAPS = ('Dice.', 'Jaccard.')  # of a class
 # What is compared: label -> weight of each method. `SEAM - FPN` is 1 and -1.
 Contrasts = Mapping[str, Mapping[str, float]]
 
@@ -84,7 +85,9 @@ def compare(
         with ``smallest``, ``effect``, see :func:`effect_of`.
 
     Raises:
-        InputError: a method has no rows, or others have other images or no common seed.
+        InputError: a method has no rows, or others have other images or no common seed;
+            or the overlap of one class is compared, and in some images one of them alone
+            has drawn it where there is none.
     """
     values = image_scores(rows, score)
     known = values.index.unique('method')
@@ -96,7 +99,7 @@ def compare(
                 raise InputError(
                     f'{name!r} has no {score}; there are {", ".join(known)}.'
                 )
-        sample = combine(values, scored, weights)
+        sample = combine(values, scored, weights, score)
         images = sample.shape[1]
         if subjects is not None:
             sample = sample.T.groupby([subjects[name] for name in sample]).mean().T
@@ -116,7 +119,7 @@ def compare(
 
 
 def combine(
-    values: pd.DataFrame, scored: pd.Series, weights: Mapping[str, float]
+    values: pd.DataFrame, scored: pd.Series, weights: Mapping[str, float], score: str
 ) -> pd.DataFrame:
     """A contrast of each seed and image.
 
@@ -124,6 +127,7 @@ def combine(
         values (pd.DataFrame): of :func:`~seam_seg.evaluation.rows.image_scores`.
         scored (pd.Series): by method and seed, the images with any score.
         weights (Mapping[str, float]): of the methods.
+        score (str): what the values are.
 
     Returns:
         pd.DataFrame: seeds that all methods have, by images that all have the score of.
@@ -151,6 +155,16 @@ def combine(
                 'predicted, leave it out of the test split.'
             )
     parts = [weight * values.loc[name].loc[seeds] for name, weight in weights.items()]
+    if score.startswith(OVERLAPS):
+        drawn = [part.notna() for part in parts]
+        odd = {image for own in drawn for image in own.columns[(own != drawn[0]).any()]}
+        if odd:
+            raise InputError(
+                f'{score}: in {listed(odd)} some of {", ".join(weights)} drew the class '
+                'where the truth has none, and have 0 there, and others have no score. '
+                'Without these images who drew it would lose nothing. Compare the '
+                'averages (Dice), or leave them out of all.'
+            )
     return sum(parts[1:], parts[0]).dropna(axis='columns')
 
 

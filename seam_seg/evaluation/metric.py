@@ -1,5 +1,6 @@
 """The paper's Dice/Jaccard table as an mmengine metric."""
 
+import logging
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -144,6 +145,7 @@ class DiceJaccardMetric(BaseMetric):
             if self.surface:
                 lacking = np.isnan(columns[f'HD95.{name}'])
                 metrics[f'no_surface.{name}'] = int(lacking.sum())
+        self._warn_of_absent(results, scored)
         runtimes = [result['runtime'] for result in results]
         timed = [runtime for runtime in runtimes if runtime is not None]
         if timed:
@@ -158,6 +160,20 @@ class DiceJaccardMetric(BaseMetric):
                 self.summary_dir, metrics, dict(name=names, **columns, runtime=runtimes)
             )
         return metrics
+
+    def _warn_of_absent(self, results: List[dict], scored: List[str]) -> None:
+        """Tells of a class that a few false pixels make one of those averaged."""
+        index = {name: i for i, name in enumerate(self.dataset_meta['classes'])}
+        _, drawn, true = np.stack([result['counts'] for result in results], axis=1)
+        for name in scored:
+            if not true[:, index[name]].any():
+                print_log(
+                    f'{name} is in no true mask of {len(results)} images, and predicted '
+                    f'in {np.count_nonzero(drawn[:, index[name]])}: it has Dice 0 there, '
+                    f'and is one of the {len(scored)} classes of the averages',
+                    logger=MMLogger.get_current_instance(),
+                    level=logging.WARNING,
+                )
 
     def _columns(self, results: List[dict], order: List[str]) -> Dict[str, np.ndarray]:
         """Per-image scores (images,), such as ``Dice.rib``; overlaps in %."""

@@ -122,6 +122,8 @@ def segment_maps(
     total = 0
     for image in range(batch):
         for channel in range(num_classes - 1):
+            if channel + 1 == ignore_index:
+                continue
             mask = array[image] == channel + 1
             region, count = split_class(
                 mask, segments, None if numbers is None else numbers[image], reach

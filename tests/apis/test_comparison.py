@@ -155,6 +155,26 @@ def test_who_misses_a_bone_gains_nothing_by_its_distance():
     assert found['difference'] == 0 and found['images'] == 1
 
 
+def test_who_draws_a_class_where_none_is_gains_nothing():
+    """Neither has a score there that the other has: without the image both are equal."""
+    careful, rash = [[70, 72, None], [70, 71, None]], [[70, 72, None], [70, 71, 0]]
+    rows = pd.concat(
+        [
+            *(
+                runs(name, [[70, 72, 74], [70, 71, 76]], classes=BONES[1:])
+                for name in 'ab'
+            ),
+            runs('a', careful, classes=['lumbar']),
+            runs('b', rash, classes=['lumbar']),
+        ]
+    )
+    with pytest.raises(InputError, match='Dice.lumbar: in case2 some of b, a drew'):
+        compare(rows, against('a', 'ab'), 'Dice.lumbar')
+    assert compare(rows, against('a', 'ab'))['difference'].item() < -5
+    rows = rows[(rows['class'] != 'lumbar') | (rows['image'] != 'case2')]
+    assert compare(rows, against('a', 'ab'), 'Dice.lumbar')['difference'].item() == 0
+
+
 def test_common_seeds_are_compared():
     rows = pd.concat(
         [

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 
 import cv2
 import numpy as np
@@ -86,6 +87,23 @@ def test_class_without_any_score():
     metrics = run([(ones, ones)])
     assert metrics['Dice.rib'] == metrics['mDice'] == 100
     assert 'Dice.lumbar' not in metrics and metrics['undefined.lumbar'] == 1
+
+
+def test_a_class_that_is_nowhere_and_predicted_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'seam_seg.evaluation.metric.print_log',
+        lambda text, logger=None, level=logging.INFO: said.append((level, text)),
+    )
+    ones = np.ones((4, 4), np.int64)
+    other = ones.copy()
+    other[0, 0] = 3
+    metrics = run([(ones, ones)] * 2)
+    assert metrics['mDice'] == 100 and len(said) == 1
+    metrics = run([(ones, ones), (other, ones)])
+    assert metrics['mDice'] < 50 and metrics['Dice.lumbar'] == 0
+    (text,) = (text for level, text in said if level == logging.WARNING)
+    assert 'lumbar is in no true mask of 2 images, and predicted in 1: ' in text
 
 
 def test_nothing_but_background_has_no_score(tmp_path):

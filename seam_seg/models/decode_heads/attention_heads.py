@@ -143,7 +143,7 @@ class FPNDAHead(FPNAttentionHead):
         # The channels' products are sums over all positions, beyond float16's range.
         with torch.autocast(device_type=v.device.type, enabled=False):
             cam = self.cam(v.to(torch.promote_types(v.dtype, torch.float32)))
-        return self.pam(v), cam
+        return self.pam(v), cam.to(v.dtype)
 
     def attend(self, v: Tensor) -> Tensor:
         """Half of the sum of the branches, (B, C, H, W)."""

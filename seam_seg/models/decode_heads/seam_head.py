@@ -3,6 +3,7 @@
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
@@ -12,6 +13,21 @@ from torch import Tensor, nn
 from ..seam import SEAM
 from .fpn_conv_head import wide_conv
 from .merged_fpn_head import MergedFPNHead
+
+
+def as_large(instances: Tensor, label: Tensor) -> Tensor:
+    """A map of bones with the padding that mmseg gives to labels, and to nothing else.
+
+    Args:
+        instances (Tensor): (1, h, w) a number for each bone, 0 outside.
+        label (Tensor): (B, H, W), padded on the right and below.
+
+    Returns:
+        Tensor: (1, H, W).
+    """
+    height, width = label.shape[1:]
+    below, right = height - instances.shape[1], width - instances.shape[2]
+    return F.pad(instances, (0, right, 0, below))
 
 
 @MODELS.register_module()
@@ -223,6 +239,8 @@ class SEAMHead(MergedFPNHead):
         if votes is not None:
             bones = None
             if all('gt_instances' in sample for sample in batch_data_samples):
-                bones = torch.cat([s.gt_instances.data for s in batch_data_samples])
+                bones = torch.cat(
+                    [as_large(s.gt_instances.data, label) for s in batch_data_samples]
+                )
             losses['loss_votes'] = self.loss_votes(votes, label, bones)
         return losses

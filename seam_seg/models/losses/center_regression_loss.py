@@ -45,8 +45,9 @@ class CenterRegressionLoss(nn.Module):
     - ``mode='votes'``: not in the paper. The offsets are given, as by the branch of
       :class:`SEAMHead` that predicts them at inference too.
     - ``segments='instance'``: each connected bone has a center, and each pixel belongs
-      to the nearest bone of the class in question; ``segments='class'``: a class has
-      one center.
+      to the nearest bone of the class in question; bones are connected, or apart, at the
+      resolution of the key, so that those less than a pixel of it apart are one.
+      ``segments='class'``: a class has one center.
 
     Positions are pixel centers, (i + 0.5) / h and (j + 0.5) / w, at the resolution of
     the key; the label is brought to it by nearest neighbour. 1[k_i != 0] is read as the
@@ -156,6 +157,11 @@ class CenterRegressionLoss(nn.Module):
                 f'CenterRegressionLoss: key_logits must be (B, {channels}, h, '
                 f'w) and label (B, H, W), got {tuple(key_logits.shape)} and '
                 f'{tuple(label.shape)}'
+            )
+        if bones is not None and bones.shape != label.shape:
+            raise ValueError(
+                'CenterRegressionLoss: bones and label must be of one size, got '
+                f'{tuple(bones.shape)} and {tuple(label.shape)}'
             )
         size = key_logits.shape[2:]
         maps = segment_maps(

@@ -84,7 +84,9 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
             labelled = label[label != ignore_index]
             count = torch.tensor(float(labelled.numel()), device=label.device)
             if self.class_weight is not None:
-                count = cls_score.new_tensor(self.class_weight)[labelled].sum()
+                # Not of the logits' type: of float16 the sum over pixels is infinite.
+                weights = torch.tensor(self.class_weight, dtype=torch.double)
+                count = weights.to(label.device)[labelled].sum()
             avg_factor = mean_over_processes(count).item()
         return super().forward(
             cls_score,

@@ -239,6 +239,9 @@ class VPISegmentor(EncoderDecoder):
         if votes.shape[1]:
             for sample, offsets in zip(data_samples, votes):
                 data = turned_back(offsets, sample.metainfo)
+                # Offsets are shares of the size, which was larger with the padding.
+                for dim in range(2):
+                    data[dim] *= offsets.shape[dim + 1] / data.shape[dim + 1]
                 if sample.metainfo.get('flip'):
                     # what pointed to one side points to the other
                     for dim in FLIPPED[sample.metainfo['flip_direction']]:

@@ -312,6 +312,14 @@ def test_concat_input_gives_the_capacity_of_seam(type):
     )
 
 
+@pytest.mark.parametrize('concat_input', [False, True])
+@pytest.mark.parametrize('type', HEADS)
+def test_heads_in_half_precision(type, concat_input):
+    head = build(type, concat_input=concat_input).eval().bfloat16()
+    output = head([level.bfloat16() for level in features()])
+    assert output.dtype == torch.bfloat16 and torch.isfinite(output).all()
+
+
 @not_upstream('torch 2.1 has no float16 autocast on a CPU')
 def test_channel_attention_beyond_float16():
     """8,192 positions: the products of the channels exceed 65,504."""

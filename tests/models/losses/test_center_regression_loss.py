@@ -201,6 +201,20 @@ def test_ignored_pixels_do_not_count(mode, segments):
     assert loss(key, bones()).item() != loss(key + torch.randn_like(key), bones()).item()
 
 
+@pytest.mark.parametrize('mode,segments', KINDS)
+def test_a_class_may_be_ignored(mode, segments):
+    """Its bones are none, as if their pixels were of the usual ignored label."""
+    torch.manual_seed(1)
+    loss = CenterRegressionLoss(mode, segments, ignore_index=3).double()
+    usual = CenterRegressionLoss(mode, segments).double()
+    usual.load_state_dict(loss.state_dict())
+    key, label = torch.randn(2, 4, 14, 10, dtype=torch.double), bones()
+    label[label == IGNORE] = 3
+    assert (label == 3).any()
+    expected = usual(key, label.where(label != 3, torch.tensor(IGNORE)))
+    assert loss(key, label).item() == expected.item()
+
+
 @pytest.mark.parametrize('segments', ['instance', 'class'])
 def test_centroid_is_zero_for_a_perfect_key(segments):
     label = bones()
@@ -312,6 +326,9 @@ def test_bad_arguments(options):
 def test_bad_shapes():
     with pytest.raises(ValueError, match='key_logits must be'):
         CenterRegressionLoss()(torch.randn(1, 3, 4, 4), torch.zeros(1, 4, 4).long())
+    label, numbers = torch.zeros(1, 8, 8).long(), torch.zeros(1, 7, 8).long()
+    with pytest.raises(ValueError, match=r'of one size, got \(1, 7, 8\)'):
+        CenterRegressionLoss('votes')(torch.randn(1, 2, 4, 4), label, numbers)
 
 
 # --- votes: the offsets are given

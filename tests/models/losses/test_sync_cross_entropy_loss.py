@@ -56,6 +56,15 @@ def test_gradient(weights):
     assert torch.equal(pulled, label != 255)
 
 
+def test_weights_of_half_precision_are_summed_in_double():
+    """Those of more pixels than float16 can count."""
+    logits, label = torch.randn(1, 3, 400, 400), torch.randint(0, 3, (1, 400, 400))
+    loss = SyncCrossEntropyLoss(class_weight=[0.5, 2.0, 1.0])
+    with torch.autocast('cpu', torch.float16):
+        found = loss(logits.half(), label).item()
+    assert found == pytest.approx(loss(logits.half().float(), label).item(), rel=1e-3)
+
+
 def test_arguments_of_mmseg():
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     label = torch.zeros(2, 4, 4).long()

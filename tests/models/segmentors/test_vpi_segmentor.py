@@ -217,6 +217,23 @@ def test_votes_of_a_mirrored_image_point_to_where_the_bone_is(direction, resize)
     assert result.seg_logits.data.shape[0] == 4
 
 
+@pytest.mark.parametrize('flip', [False, True])
+def test_votes_do_not_shrink_with_the_padding(flip):
+    """Shares of the padded size become shares of what is left."""
+    model, padded, size = tiny_model(), (8, 6), (5, 4)
+    pixels = torch.randn(2, *size)  # to the center, in pixels
+    network = pixels.flip(2) * torch.tensor([1, -1]).view(2, 1, 1) if flip else pixels
+    shares = network / torch.tensor(padded).view(2, 1, 1)
+    left = 6 - 4 if flip else 0  # the mirrored image is padded before or behind
+    output = torch.cat([torch.randn(1, 4, *padded), torch.zeros(1, 2, *padded)], dim=1)
+    output[0, 4:, :5, left : left + 4] = shares
+    mirrored = dict(flip=True, flip_direction='horizontal') if flip else {}
+    data = sample(size, img_padding_size=(left, 2 - left, 0, 3), **mirrored)
+    (result,) = model.postprocess_result(output, [data])
+    expected = pixels / torch.tensor(size).view(2, 1, 1)
+    torch.testing.assert_close(result.votes.data, expected)
+
+
 @pytest.mark.parametrize('votes', [False, True])
 def test_both_sides_by_loops(votes):
     """The mean probabilities of a pixel and of its mirror image; votes turned round."""
