@@ -23,13 +23,16 @@ from matplotlib.lines import Line2D
 
 from ..atomic import write_figure
 from ..errors import InputError
-from .annotations import CLASSES, IGNORE_INDEX
+from .annotations import CLASSES, IGNORE_INDEX, LABELS
 from .history import CASES, bits_of, recorded_subjects
 from .readers import check_directions, decode, read_image, read_instances, read_mask
 from .subjects import groupings, listed, on_both_sides, subjects_of
 from .vpi import VPIDataset, read_split, resolve_root
 
 Colour = Tuple[float, float, float]
+RIM = ('thoracic', 'lumbar')
+# Of the pixels of the first. Phantoms have none, and at least 0.7% by interpolation.
+LARGEST_RIM = 0.002
 
 
 @dataclass
@@ -45,6 +48,7 @@ class CaseReport:
         pixel_type (str): such as ``'8-bit grey'``.
         top_level (int | float): the highest grey level as stored.
         label_areas (list[int]): pixels of labels 0, 1, 2...
+        rim (int): pixels of thoracic bones in rims of lumbar ones, see :func:`rim_of`.
         grey_sum (int): sum of the grey levels in 8-bit scale.
         grey_square_sum (int): sum of their squares.
         digest (str): the same for two images with the same pixels.
@@ -58,6 +62,7 @@ class CaseReport:
     pixel_type: str
     top_level: float
     label_areas: List[int]
+    rim: int
     grey_sum: int
     grey_square_sum: int
     digest: str
@@ -332,10 +337,29 @@ def _check_case(
         + (f' in {stored.shape[2]} channels' if stored.ndim == 3 else ''),
         top_level=(stored[..., :3] if stored.ndim == 3 else stored).max().item(),
         label_areas=np.bincount(mask.ravel(), minlength=256)[: len(classes)].tolist(),
+        rim=rim_of(mask) if tuple(classes) == CLASSES else 0,
         grey_sum=int(grey.sum()),
         grey_square_sum=int((grey**2).sum()),
         digest=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
     )
+
+
+def rim_of(mask: np.ndarray) -> int:
+    """Thoracic pixels in thin rims around lumbar bones.
+
+    A mask that was resized by interpolation has labels 1 and 2 where 3 meets the
+    background: valid ones, and wrong. Of ribs, thin parts may touch other bones.
+
+    Args:
+        mask (np.ndarray): (H, W) uint8.
+
+    Returns:
+        int: pixels.
+    """
+    square = np.ones((3, 3), np.uint8)
+    thoracic, lumbar = ((mask == LABELS[name]).astype(np.uint8) for name in RIM)
+    thin = thoracic & ~cv2.morphologyEx(thoracic, cv2.MORPH_OPEN, square)
+    return int((thin & cv2.dilate(lumbar, square)).sum())
 
 
 def _check_repeats(report: DatasetReport) -> None:
@@ -359,6 +383,12 @@ def _check_bones(report: DatasetReport) -> None:
             report.warnings.append(
                 f'{case.mask}: the mask has no bone at all. Check '
                 'that it is the right file.'
+            )
+        if case.rim and case.rim > LARGEST_RIM * case.label_areas[LABELS[RIM[0]]]:
+            report.warnings.append(
+                f'{case.mask}: has a thin rim of {" around ".join(RIM)} bones, as a mask '
+                'that was resized by interpolation. Resize the original mask to the '
+                'nearest label.'
             )
     for split, names in report.splits.items():
         folder = 'test' if split == 'test' else 'train'

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from vpi_files import draw_case, write_image
 
-from seam_seg.datasets.check import check_dataset, class_colours, describe
+from seam_seg.datasets.check import (
+    LARGEST_RIM,
+    check_dataset,
+    class_colours,
+    describe,
+    rim_of,
+)
+from seam_seg.datasets.phantom import make_case
 from seam_seg.errors import InputError
 
 
@@ -189,6 +196,29 @@ def test_missing_bones_are_warnings(contract):
     only(report.warnings, 't0_bone_3.png', 'no bone')
     only(report.warnings, 'test.txt', 'thoracic (label 2)')
     assert len(report.warnings) == 2
+
+
+@pytest.mark.parametrize('way', ['INTER_LINEAR', 'INTER_AREA', 'INTER_NEAREST'])
+@pytest.mark.parametrize('scale', [0.2, 0.37, 0.93])
+def test_rims_of_masks_that_were_interpolated(way, scale):
+    whole = make_case(seed=3).mask
+    mask = cv2.resize(whole, None, fx=scale, fy=scale, interpolation=getattr(cv2, way))
+    share = rim_of(mask) / np.count_nonzero(mask == 2)
+    assert share == 0 if way == 'INTER_NEAREST' else share > 2 * LARGEST_RIM
+
+
+def test_rims_are_warned_of(contract):
+    mask = np.zeros((64, 32), np.uint8)
+    mask[4:20, 4:20], mask[30:50, 6:20] = 2, 3
+    path = next((contract / 'groundtruth/train').glob('*.png'))
+    write_image(path, mask)
+    assert not [line for line in check_dataset(str(contract)).warnings if 'rim' in line]
+    mask[29, 6:20] = 2
+    write_image(path, mask)
+    only(
+        check_dataset(str(contract)).warnings,
+        f'{path}: has a thin rim of thoracic around',
+    )
 
 
 def test_bit_depth_and_channels_are_reported(contract):
