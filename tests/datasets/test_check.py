@@ -199,7 +199,7 @@ def test_missing_bones_are_warnings(contract):
 
 
 @pytest.mark.parametrize('way', ['INTER_LINEAR', 'INTER_AREA', 'INTER_NEAREST'])
-@pytest.mark.parametrize('scale', [0.2, 0.37, 0.93])
+@pytest.mark.parametrize('scale', [0.21, 0.37, 0.93])
 def test_rims_of_masks_that_were_interpolated(way, scale):
     whole = make_case(seed=3).mask
     mask = cv2.resize(whole, None, fx=scale, fy=scale, interpolation=getattr(cv2, way))
