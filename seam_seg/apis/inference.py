@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
@@ -295,9 +294,8 @@ def predict(
         grey, said = read_image(image, window), read_spacing(image)
         image_left, source = read_left(image), file_digest(Path(image))
     else:
-        name, image_left = 'image', 'unknown'
+        name, image_left, source = 'image', 'unknown', ''
         grey, said = grey_of(image, window)
-        source = hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()
     if spacing is None and said is not None:
         spacing = (said.row, said.column)
     sample = dict(img=grey, ori_shape=grey.shape, img_shape=grey.shape)

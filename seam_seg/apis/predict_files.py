@@ -139,8 +139,9 @@ def prepare_out(
                 'overwrite images. Choose another folder.'
             )
     for path, name in images.items():
-        replaced = new is None or path in new
-        check_target(label_path(out, name), _digest(path), replaced)
+        if label_path(out, name).exists():
+            replaced = new is None or path in new
+            check_target(label_path(out, name), _digest(path), replaced)
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
 

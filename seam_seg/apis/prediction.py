@@ -57,8 +57,9 @@ def check_target(path: Path, source: str, replaced: bool = True) -> None:
         )
     if there is None and replaced:
         raise InputError(
-            f'{path}: is there, and not as it was predicted: a scan, or corrected. '
-            'Choose another folder for the results, or move it away.'
+            f'{path}: is there, and not as it was predicted: a scan, or corrected, or by '
+            'version 0.3 or earlier. Choose another folder for the results, or move it '
+            'away; --skip-existing of tools/predict.py leaves it as it is.'
         )
 
 
@@ -129,7 +130,7 @@ class Prediction:
         image_left (str): what the left of the image shows by the directions in its file,
             as in :class:`seam_seg.measurement.Settings`.
         name (str): of the file without its ending, or ``'image'``.
-        source (str): SHA-256 of the file, or of an array's grey levels; ``''``: unknown.
+        source (str): SHA-256 of the file; ``''`` of an array.
     """
 
     mask: np.ndarray

@@ -33,7 +33,6 @@ DICOM_TAGS = [
     *('PixelSpacing', 'PixelAspectRatio', 'SequenceOfUltrasoundRegions'),
     *('ExtendedOffsetTable', 'ExtendedOffsetTableLengths'),
 ]
-DICOM_MARK = b'DICM'  # behind 128 bytes
 CENTIMETRES = 3  # of PhysicalUnitsXDirection and PhysicalUnitsYDirection
 # Millimetres in what NIfTI and NRRD name as the unit; where they name none, it is mm.
 MILLIMETRES = {
@@ -118,28 +117,8 @@ def is_medical(path: Path, data: np.ndarray) -> bool:
 
 def _is_dicom(path: Path, data: np.ndarray) -> bool:
     return path.name.lower().endswith(DICOM_SUFFIXES) or (
-        lacks_ending(path) and data[128:132].tobytes() == DICOM_MARK
+        not path.suffix and data[128:132].tobytes() == b'DICM'
     )
-
-
-def lacks_ending(path: Path) -> bool:
-    """Whether a name says no format: ``IM0001``, or the last number of an identifier."""
-    return not path.suffix or path.suffix[1:].isdigit()
-
-
-def is_unnamed_dicom(path: Path) -> bool:
-    """Whether a file without an ending is a DICOM image, as archives export them.
-
-    Args:
-        path (Path): file; a ``DICOMDIR``, the list of such files, is none.
-    """
-    if not lacks_ending(path) or path.name == 'DICOMDIR':
-        return False
-    try:
-        with open(path, 'rb') as file:
-            return file.read(132)[128:] == DICOM_MARK
-    except OSError:
-        return False
 
 
 def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:
@@ -560,9 +539,9 @@ def _dicom_spacing(path: Path, data: np.ndarray) -> Optional[Spacing]:
     if len(stored) == 2:
         return sensible_spacing(*stored)
     if len(ratio) == 2 and ratio[0] != ratio[1]:  # an angle of square ones would be wrong
-        raise InputError(
-            f'{path}: states pixels {ratio[0]:g} to {ratio[1]:g} (height to width), and '
-            'not their size. Add PixelSpacing; or export it as PNG, and measure it with '
-            f'--spacing {ratio[0]:g} {ratio[1]:g}: angles need no more than the ratio.'
+        logging.getLogger('seam_seg').warning(
+            'warning: %s: states pixels %g to %g (height to width), and not their size; '
+            'it is not known. An angle is right with: tools/measure.py --spacing %g %g',
+            *(path, *ratio, *ratio),
         )
     return None

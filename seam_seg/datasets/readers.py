@@ -28,8 +28,6 @@ from .medical import (
     Spacing,
     is_medical,
     is_turned,
-    is_unnamed_dicom,
-    lacks_ending,
     read_levels,
     sensible_spacing,
     shows_right_first,
@@ -94,14 +92,11 @@ def split_name(path: PathLike) -> Tuple[str, str]:
         path (str | Path): such as ``'scans/a.nii.gz'``.
 
     Returns:
-        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written. A number
-        is none.
+        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written.
     """
     path = Path(path)
     twice = ''.join(path.suffixes[-2:])
     suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
-    if lacks_ending(path):
-        suffix = ''
     return path.name[: len(path.name) - len(suffix)], suffix
 
 
@@ -138,8 +133,7 @@ def check_name(path: PathLike, name: str) -> None:
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image_name` in a folder and in the folders below it.
 
-    Where images are listed, also DICOM files without an ending. Links to folders are
-    followed.
+    Links to folders are followed.
 
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
@@ -148,13 +142,7 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     Returns:
         list[Path]: in the order of their names.
     """
-    images = tuple(suffixes) == IMAGE_SUFFIXES
-    return sorted(
-        path
-        for path in _files_below(folder)
-        if is_image_name(path, suffixes)
-        or (images and not path.name.startswith('.') and is_unnamed_dicom(path))
-    )
+    return sorted(path for path in _files_below(folder) if is_image_name(path, suffixes))
 
 
 def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
@@ -545,6 +533,8 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
         picture = Image.open(io.BytesIO(data.tobytes()))
         row, column, *size = map(float, picture.info[SPACING].split())
     except Exception:  # Pillow raises many kinds; and texts are edited
+        return None
+    if len(size) not in (0, 2):
         return None
     if size and size != [picture.height, picture.width]:  # earlier versions wrote none
         logging.getLogger('seam_seg').warning(

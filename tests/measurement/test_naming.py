@@ -50,7 +50,8 @@ def test_what_is_on_the_wrong_side_of_the_boundary():
 @pytest.mark.parametrize(
     'text, expected',
     [('lllttttt', True), ('tttttlll', False), ('llltttttl', True), ('lltttt', False),
-     ('tltttttlll', False), ('lll', False), ('tttt', False), ('llltttlll', False)],
+     ('lllllt', False), ('tltttttlll', False), ('lll', False), ('tttt', False),
+     ('llltttlll', False)],
 )  # fmt: skip
 def test_lumps_above_the_pairs_are_a_picture_upside_down(text, expected):
     assert is_upside_down([2 if letter == 't' else 3 for letter in text]) == expected

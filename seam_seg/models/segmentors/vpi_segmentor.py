@@ -240,8 +240,8 @@ class VPISegmentor(EncoderDecoder):
             for sample, offsets in zip(data_samples, votes):
                 data = turned_back(offsets, sample.metainfo)
                 # Offsets are shares of the size, which was larger with the padding.
-                for dim in range(2):
-                    data[dim] *= offsets.shape[dim + 1] / data.shape[dim + 1]
+                sizes = zip(offsets.shape[1:], data.shape[1:])
+                data = data * data.new_tensor([a / b for a, b in sizes]).view(2, 1, 1)
                 if sample.metainfo.get('flip'):
                     # what pointed to one side points to the other
                     for dim in FLIPPED[sample.metainfo['flip_direction']]:
