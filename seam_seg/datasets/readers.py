@@ -521,8 +521,7 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
         None where the file does not say.
 
     Raises:
-        InputError: no such file, or a damaged one; or DICOM that states pixels that are
-            not square and not their size.
+        InputError: no such file, or a damaged one.
     """
     data = _read_bytes(path, 'image')
     if data.size and is_medical(Path(path), data):
