@@ -139,6 +139,42 @@ def test_corners_by_setting(tmp_path):
     assert [round(float(value)) for value in differences] == [1, 2, 3] * 2
     with pytest.raises(InputError, match='none of 20 cases, 64 cases has'):
         effects.BLOCKS['table1.controls'](folder)
+    # the same on another test set, of which two endpoints are shown
+    elsewhere = [('5 cases, missing', *run[1:]) for run in few]
+    elsewhere += [('5 cases, missing', run[1], 'FalseBone', 'all', run[4]) for run in few]
+    (folder / 'results.csv').unlink()
+    lines = lines_of(effects.BLOCKS['table1.corners_elsewhere'](write(folder, elsewhere)))
+    assert [line['Dice [95%]'].split()[0] for line in lines] == [
+        line['Dice [95%]'].split()[0]
+        for line in lines_of(effects.BLOCKS['table1.corners'](write(folder, few)))
+    ]
+    assert not any('False' in title for line in lines for title in line)
+
+
+def test_cells_of_the_corners(tmp_path):
+    """Of the seeds that all of them have, by hand."""
+    values = np.array([[1.0, 3.0], [5.0, 7.0], [90.0, 90.0]])  # a third seed is left out
+    names = ('3x3 conv', '3x3 conv, center, key', 'SEAM key mass', list(CELLS)[-1])
+    settings = ('5 cases', '64 cases', 'no faint bones', '40% faint bones')
+    same = {new: old for old, new in effects.SAME.items()}
+    runs = [
+        (
+            setting,
+            same.get(name, name) if setting == '64 cases' else name,
+            *('Dice', 'rib', values + 10 * i + j),
+        )
+        for i, setting in enumerate(settings)
+        for j, name in reversed(list(enumerate(names)))
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    lines = lines_of(effects.BLOCKS['table1.corner_cells'](folder))
+    found = [(line['Setting'], line['Method'], line['Dice']) for line in lines]
+    assert found == [
+        (setting, name, f'{4 + 10 * i + j:.2f} ± 2.83')
+        for i, setting in enumerate(settings)
+        for j, name in enumerate(names)
+    ]
+    assert {line['Faint bones found (%)'] for line in lines} == {'-'}
 
 
 def test_a_higher_rate_beside_the_same_seeds(tmp_path):

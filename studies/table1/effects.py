@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 from typing import (
     Callable,
+    Collection,
     Dict,
     Iterable,
     List,
@@ -34,14 +35,8 @@ MAIN, FACTORIAL = '64 cases', '20 cases'
 OTHER_TESTS = sorted(make_data.OTHER_TESTS)
 ELSEWHERE = [f'{MAIN}, {name}' for name in OTHER_TESTS]  # the same trainings
 SCRATCH = f'{MAIN}, from scratch'
-CORNERS = (
-    *('5 cases', FACTORIAL, MAIN, 'no faint bones', '40% faint bones'),
-    *(
-        f'{cases}, {name}'
-        for cases in ('5 cases', FACTORIAL, MAIN)
-        for name in OTHER_TESTS
-    ),
-)
+CORNERS = ('5 cases', FACTORIAL, MAIN, 'no faint bones', '40% faint bones')
+CORNERS_ELSEWHERE = [f'{cases}, {name}' for cases in CORNERS[:3] for name in OTHER_TESTS]
 NONE, ATTENDED = '3x3 conv', ('SEAM printed', 'SEAM key mass')  # levels of the factorial
 ATTENTIONS = (NONE, *ATTENDED)
 # Cells that are rows of the table with 64 cases, and have its names there.
@@ -247,7 +242,10 @@ def compare_endpoint(
 
 
 def effect_lines(
-    rows: pd.DataFrame, contrasts: Contrasts, decide: bool = False
+    rows: pd.DataFrame,
+    contrasts: Contrasts,
+    decide: bool = False,
+    scores: Collection[str] = ENDPOINTS.keys(),
 ) -> pd.DataFrame:
     """Contrasts by all endpoints that their methods have, as text.
 
@@ -255,9 +253,12 @@ def effect_lines(
         rows (pd.DataFrame): of a setting.
         contrasts (Contrasts): of methods.
         decide (bool): also p, and what becomes of the smallest effect. Default: False.
+        scores (Collection[str]): of :data:`ENDPOINTS`. Default: all.
     """
     lines = pd.DataFrame({'Contrast': list(contrasts)})
     for score in endpoints_in(rows, methods_of(contrasts)):
+        if score not in scores:
+            continue
         endpoint = ENDPOINTS[score]
         found = compare_endpoint(rows, contrasts, score)
         title = f'{endpoint.title} [95%]'
@@ -285,6 +286,7 @@ def effects(
     contrasts: Contrasts,
     names: Mapping[str, str] = {},
     decide: bool = False,
+    scores: Collection[str] = ENDPOINTS.keys(),
 ) -> str:
     """Contrasts in every setting where all their methods have been run.
 
@@ -294,13 +296,13 @@ def effects(
         contrasts (Contrasts): see :func:`~seam_seg.apis.comparison.compare`.
         names (Mapping[str, str]): of methods that are called otherwise in some settings.
             Default: none.
-        decide (bool): see :func:`effect_lines`.
+        decide, scores: see :func:`effect_lines`.
 
     Raises:
         InputError: there is no such setting.
     """
     rows = rows_of(folder, *settings).replace(dict(method=names))
-    return effect_table(rows, settings, contrasts, decide)
+    return effect_table(rows, settings, contrasts, decide, scores)
 
 
 def effect_table(
@@ -308,6 +310,7 @@ def effect_table(
     settings: Sequence[str],
     contrasts: Contrasts,
     decide: bool = False,
+    scores: Collection[str] = ENDPOINTS.keys(),
 ) -> str:
     """:func:`effects` of rows."""
     rows = rows[rows['method'].isin(methods_of(contrasts))]
@@ -315,7 +318,7 @@ def effect_table(
     for setting in settings:
         own = rows[rows['setting'] == setting]
         if methods_of(contrasts) <= set(own['method']):
-            lines = effect_lines(own, contrasts, decide)
+            lines = effect_lines(own, contrasts, decide, scores)
             if len(settings) > 1:
                 lines.insert(0, 'Setting', setting)
             parts.append(lines)
@@ -393,6 +396,11 @@ def endpoints(folder: Path, setting: str, methods: Sequence[str]) -> str:
 
 def endpoint_table(rows: pd.DataFrame) -> str:
     """:func:`endpoints` of rows, in their order."""
+    return as_table(endpoint_lines(rows)) + origin(tested(rows))
+
+
+def endpoint_lines(rows: pd.DataFrame) -> pd.DataFrame:
+    """The methods of a setting by all endpoints, as text."""
     lines = []
     for name in rows['method'].unique():
         own = rows[rows['method'] == name]
@@ -402,7 +410,23 @@ def endpoint_table(rows: pd.DataFrame) -> str:
             line[endpoint.title] = cell(values, endpoint.digits)
         line['Gain of the last third'] = cell(last_third(own))
         lines.append(line)
-    return as_table(pd.DataFrame(lines)) + origin(tested(rows))
+    return pd.DataFrame(lines)
+
+
+def corner_cells(folder: Path) -> str:
+    """The cells in the regimes that have no other table of all four: with seeds 0 and 1,
+    since a seed has training cases of its own.
+    """
+    settings = [setting for setting in CORNERS if setting != FACTORIAL]
+    rows = rows_of(folder, *settings).replace(dict(method=SAME))
+    cells = methods_of(CORNER_CONTRASTS)
+    rows = rows[rows['method'].isin(cells) & (rows['seed'] < plan.SEEDS['corners'])]
+    parts = []
+    for setting in settings:
+        lines = endpoint_lines(ordered(rows[rows['setting'] == setting], CELLS))
+        lines.insert(0, 'Setting', setting)
+        parts.append(lines)
+    return as_table(pd.concat(parts)) + origin(tested(rows))
 
 
 BLOCKS: Dict[str, Callable[[Path], str]] = {
@@ -446,4 +470,12 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
     'table1.corners': functools.partial(
         effects, settings=CORNERS, contrasts=CORNER_CONTRASTS, names=SAME
     ),
+    'table1.corners_elsewhere': functools.partial(
+        effects,
+        settings=CORNERS_ELSEWHERE,
+        contrasts=CORNER_CONTRASTS,
+        names=SAME,
+        scores=['Dice', 'FaintFound.all'],
+    ),
+    'table1.corner_cells': corner_cells,
 }

@@ -310,6 +310,38 @@ def plot_rows(folder: Path, path: Path) -> None:
     plt.close(figure)
 
 
+def plot_corners(folder: Path, path: Path) -> None:
+    """Draws how far the cells of the corners are from the one with nothing, by seed."""
+    minus = f' - {effects.NONE}'
+    lines, columns = [], {score: [] for score in SHOWN}
+    for setting in effects.CORNERS:
+        rows = rows_of(folder, setting).replace(dict(method=effects.SAME))
+        has = effects.endpoints_in(rows, effects.methods_of(effects.CORNER_CONTRASTS))
+        for label, weights in effects.CORNER_CONTRASTS.items():
+            lines.append(f'{setting}: {label.removesuffix(minus)}')
+            for score, column in columns.items():
+                column.append([])
+                if score in has:
+                    values = image_scores(rows, score).mean(axis=1)
+                    parts = [w * values.loc[name] for name, w in weights.items()]
+                    column[-1] = sum(parts[1:], parts[0]).dropna()
+    figure, axes = plt.subplots(
+        1, 2, figsize=(9, 0.28 * len(lines) + 1.2), sharey=True, layout='constrained'
+    )
+    for axis, (score, column) in zip(axes, columns.items()):
+        title, _, smallest = effects.ENDPOINTS[score]
+        axis.axvspan(-smallest, smallest, color='0.9', linewidth=0)
+        axis.axvline(0, color='black', linewidth=0.8)
+        for place, values in enumerate(column):
+            axis.plot(values, [place] * len(values), 'o', color='tab:blue', alpha=0.5)
+        axis.set_xlabel(f'{title}{minus}')
+        axis.grid(axis='x', alpha=0.3)
+    axes[0].set_yticks(range(len(lines)), lines)
+    axes[0].invert_yaxis()
+    write_figure(path, figure)
+    plt.close(figure)
+
+
 def plot_contrasts(folder: Path, path: Path) -> None:
     """Draws the contrasts written down before, those beside them, and the controls."""
     contrasts: Contrasts = {**effects.CONTRASTS, **effects.SECONDARY, **effects.CONTROLS}
@@ -349,6 +381,7 @@ BLOCKS = {
 }
 PLOTS = {
     'rows.png': plot_rows,
+    'corners.png': plot_corners,
     'contrasts.png': plot_contrasts,
     'faint_bones.png': plot_faint,
 }
