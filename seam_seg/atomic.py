@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -22,7 +23,8 @@ PARTIAL = '.partial'
 # rows and columns: programs keep texts when they resize. What PNG has for it is meant for
 # printers, and programs fill it in with what nobody has measured.
 SPACING = 'Spacing_mm'
-SOURCE = 'Source_SHA256'  # the text of labels that says which image they are of
+# Texts of labels: which image they are of, and what their pixels were as written.
+SOURCE, PIXELS = 'Source_SHA256', 'Pixels_SHA256'
 
 
 def write_whole(path: Union[str, Path], content: Union[bytes, str]) -> None:
@@ -148,24 +150,51 @@ def write_labels(
     picture.putpalette(entries.ravel().tolist())
     content = io.BytesIO()
     picture.save(content, 'PNG')
-    png = _with_text(content.getvalue(), SPACING, _spacing_text(labels, spacing))
-    write_whole(path, _with_text(png, SOURCE, source))
+    png = content.getvalue()
+    texts = {
+        SPACING: _spacing_text(labels, spacing),
+        SOURCE: source,
+        PIXELS: _pixel_digest(labels),
+    }
+    for key, text in texts.items():
+        png = _with_text(png, key, text)
+    write_whole(path, png)
 
 
-def read_source(path: Union[str, Path]) -> Optional[str]:
+def read_source(path: Union[str, Path]) -> str:
     """Which image the labels are of that :func:`write_labels` wrote.
 
     Args:
         path (str | Path): file.
 
     Returns:
-        str | None: what it was given as ``source``; None where the file is none of its.
+        str: what it was given as ``source``; '' where the file does not say.
     """
+    return _read_text(path, SOURCE)[0]
+
+
+def is_as_written(path: Union[str, Path]) -> bool:
+    """Whether a file has the pixels that :func:`write_labels` gave it.
+
+    Args:
+        path (str | Path): file.
+
+    Returns:
+        bool: False where they were changed since, or the file is none of its.
+    """
+    text, pixels = _read_text(path, PIXELS)
+    return bool(text) and text == _pixel_digest(pixels)
+
+
+def _read_text(path: Union[str, Path], key: str) -> Tuple[str, np.ndarray]:
+    """A text of a picture and its pixels; nothing of both where it cannot be read."""
     try:
         with Image.open(path) as picture:
-            colours = picture.getpalette() or []
-            # A scan may have a palette, too: of greys up to the last entry.
-            ours = len(colours) == 768 and not any(colours[600:])
-            return picture.info.get(SOURCE, '') if ours else None
+            return picture.info.get(key, ''), np.asarray(picture)
     except Exception:  # Pillow raises many kinds
-        return None
+        return '', np.empty(0, np.uint8)
+
+
+def _pixel_digest(labels: np.ndarray) -> str:
+    shape = ' '.join(map(str, (labels.dtype, *labels.shape)))
+    return hashlib.sha256(shape.encode() + labels.tobytes()).hexdigest()

@@ -73,9 +73,10 @@ def test_labels_are_colours_to_viewers_and_numbers_to_programs(tmp_path):
     atomic.write_labels(path, labels, palette, spacing=(0.1, 1 / 3))
     assert read_spacing(path) == (0.1, 1 / 3)
     assert np.array_equal(read_mask(path, 4), labels)
-    assert atomic.read_source(path) == ''
+    assert atomic.read_source(path) == '' and atomic.is_as_written(path)
     atomic.write_labels(path, labels, palette, (0.1, 0.2), source='ab12')
     assert atomic.read_source(path) == 'ab12' and read_spacing(path) == (0.1, 0.2)
+    assert atomic.is_as_written(path)
     # OpenCV has no palettes: the colours, blue first, whatever flag it is given
     bgr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(bgr[..., ::-1], np.array(palette)[labels])
@@ -89,10 +90,35 @@ def test_what_is_no_label_of_ours_has_no_source(tmp_path):
     scans.update(palette=grey.convert('P'))
     for name, picture in scans.items():
         picture.save(tmp_path / f'{name}.png')
-        assert atomic.read_source(tmp_path / f'{name}.png') is None, name
     (tmp_path / 'text.png').write_text('no')
-    assert atomic.read_source(tmp_path / 'text.png') is None
-    assert atomic.read_source(tmp_path / 'nothing.png') is None
+    for name in (*scans, 'text', 'nothing'):
+        path = tmp_path / f'{name}.png'
+        assert atomic.read_source(path) == '' and not atomic.is_as_written(path), name
+
+
+def test_labels_that_were_changed_are_not_as_written(tmp_path):
+    """Whether the program that changed them keeps the palette and the texts or not."""
+    labels = np.random.default_rng(0).integers(0, 4, (6, 4), dtype=np.uint8)
+    path, other = tmp_path / 'a.png', tmp_path / 'b.png'
+    atomic.write_labels(path, labels, [[0, 0, 0], [1, 2, 3]], source='ab12')
+    for change in (False, True):
+        for texts in (False, True):
+            picture = Image.open(path)
+            if change:
+                picture.putpixel((2, 3), int(labels[3, 2]) ^ 1)
+            kept = PngInfo()
+            for key, text in (picture.info if texts else {}).items():
+                if isinstance(text, str):
+                    kept.add_text(key, text)
+            picture.save(other, pnginfo=kept)
+            assert atomic.is_as_written(other) is (texts and not change)
+            assert atomic.read_source(other) == ('ab12' if texts else '')
+    for shape in ((4, 6), (24, 1)):  # the same numbers in another shape
+        atomic.write_labels(other, labels.reshape(shape), [[0, 0, 0]])
+        texts = PngInfo()
+        texts.add_text(atomic.PIXELS, Image.open(other).info[atomic.PIXELS])
+        Image.open(path).save(other, pnginfo=texts)
+        assert not atomic.is_as_written(other)
 
 
 def test_a_spacing_that_a_resize_has_kept_is_none(tmp_path, caplog):

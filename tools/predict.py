@@ -147,7 +147,8 @@ def run(args: argparse.Namespace) -> int:
                 if results is None and (args.out / f'{name}.json').is_file():
                     from seam_seg.apis.report_files import drop_outdated
 
-                    outdated += drop_outdated(args.out, name)
+                    if drop_outdated(args.out, name):
+                        outdated.append(name)
             corrections.add(path, name, found, window)
             if results is not None:
                 by = None if found is None else weights
@@ -163,8 +164,8 @@ def run(args: argparse.Namespace) -> int:
     measured = '' if results is None else results.finish(failures)
     if outdated:
         measured = (
-            f'removed the pages of {listed(outdated)}, whose labels are others now, with '
-            'index.html and curves.csv: --report makes them anew'
+            f'removed the pages of {listed(outdated)}, whose labels are others now, and '
+            'what sums up all pages: --report makes them anew'
         )
     for line in filter(None, (corrections.finish(failures), measured)):
         print(line)

@@ -5,6 +5,7 @@ from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..datasets.history import file_digest
 from ..datasets.readers import IMAGE_SUFFIXES, check_name, list_images, split_name
+from ..datasets.subjects import listed
 from ..errors import InputError
 from .prediction import KINDS, check_target, label_path
 
@@ -138,10 +139,18 @@ def prepare_out(
                 f'--out {out}: holds the image {path}, and results could '
                 'overwrite images. Choose another folder.'
             )
+    refused: Dict[str, InputError] = {}
     for path, name in images.items():
-        if label_path(out, name).exists():
-            replaced = new is None or path in new
-            check_target(label_path(out, name), _digest(path), replaced)
+        labels = label_path(out, name)
+        if labels.exists():
+            try:
+                check_target(labels, _digest(path), new is None or path in new)
+            except InputError as error:
+                refused[name] = error
+    if refused:
+        (_, first), *others = refused.items()
+        more = f' So it is with {listed(name for name, _ in others)}.' if others else ''
+        raise InputError(f'{first}{more}')
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
 

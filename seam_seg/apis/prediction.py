@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from ..atomic import read_source, write_csv, write_labels, write_picture
+from ..atomic import is_as_written, read_source, write_csv, write_labels, write_picture
 from ..datasets import VPIDataset
 from ..datasets.polygon_files import Drawing
 from ..errors import InputError
@@ -55,10 +55,10 @@ def check_target(path: Path, source: str, replaced: bool = True) -> None:
             f'{path}: is of another image of this name. Choose another folder for the '
             'results, or remove these: one would be taken for the other.'
         )
-    if there is None and replaced:
+    if replaced and not is_as_written(path):
         raise InputError(
             f'{path}: is there, and not as it was predicted: a scan, or corrected, or by '
-            'version 0.3 or earlier. Choose another folder for the results, or move it '
+            'an earlier version. Choose another folder for the results, or move it '
             'away; --skip-existing of tools/predict.py leaves it as it is.'
         )
 

@@ -129,7 +129,7 @@ class Results:
         return '\n'.join([line, *said, *self._refused])
 
 
-def drop_outdated(out: Path, name: str) -> List[str]:
+def drop_outdated(out: Path, name: str) -> bool:
     """Removes what an earlier call has measured in labels that are others now.
 
     With the record and its page go the table and the index, which would have its angle.
@@ -139,20 +139,20 @@ def drop_outdated(out: Path, name: str) -> List[str]:
         name (str): of a case whose labels have been written.
 
     Returns:
-        list[str]: the name, or nothing where there was nothing to remove.
+        bool: whether there was something to remove.
     """
     record = out / f'{name}.json'
     if not _is_record(record):
-        return []
+        return False
     files = json.loads(record.read_text(encoding='utf-8')).get('files', {})
     if files.get('mask') == digest(label_path(out, name)):
-        return []
+        return False
     (out / f'{name}.html').unlink(missing_ok=True)
     record.unlink()
     remove_page(out / f'{INDEX}.html', INDEX_TITLE)
     if not _own_columns(out / TABLE):
         (out / TABLE).unlink(missing_ok=True)
-    return [name]
+    return True
 
 
 def _own_columns(table: Path) -> str:
@@ -160,7 +160,11 @@ def _own_columns(table: Path) -> str:
     if not table.is_file():
         return ''
     with open(table, encoding='utf-8-sig', errors='replace', newline='') as file:
-        return ', '.join(set(next(csv.reader(file), [])) - set(COLUMNS))
+        try:
+            first = next(csv.reader(file), [])
+        except csv.Error:  # as of a NUL
+            return 'no table of text'
+    return ', '.join(sorted(set(first) - set(COLUMNS)))
 
 
 def _is_record(path: Path) -> bool:

@@ -90,6 +90,7 @@ def segment_maps(
     ignore_index: int = 255,
     bones: Optional[Tensor] = None,
     reach: Optional[float] = None,
+    dtype: torch.dtype = torch.float64,
 ) -> SegmentMaps:
     """Finds the true segments of a batch (on the CPU, by OpenCV).
 
@@ -105,6 +106,8 @@ def segment_maps(
             Default: None, connected components.
         reach (float, optional): how far from a segment its members lie at most, in
             pixels of the label, see :func:`split_class`. Default: None.
+        dtype (torch.dtype): of the centers and sizes. Default: float64, which the device
+            of the label has to have.
 
     Returns:
         SegmentMaps: on the device of the label.
@@ -151,9 +154,8 @@ def segment_maps(
     own[own < 0] = total
     centers.append(np.zeros((1, 2)))
     sizes.append(np.zeros(1))
-    return SegmentMaps(
-        *(
-            torch.from_numpy(part).to(label.device)
-            for part in (members, own, np.concatenate(centers), np.concatenate(sizes))
-        )
+    parts = (
+        *(torch.from_numpy(part) for part in (members, own)),
+        *(torch.from_numpy(np.concatenate(part)).to(dtype) for part in (centers, sizes)),
     )
+    return SegmentMaps(*(part.to(label.device) for part in parts))

@@ -238,6 +238,9 @@ def test_no_result_is_taken_for_that_of_another_image(
     (out / 'curves.csv').write_text('reader,name\n')
     assert tool('predict')([str(first), *words]) == 2
     assert 'no measurement (reader)' in capsys.readouterr().err
+    (out / 'curves.csv').write_text('x' * 200000)  # more than a cell may have
+    assert tool('predict')([str(first), *words]) == 2
+    assert 'no table of text' in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -252,6 +255,28 @@ def test_no_scan_is_overwritten(scans_of_one_name, tmp_path, tool, capsys):
         with pytest.raises(InputError, match='a scan, or corrected'):
             predict(model, source / 'scan.png').save(second)
     assert (second / 'scan.png').read_bytes() == kept
+
+
+@pytest.mark.slow
+def test_corrections_are_not_overwritten(scans_of_one_name, tmp_path, tool, capsys):
+    """Of a program that keeps the palette; all are named, and --skip-existing goes on."""
+    folder, out = scans_of_one_name[0].parent, tmp_path / 'out'
+    words = [str(folder), '--out', str(out)]
+    tool('predict')(words)
+    labels = [out / name / 'scan.png' for name in ('p01', 'p02')]
+    for path in labels:
+        picture = Image.open(path)
+        picture.putpixel((1, 2), 3 - picture.getpixel((1, 2)))
+        picture.save(path)
+    before = contents(out)
+    capsys.readouterr()
+    assert tool('predict')(words) == 2
+    said = capsys.readouterr().err
+    assert 'or corrected' in said and 'So it is with p02/scan.' in said
+    assert contents(out) == before
+    assert tool('predict')([*words, '--skip-existing', '--report']) == 0
+    assert all(path.read_bytes() == before[path] for path in labels)
+    assert (out / 'p02/scan.json').is_file()
 
 
 @pytest.mark.slow

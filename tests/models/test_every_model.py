@@ -12,6 +12,7 @@ import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from model_cases import HEADS, bone_label, build_head, features, samples, total
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from seam_seg.config_lookup import get_config, project_root
 
@@ -160,6 +161,37 @@ def test_backward(case):
             assert torch.isfinite(parameter.grad).all(), name
         else:
             assert parameter.grad is None, name
+
+
+class Float64(TorchDispatchMode):
+    """Collects what is computed in double precision, or goes to a device so."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        out = operation(*args, **(kwargs or {}))
+        tensors = out if isinstance(out, (list, tuple)) else [out]
+        # arrays of numpy may be of it, as long as they stay where they are
+        if str(operation) != 'aten.lift_fresh.default':
+            self.operations |= {
+                str(operation)
+                for tensor in tensors
+                if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float64
+            }
+        return out
+
+
+def test_training_needs_no_double_precision(case):
+    """MPS has none. Whether all else runs there was not tried."""
+    model = case.build()
+    with Float64() as found:
+        total(case.losses(model, case.sizes[0])).backward()
+    assert not found.operations
+    with Float64() as found:  # what is, is seen
+        model.double()
+    assert found.operations
 
 
 def test_evaluation_needs_no_part_of_training(case):

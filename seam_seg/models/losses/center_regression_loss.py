@@ -164,6 +164,7 @@ class CenterRegressionLoss(nn.Module):
                 f'{tuple(bones.shape)} and {tuple(label.shape)}'
             )
         size = key_logits.shape[2:]
+        dtype = torch.promote_types(key_logits.dtype, torch.float32)
         maps = segment_maps(
             _shrink(label, size),
             self.num_classes,
@@ -171,8 +172,8 @@ class CenterRegressionLoss(nn.Module):
             self.ignore_index,
             None if bones is None else _shrink(bones, size),
             self.reach,
+            dtype,
         )
-        dtype = torch.promote_types(key_logits.dtype, torch.float32)
         with torch.autocast(device_type=key_logits.device.type, enabled=False):
             term = self._centroid if self.mode == 'centroid' else self._offset
             loss = term(key_logits.to(dtype), maps)
@@ -202,7 +203,7 @@ class CenterRegressionLoss(nn.Module):
         k_prime = key_logits.softmax(dim=1)[:, 1:]
         members = maps.members.flatten()
         weights = k_prime.flatten()
-        centers = maps.centers.to(weights.dtype)
+        centers = maps.centers
         axes = positions(key_logits)
         # Deviations from the true center are summed, not positions: the sum is small
         # where the estimate is good, and an absent mass leaves it at zero.
@@ -219,8 +220,7 @@ class CenterRegressionLoss(nn.Module):
         # the key is empty there is no center to correct, and its cross entropy acts.
         difference = torch.stack(shift, dim=1) / mass.clamp(min=1e-3)[:, None]
         return (
-            self._smooth_l1(difference, key_logits.shape[2:]).sum(dim=1)
-            * maps.sizes.to(weights.dtype)
+            self._smooth_l1(difference, key_logits.shape[2:]).sum(dim=1) * maps.sizes
         ).sum()
 
     def _offset(self, key_logits: Tensor, maps: SegmentMaps) -> Tensor:
@@ -230,7 +230,7 @@ class CenterRegressionLoss(nn.Module):
             layer = self.offset_layer.parameters()
             weight, bias = (x.to(key_logits.dtype) for x in layer)
             predicted = F.conv2d(key_logits[:, 1:], weight, bias)
-        centers = maps.centers.to(key_logits.dtype)[maps.own].permute(0, 3, 1, 2)
+        centers = maps.centers[maps.own].permute(0, 3, 1, 2)
         true = positions(key_logits) - centers
         foreground = (maps.own < len(maps.sizes) - 1)[:, None]
         # masked_fill, not a product: an infinite prediction times zero is no zero

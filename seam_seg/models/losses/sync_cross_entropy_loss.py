@@ -3,7 +3,7 @@
 from typing import Any, Optional, Sequence, Union
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -20,9 +20,13 @@ def mean_over_processes(value: Tensor) -> Tensor:
         value (Tensor): a scalar; not changed, and no gradient passes.
 
     Returns:
-        Tensor: a scalar in float64; the value itself where there is one process.
+        Tensor: a scalar in float64; the value as it is where there is one process, whose
+        device need not have float64.
     """
-    value = value.detach().double().clone()
+    value = value.detach()
+    if get_world_size() == 1:
+        return value
+    value = value.double().clone()
     all_reduce(value, 'mean')
     return value
 
@@ -86,7 +90,8 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
             if self.class_weight is not None:
                 # Not of the logits' type: of float16 the sum over pixels is infinite.
                 weights = torch.tensor(self.class_weight, dtype=torch.double)
-                count = weights.to(label.device)[labelled].sum()
+                pixels = labelled.bincount(minlength=len(weights)).cpu().double()
+                count = pixels @ weights
             avg_factor = mean_over_processes(count).item()
         return super().forward(
             cls_score,
