@@ -170,29 +170,31 @@ def read_source(path: Union[str, Path]) -> str:
     Returns:
         str: what it was given as ``source``; '' where the file does not say.
     """
-    return _read_text(path, SOURCE)[0]
+    try:
+        with Image.open(path) as picture:
+            if SOURCE not in picture.info:
+                picture.load()  # some programs write texts behind the pixels
+            return picture.info.get(SOURCE, '')
+    except Exception:  # Pillow raises many kinds
+        return ''
 
 
 def is_as_written(path: Union[str, Path]) -> bool:
-    """Whether a file has the pixels that :func:`write_labels` gave it.
+    """Whether a file has the labels that :func:`write_labels` gave it.
 
     Args:
         path (str | Path): file.
 
     Returns:
-        bool: False where they were changed since, or the file is none of its.
+        bool: False where they were changed since, or the file is none of its. Colours of
+        the palette do not count.
     """
-    text, pixels = _read_text(path, PIXELS)
-    return bool(text) and text == _pixel_digest(pixels)
-
-
-def _read_text(path: Union[str, Path], key: str) -> Tuple[str, np.ndarray]:
-    """A text of a picture and its pixels; nothing of both where it cannot be read."""
     try:
         with Image.open(path) as picture:
-            return picture.info.get(key, ''), np.asarray(picture)
-    except Exception:  # Pillow raises many kinds
-        return '', np.empty(0, np.uint8)
+            labels = np.asarray(picture)  # before its texts, see above
+            return picture.info.get(PIXELS) == _pixel_digest(labels)
+    except Exception:
+        return False
 
 
 def _pixel_digest(labels: np.ndarray) -> str:

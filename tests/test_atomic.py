@@ -113,6 +113,15 @@ def test_labels_that_were_changed_are_not_as_written(tmp_path):
             picture.save(other, pnginfo=kept)
             assert atomic.is_as_written(other) is (texts and not change)
             assert atomic.read_source(other) == ('ab12' if texts else '')
+    # texts that stand behind the pixels, as other libraries write them
+    atomic.write_labels(path, labels, [[0, 0, 0], [1, 2, 3]], (0.1, 0.2), 'ab12')
+    content, info = path.read_bytes(), Image.open(path).info
+    keys = (atomic.SPACING, atomic.SOURCE, atomic.PIXELS)
+    end = 33 + sum(13 + len(key + info[key]) for key in keys)
+    other.write_bytes(content[:33] + content[end:-12] + content[33:end] + content[-12:])
+    assert not Image.open(other).info  # before its pixels are read
+    assert atomic.read_source(other) == 'ab12' and atomic.is_as_written(other)
+    assert read_spacing(other) == (0.1, 0.2)
     for shape in ((4, 6), (24, 1)):  # the same numbers in another shape
         atomic.write_labels(other, labels.reshape(shape), [[0, 0, 0]])
         texts = PngInfo()

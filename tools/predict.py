@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
     if outdated:
         measured = (
             f'removed the pages of {listed(outdated)}, whose labels are others now, and '
-            'what sums up all pages: --report makes them anew'
+            'index.html and curves.csv of them: --report makes them anew'
         )
     for line in filter(None, (corrections.finish(failures), measured)):
         print(line)

@@ -139,18 +139,22 @@ def prepare_out(
                 f'--out {out}: holds the image {path}, and results could '
                 'overwrite images. Choose another folder.'
             )
-    refused: Dict[str, InputError] = {}
+    refused: Dict[str, List[str]] = {}  # why -> names
     for path, name in images.items():
         labels = label_path(out, name)
         if labels.exists():
             try:
                 check_target(labels, _digest(path), new is None or path in new)
             except InputError as error:
-                refused[name] = error
+                why = str(error).partition(f'{labels}: ')[2]
+                refused.setdefault(why, []).append(name)
     if refused:
-        (_, first), *others = refused.items()
-        more = f' So it is with {listed(name for name, _ in others)}.' if others else ''
-        raise InputError(f'{first}{more}')
+        said = []
+        for why, (first, *others) in refused.items():
+            said.append(f'{label_path(out, first)}: {why}')
+            if others:
+                said.append(f'So it is with {listed(others)}.')
+        raise InputError(' '.join(said))
     for target in targets:
         target.mkdir(parents=True, exist_ok=True)
 

@@ -156,14 +156,16 @@ def drop_outdated(out: Path, name: str) -> bool:
 
 
 def _own_columns(table: Path) -> str:
-    """Columns of a file in the place of ``curves.csv`` that are somebody's own."""
+    """Columns of a file in the place of ``curves.csv`` that are somebody's own, or why
+    they cannot be read.
+    """
     if not table.is_file():
         return ''
     with open(table, encoding='utf-8-sig', errors='replace', newline='') as file:
         try:
             first = next(csv.reader(file), [])
-        except csv.Error:  # as of a NUL
-            return 'no table of text'
+        except csv.Error as error:
+            return str(error)
     return ', '.join(sorted(set(first) - set(COLUMNS)))
 
 

@@ -529,7 +529,10 @@ def read_spacing(path: PathLike) -> Optional[Spacing]:
     if data[1:4].tobytes() != b'PNG':
         return None
     try:
-        picture = Image.open(io.BytesIO(data.tobytes()))
+        content = data.tobytes()
+        picture = Image.open(io.BytesIO(content))
+        if SPACING not in picture.info and SPACING.encode() in content:
+            picture.load()  # some programs write texts behind the pixels
         row, column, *size = map(float, picture.info[SPACING].split())
     except Exception:  # Pillow raises many kinds; and texts are edited
         return None

@@ -240,7 +240,7 @@ def test_no_result_is_taken_for_that_of_another_image(
     assert 'no measurement (reader)' in capsys.readouterr().err
     (out / 'curves.csv').write_text('x' * 200000)  # more than a cell may have
     assert tool('predict')([str(first), *words]) == 2
-    assert 'no table of text' in capsys.readouterr().err
+    assert 'field larger' in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -274,6 +274,13 @@ def test_corrections_are_not_overwritten(scans_of_one_name, tmp_path, tool, caps
     said = capsys.readouterr().err
     assert 'or corrected' in said and 'So it is with p02/scan.' in said
     assert contents(out) == before
+    # beside labels of another image, which --skip-existing does not take either
+    images = dict(zip(sorted(folder.rglob('scan.png')), ('p01/scan', 'p02/scan')))
+    write_labels(labels[0], np.zeros((9, 9), np.uint8), [[0, 0, 0]], source='ab12')
+    with pytest.raises(InputError, match='of another image .* or corrected') as error:
+        prepare_out(out, images)
+    assert 'So it is' not in str(error.value)
+    labels[0].write_bytes(before[labels[0]])
     assert tool('predict')([*words, '--skip-existing', '--report']) == 0
     assert all(path.read_bytes() == before[path] for path in labels)
     assert (out / 'p02/scan.json').is_file()

@@ -164,7 +164,7 @@ def test_backward(case):
 
 
 class Float64(TorchDispatchMode):
-    """Collects what is computed in double precision, or goes to a device so."""
+    """Collects what is computed in double precision."""
 
     def __init__(self):
         super().__init__()

@@ -90,7 +90,9 @@ class SyncCrossEntropyLoss(CrossEntropyLoss):
             if self.class_weight is not None:
                 # Not of the logits' type: of float16 the sum over pixels is infinite.
                 weights = torch.tensor(self.class_weight, dtype=torch.double)
-                pixels = labelled.bincount(minlength=len(weights)).cpu().double()
+                # Labels beyond the classes are left to the loss, which says so.
+                inside = labelled.clamp(0, len(weights) - 1)
+                pixels = inside.bincount(minlength=len(weights)).cpu().double()
                 count = pixels @ weights
             avg_factor = mean_over_processes(count).item()
         return super().forward(
