@@ -445,6 +445,9 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
     'table1.scratch': functools.partial(
         effects, settings=[SCRATCH], contrasts={**CONTRASTS, **SECONDARY}
     ),
+    'table1.scratch_endpoints': functools.partial(
+        endpoints, setting=SCRATCH, methods=COMPARED
+    ),
     'table1.controls': functools.partial(
         effects,
         settings=[FACTORIAL, MAIN],
