@@ -334,7 +334,7 @@ def plot_corners(folder: Path, path: Path) -> None:
         axis.axvline(0, color='black', linewidth=0.8)
         for place, values in enumerate(column):
             axis.plot(values, [place] * len(values), 'o', color='tab:blue', alpha=0.5)
-        axis.set_xlabel(f'{title}{minus}')
+        axis.set_xlabel(f'{title}: difference to {effects.NONE}')
         axis.grid(axis='x', alpha=0.3)
     axes[0].set_yticks(range(len(lines)), lines)
     axes[0].invert_yaxis()
