@@ -7,7 +7,7 @@ from ..datasets.history import file_digest
 from ..datasets.readers import IMAGE_SUFFIXES, check_name, list_images, split_name
 from ..datasets.subjects import listed
 from ..errors import InputError
-from .prediction import KINDS, check_target, label_path
+from .prediction import KINDS, label_path, why_kept
 
 
 def find_images(
@@ -121,7 +121,7 @@ def prepare_out(
     Raises:
         InputError: one of them holds an image, so that a result could overwrite one; or
             a folder of images is named as one of the results; or see
-            :func:`.prediction.check_target`.
+            :func:`.prediction.why_kept`.
     """
     targets = [out, *(out / kind for kind in kinds)]
     for path, name in images.items():
@@ -142,12 +142,11 @@ def prepare_out(
     refused: Dict[str, List[str]] = {}  # why -> names
     for path, name in images.items():
         labels = label_path(out, name)
-        if labels.exists():
-            try:
-                check_target(labels, _digest(path), new is None or path in new)
-            except InputError as error:
-                why = str(error).partition(f'{labels}: ')[2]
-                refused.setdefault(why, []).append(name)
+        if not labels.exists():  # digests take time
+            continue
+        why = why_kept(labels, _digest(path), new is None or path in new)
+        if why:
+            refused.setdefault(why, []).append(name)
     if refused:
         said = []
         for why, (first, *others) in refused.items():

@@ -35,32 +35,33 @@ def label_path(out: Path, name: str) -> Path:
     return out / f'{name}.png'
 
 
-def check_target(path: Path, source: str, replaced: bool = True) -> None:
-    """Refuses results where those of another image are, or what is no result.
+def why_kept(path: Path, source: str, replaced: bool = True) -> str:
+    """Why no results are written where those of another image are, or what is no result.
 
     Args:
         path (Path): of :func:`label_path`.
         source (str): SHA-256 of the image that is segmented; '' where it is not known.
         replaced (bool): whether the labels would be. Default: True.
 
-    Raises:
-        InputError: the labels there are of another image; or they would be replaced, and
-            are none that were predicted: a scan, or somebody's corrections.
+    Returns:
+        str: the labels there are of another image; or they would be replaced, and are
+        none that were predicted: a scan, or somebody's corrections. Else ''.
     """
     if not path.exists():
-        return
+        return ''
     there = read_source(path)
     if there and source and there != source:
-        raise InputError(
-            f'{path}: is of another image of this name. Choose another folder for the '
-            'results, or remove these: one would be taken for the other.'
+        return (
+            'is of another image of this name. Choose another folder for the results, or '
+            'remove these: one would be taken for the other.'
         )
     if replaced and not is_as_written(path):
-        raise InputError(
-            f'{path}: is there, and not as it was predicted: a scan, or corrected, or by '
-            'an earlier version. Choose another folder for the results, or move it '
-            'away; --skip-existing of tools/predict.py leaves it as it is.'
+        return (
+            'is there, and not as it was predicted: a scan, or corrected, or by an '
+            'earlier version. Choose another folder for the results, or move it away; '
+            '--skip-existing of tools/predict.py leaves it as it is.'
         )
+    return ''
 
 
 def number_pieces(instances: np.ndarray, bones: Sequence[Bone]) -> List[Number]:
@@ -256,11 +257,13 @@ class Prediction:
             Path: the labels, which are written last.
 
         Raises:
-            InputError: see :func:`check_target`; or the file for LabelMe is there, and
+            InputError: see :func:`why_kept`; or the file for LabelMe is there, and
                 may hold corrections.
         """
         out, name = Path(out), self.name if name is None else name
-        check_target(label_path(out, name), self.source)
+        kept = why_kept(label_path(out, name), self.source)
+        if kept:
+            raise InputError(f'{label_path(out, name)}: {kept}')
         picture = f'{name}.png'
         bones = self.table()
         if labelme:

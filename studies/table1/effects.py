@@ -207,16 +207,23 @@ def tested(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows['score'].str.startswith((VALIDATION, 'probe.'))]
 
 
+def seed_differences(
+    rows: pd.DataFrame, weights: Mapping[str, float], score: str
+) -> pd.Series:
+    """A contrast of the means over the images, by seed, where all have one."""
+    values = image_scores(rows, score).mean(axis=1)
+    parts = [weight * values.loc[name] for name, weight in weights.items()]
+    return sum(parts[1:], parts[0]).dropna()
+
+
 def compare_means(rows: pd.DataFrame, contrasts: Contrasts, score: str) -> pd.DataFrame:
     """What :func:`compare` returns, from means over the images.
 
     Seeds alone are a sample then: Student's t over them, for these images.
     """
-    values = image_scores(rows, score).mean(axis=1)
     lines = []
     for weights in contrasts.values():
-        parts = [weight * values.loc[name] for name, weight in weights.items()]
-        sample = sum(parts[1:], parts[0]).dropna()
+        sample = seed_differences(rows, weights, score)
         low = high = p = np.nan
         if len(sample) > 1:
             found = stats.ttest_1samp(sample, 0)

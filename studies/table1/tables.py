@@ -2,10 +2,12 @@
 
 import functools
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy import stats
 
 from seam_seg.apis.benchmark import make_table, plot_differences
@@ -286,58 +288,55 @@ def beside_paper(folder: Path) -> str:
     return as_table(lines) + origin(effects.tested(rows))
 
 
-def plot_rows(folder: Path, path: Path) -> None:
-    """Draws how far the rows are from the reference of the same seed."""
-    rows, _ = results_of(folder)
-    names = [name for name in rows['method'].unique() if name != effects.REFERENCE]
+def difference_axes(lines: List[str], reference: str) -> Tuple[Figure, Dict[str, Axes]]:
+    """An empty plot of differences, a line for each; the axes by the score."""
     figure, axes = plt.subplots(
-        1, 2, figsize=(9, 0.28 * len(names) + 1.2), sharey=True, layout='constrained'
+        1, 2, figsize=(9, 0.28 * len(lines) + 1.2), sharey=True, layout='constrained'
     )
     for axis, score in zip(axes, SHOWN):
         title, _, smallest = effects.ENDPOINTS[score]
         axis.axvspan(-smallest, smallest, color='0.9', linewidth=0)
         axis.axvline(0, color='black', linewidth=0.8)
+        axis.set_xlabel(f'{title}: difference to {reference}')
+        axis.grid(axis='x', alpha=0.3)
+    axes[0].set_yticks(range(len(lines)), lines)
+    axes[0].invert_yaxis()
+    return figure, dict(zip(SHOWN, axes))
+
+
+def plot_rows(folder: Path, path: Path) -> None:
+    """Draws how far the rows are from the reference of the same seed."""
+    rows, _ = results_of(folder)
+    names = [name for name in rows['method'].unique() if name != effects.REFERENCE]
+    figure, axes = difference_axes(names, effects.REFERENCE)
+    for score, axis in axes.items():
         values = image_scores(rows, score).mean(axis=1).unstack('method')
         for seed, marker in zip(range(plan.SEEDS['rows']), 'os'):
             own = values.loc[seed, names] - values.loc[seed, effects.REFERENCE]
             axis.plot(own, range(len(names)), marker, markersize=5, label=f'seed {seed}')
-        axis.set_xlabel(f'{title}: difference to {effects.REFERENCE}')
-        axis.grid(axis='x', alpha=0.3)
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].invert_yaxis()
-    axes[0].legend(fontsize='small')
+    axes[SHOWN[0]].legend(fontsize='small')
     write_figure(path, figure)
     plt.close(figure)
 
 
 def plot_corners(folder: Path, path: Path) -> None:
     """Draws how far the cells of the corners are from the one with nothing, by seed."""
-    minus = f' - {effects.NONE}'
-    lines, columns = [], {score: [] for score in SHOWN}
-    for setting in effects.CORNERS:
+    contrasts, minus = effects.CORNER_CONTRASTS, f' - {effects.NONE}'
+    lines = [
+        f'{setting}: {label.removesuffix(minus)}'
+        for setting in effects.CORNERS
+        for label in contrasts
+    ]
+    figure, axes = difference_axes(lines, effects.NONE)
+    for n, setting in enumerate(effects.CORNERS):
         rows = rows_of(folder, setting).replace(dict(method=effects.SAME))
-        has = effects.endpoints_in(rows, effects.methods_of(effects.CORNER_CONTRASTS))
-        for label, weights in effects.CORNER_CONTRASTS.items():
-            lines.append(f'{setting}: {label.removesuffix(minus)}')
-            for score, column in columns.items():
-                column.append([])
-                if score in has:
-                    values = image_scores(rows, score).mean(axis=1)
-                    parts = [w * values.loc[name] for name, w in weights.items()]
-                    column[-1] = sum(parts[1:], parts[0]).dropna()
-    figure, axes = plt.subplots(
-        1, 2, figsize=(9, 0.28 * len(lines) + 1.2), sharey=True, layout='constrained'
-    )
-    for axis, (score, column) in zip(axes, columns.items()):
-        title, _, smallest = effects.ENDPOINTS[score]
-        axis.axvspan(-smallest, smallest, color='0.9', linewidth=0)
-        axis.axvline(0, color='black', linewidth=0.8)
-        for place, values in enumerate(column):
-            axis.plot(values, [place] * len(values), 'o', color='tab:blue', alpha=0.5)
-        axis.set_xlabel(f'{title}: difference to {effects.NONE}')
-        axis.grid(axis='x', alpha=0.3)
-    axes[0].set_yticks(range(len(lines)), lines)
-    axes[0].invert_yaxis()
+        for score in effects.endpoints_in(rows, effects.methods_of(contrasts)):
+            if score not in axes:
+                continue
+            for place, weights in enumerate(contrasts.values(), n * len(contrasts)):
+                own = effects.seed_differences(rows, weights, score)
+                style = dict(color='tab:blue', alpha=0.5)
+                axes[score].plot(own, [place] * len(own), 'o', **style)
     write_figure(path, figure)
     plt.close(figure)
 
