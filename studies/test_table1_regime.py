@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 from scipy import ndimage
 
+from seam_seg.apis.runs import load_config
 from seam_seg.config_lookup import get_config, project_root
 from seam_seg.datasets import VPIDataset
 from seam_seg.datasets.phantom import (
@@ -448,6 +449,29 @@ def test_the_rule_for_the_rates():
     assert by['cell_conv'] == by['unet'] == plan.USUAL_RATE
 
 
+def test_the_rule_for_the_weight_of_rsnu():
+    dice = {
+        'rsnu, 0.001': 80.0,
+        'rsnu, 0.003': 79.8,
+        'rsnu, 0.01': 79.6,
+        'rsnu-unet, 0.001': 70.0,
+        'rsnu-unet, 0.003': 71.0,
+        'rsnu-unet, 0.01': 70.8,
+    }
+    rows = rows_with(plan.WEIGHTS_SETTING, **dice)
+    assert plan.chosen_weights(rows) == {'rsnu': 3e-3, 'rsnu-unet': 1e-2}
+
+
+def test_a_weight_is_that_of_the_loss_of_its_run(tmp_path):
+    runs = plan.stages(600, {'rsnu': 2e-3, 'rsnu-unet': 2e-3})['weights']
+    for one in runs:
+        cfg = load_config(run.config_file(one.config), run.options_of(one), tmp_path)
+        losses = cfg.model.decode_head.loss_decode
+        assert losses[1].type == 'TotalVariationLoss'
+        assert losses[1].loss_weight == one.weight != losses[0].get('loss_weight')
+        assert one.method == f'{one.config}, {one.weight:g}' and one.rate == 2e-3
+
+
 def test_the_class_that_a_row_has_learned_least():
     rows = [
         rows_with('rate 0.001', 'rib', a=5, b=70),
@@ -489,7 +513,7 @@ def test_stages_wait_for_what_they_depend_on(monkeypatch):
     assert 'nonlocal' not in {one.config for one in without}
     rows = add(run.planned(rows)['rates'])
     found = run.planned(rows)
-    assert 'contrasts' in found and 'rows' not in found
+    assert 'contrasts' in found and not {'rows', 'weights'} & set(found)
     assert {one.rate for one in found['contrasts']} == {min(plan.RATES)}
     rows = add(found['other rates'])
     assert list(run.planned(rows)) == list(plan.stages(600, {}))

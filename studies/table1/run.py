@@ -78,6 +78,8 @@ def options_of(run: Run) -> dict:
     }
     if run.scratch:
         options.update({f'model.{part}init_cfg': None for part in PARTS})
+    if run.weight is not None:
+        options['model.decode_head.loss_decode.1.loss_weight'] = run.weight
     return options
 
 
@@ -286,7 +288,7 @@ def planned(rows: pd.DataFrame, without: Sequence[str] = ()) -> Dict[str, List[R
     if pending(found['rates'], rows):
         return {name: found[name] for name in ('iterations', 'rates', 'other rates')}
     if pending(found['other rates'], rows):
-        del found['rows']
+        del found['rows'], found['weights']
         return found
     worst = plan.worst_classes(rows)
     found['rows'] = [run for run in found['rows'] if worst[run.config][1] >= plan.LEARNED]
