@@ -57,14 +57,14 @@ class World(NamedTuple):
 
 
 WORLDS = {
-    'as in Table 1': World(0.7, 1.5, 4.0),  # differences of its methods, about
-    'the same, heavy tails': World(0.7, 1.5, 4.0, tails=4),
+    'as in Table 1': World(0.05, 0.1, 1.0),  # differences of its methods, about
+    'the same, heavy tails': World(0.05, 0.1, 1.0, tails=4),
     'seeds decide': World(2.0, 1.5, 4.0),
     'images decide': World(0.2, 5.0, 2.0),
     'neither': World(0.0, 0.0, 4.0),
     'least favourable': World(1.5, 6.1, 0.5),  # three seeds, a quarter from the images
 }
-SIZES = ((3, 30), (3, 150), (10, 150))
+SIZES = ((3, 30), (2, 150), (3, 150), (5, 150), (10, 150))
 FITTED = (3, 30)  # by statsmodels: a larger one takes seconds
 
 
