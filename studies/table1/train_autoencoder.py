@@ -28,17 +28,18 @@ CROP = (128, 64)  # of what is trained on: an eighth of the time of whole images
 EVERY = 100  # iterations between two looks at the validation images
 
 
-def read_images(root: Path, count: int) -> Tensor:
-    """The first images of a data set's training part.
+def read_images(root: Path, count: int, split: str = 'trainval') -> Tensor:
+    """The first images of a part of a data set.
 
     Args:
         root (Path): of the data set.
         count (int): how many at most.
+        split (str): the part. Default: all that is trained on.
 
     Returns:
         Tensor: (B, 1, 512, 128) uint8.
     """
-    infos = VPIDataset(str(root), 'trainval', lazy_init=True).load_data_list()[:count]
+    infos = VPIDataset(str(root), split, lazy_init=True).load_data_list()[:count]
     images = [
         cv2.resize(read_image(i['img_path']), SIZE[::-1], interpolation=cv2.INTER_AREA)
         for i in infos
