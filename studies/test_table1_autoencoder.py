@@ -6,7 +6,10 @@ import torch
 
 from seam_seg.config_lookup import get_config, project_root
 from seam_seg.datasets.phantom import write_phantom
+from seam_seg.evaluation.rows import read_rows
 from seam_seg.models import WaveletAutoencoder
+from studies.table1 import psnr
+from studies.table1 import tables as tables_of_study
 from studies.table1 import train_autoencoder as trainer
 
 
@@ -57,3 +60,27 @@ def test_the_kept_one_is_that_of_the_row(phantom, monkeypatch):
     model = WaveletAutoencoder(own.base_channels, checkpoint=own.checkpoint)
     model.init_weights()
     assert trainer.mean_psnr(model, trainer.read_images(phantom, 3)) > 31
+
+
+@pytest.mark.parametrize('prefix', ['', psnr.PREFIX])
+def test_psnr_of_a_file_is_a_row(phantom, tmp_path, prefix, capsys):
+    """Of an autoencoder's own file, and of a checkpoint of WaveCT."""
+    model = WaveletAutoencoder(4)
+    state = {prefix + key: value for key, value in model.state_dict().items()}
+    if prefix:
+        state = dict(state_dict={**state, 'backbone.weight': torch.zeros(1)}, meta={})
+    torch.save(state, tmp_path / 'weights.pth')
+    words = [str(tmp_path / 'weights.pth'), '--data-root', str(phantom)]
+    words += ['--split', 'trainval', '--method', 'mine', '--images', '2']
+    words += ['--out', str(tmp_path / 'results.csv')]
+    assert psnr.main([*words, '--base-channels', '4']) == 0
+    rows = read_rows(tmp_path / 'results.csv')
+    images = trainer.read_images(phantom, 2)
+    wanted = trainer.mean_psnr(model.eval(), images)
+    assert dict(zip(rows['score'], rows['value'])) == pytest.approx(
+        dict(PSNR=wanted, images=2), abs=1e-4
+    )
+    text = tables_of_study.reconstruction(tmp_path)
+    assert f'| mine | 2 | {wanted:.2f} |' in text
+    assert psnr.main(words) == 2  # other channels
+    assert 'weights.pth: no weights of an autoencoder' in capsys.readouterr().err

@@ -16,8 +16,8 @@ from seam_seg.atomic import write_figure
 from seam_seg.config_lookup import get_config
 from seam_seg.errors import InputError
 from seam_seg.evaluation.rows import cell, image_scores, mean_scores
-from studies.blocks import number, origin, rows_of, table
-from studies.table1 import effects, plan
+from studies.blocks import number, origin, rows_of, table, value_of
+from studies.table1 import effects, plan, psnr
 from studies.table1.effects import as_table
 
 # In the order of the paper's rows. Its DANet, EMANet and NonLocal have no small form.
@@ -54,6 +54,7 @@ VARIANTS = {
     'SEAM, key mass, felt offset',
 }
 COSTS = f'{effects.MAIN}, costs'
+AGAIN = f'{effects.MAIN} again'  # WaveCT's seed 0, on another machine
 SHOWN = ('Dice', 'FaintFound.all')  # of the rows, in the plot and elsewhere
 # What WaveCT is scored on: families with a style to take away, and the parts of its pass.
 STYLES, TRANSFERS = ('noise', 'texture', 'scanner'), ('style', 'reconstruction', 'none')
@@ -275,6 +276,64 @@ def total_variation(folder: Path) -> str:
     return table(['weight', *found], lines)
 
 
+def weights(folder: Path) -> str:
+    """The validation by which the weight of RSNU's loss was chosen, on each host."""
+    rows = rows_of(folder, plan.WEIGHTS_SETTING)
+    dice, chosen = mean_scores(rows)['mDice'], plan.chosen_weights(rows)
+    found = {name: dice.loc[name].sort_index() for name in dice.index.unique('method')}
+    lines = [
+        [
+            config,
+            f'{weight:g}' + (', chosen' if chosen[config] == weight else ''),
+            *(f'{value:.2f}' for value in found[plan.weight_method(config, weight)]),
+            f'{found[plan.weight_method(config, weight)].mean():.2f}',
+        ]
+        for config in plan.WEIGHTED
+        for weight in plan.WEIGHTS
+    ]
+    seeds = [f'seed {seed}' for seed in sorted(dice.index.unique('seed'))]
+    titles = ['config', 'weight', *seeds, 'mean']
+    return table(titles, lines) + origin(effects.tested(rows))
+
+
+def again(folder: Path) -> str:
+    """WaveCT's first training, and the same once more on another machine."""
+    settings = [effects.MAIN, *effects.ELSEWHERE]
+    lines, parts = [], []
+    for name, words in (('first', effects.MAIN), ('second', AGAIN)):
+        line = [name]
+        for setting in settings:
+            rows = rows_of(folder, setting.replace(effects.MAIN, words))
+            rows = rows[(rows['method'] == 'WaveCT') & (rows['seed'] == 0)]
+            line.append(f'{mean_scores(rows)["mDice"].item():.2f}')
+            parts.append(rows)
+        lines.append(line)
+    titles = ['training', 'test', *(f'`{name}`' for name in effects.OTHER_TESTS)]
+    return table(titles, lines) + origin(effects.tested(pd.concat(parts)))
+
+
+def reconstruction(folder: Path) -> str:
+    """What WaveCT's autoencoders keep of images that they were not trained on."""
+    rows = rows_of(folder, psnr.SETTING)
+    lines = [
+        [name, f'{value_of(own, "images"):.0f}', f'{value_of(own, "PSNR"):.2f}']
+        for name, own in rows.groupby('method', sort=False)
+    ]
+    return table(['autoencoder', 'images', 'PSNR (dB)'], lines) + origin(rows)
+
+
+def hours(folder: Path) -> str:
+    """Trainings and core-hours of each stage, by what an iteration takes."""
+    rows = rows_of(folder)
+    stages = plan.stages(plan.chosen_iterations(rows), plan.chosen_rates(rows))
+    everything = [run for runs in stages.values() for run in runs]
+    lines = [
+        [name, len(runs), f'{plan.core_hours(runs):.1f}']
+        for name, runs in {**stages, 'all': everything}.items()
+    ]
+    return table(['stage', 'trainings', 'core-hours'], lines)
+
+
 def beside_paper(folder: Path) -> str:
     """The three contrasts by the main endpoints, beside what the paper has for them."""
     rows = rows_of(folder, effects.MAIN)
@@ -375,6 +434,10 @@ BLOCKS = {
     **effects.BLOCKS,
     'table1.transfer': transfer,
     'table1.total_variation': total_variation,
+    'table1.weights': weights,
+    'table1.again': again,
+    'table1.reconstruction': reconstruction,
+    'table1.hours': hours,
     **{f'paper.{name}': functools.partial(of_paper, name=name) for name in FOLDERS},
     **{f'phantom.{name}': functools.partial(of_phantom, name=name) for name in FOLDERS},
 }
