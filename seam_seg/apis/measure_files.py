@@ -17,6 +17,7 @@ from ..datasets.readers import (
     Spacing,
     check_directions,
     decode,
+    is_image,
     read_image,
     read_left,
     read_mask,
@@ -132,11 +133,13 @@ def find_companion(
         names.append(name[: -len(MASK_SUFFIX)])
     for stem in names:
         found: List[Path] = []
-        for suffix in IMAGE_SUFFIXES:
-            for ending in (suffix, suffix.upper()):
+        for suffix in ('', *IMAGE_SUFFIXES):
+            for ending in dict.fromkeys((suffix, suffix.upper())):
                 path = folder / f'{stem}{ending}'
+                if not path.is_file() or not is_image(path):
+                    continue
                 # Some file systems find a.png as a.PNG, too.
-                if path.is_file() and not any(map(path.samefile, [mask, *found])):
+                if not any(map(path.samefile, [mask, *found])):
                     found.append(path)
         if len(found) > 1:
             raise InputError(

@@ -107,7 +107,8 @@ def is_medical(path: Path, data: np.ndarray) -> bool:
 
     Args:
         path (Path): its name decides;
-        data (np.ndarray): uint8, its content: DICOM files often come without an ending.
+        data (np.ndarray): uint8, its content: DICOM files often come without an ending,
+            or with a part of a number for one.
 
     Returns:
         bool: true for DICOM, NIfTI and NRRD.
@@ -116,9 +117,12 @@ def is_medical(path: Path, data: np.ndarray) -> bool:
 
 
 def _is_dicom(path: Path, data: np.ndarray) -> bool:
-    return path.name.lower().endswith(DICOM_SUFFIXES) or (
-        not path.suffix and data[128:132].tobytes() == b'DICM'
-    )
+    return path.name.lower().endswith(DICOM_SUFFIXES) or says_dicom(data[:132].tobytes())
+
+
+def says_dicom(start: bytes) -> bool:
+    """Whether a file that begins so names itself DICOM."""
+    return start[128:132] == b'DICM'
 
 
 def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:

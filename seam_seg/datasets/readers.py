@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from ..atomic import SPACING
 from ..errors import InputError
 from .medical import (
+    DICOM_SUFFIXES,
     MEDICAL_SUFFIXES,
     VOLUME_SUFFIXES,
     Levels,
@@ -29,6 +30,7 @@ from .medical import (
     is_medical,
     is_turned,
     read_levels,
+    says_dicom,
     sensible_spacing,
     shows_right_first,
 )
@@ -97,13 +99,27 @@ def split_name(path: PathLike) -> Tuple[str, str]:
     path = Path(path)
     twice = ''.join(path.suffixes[-2:])
     suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
+    if suffix[1:].isdigit():  # of a number, by which scanners name DICOM files
+        suffix = ''
     return path.name[: len(path.name) - len(suffix)], suffix
 
 
-def is_image_name(path: PathLike, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
-    """Whether a file in a folder is looked at: by its ending, and not if it is hidden."""
+def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
+    """Whether a file in a folder is looked at.
+
+    By its ending; DICOM without one by what it says of itself. Not if it is hidden, and
+    not what lists the files of a disc.
+    """
     name, suffix = split_name(path)
-    return suffix.lower() in suffixes and not name.startswith('.')
+    if name.startswith('.') or name.upper() == 'DICOMDIR':
+        return False
+    if suffix or DICOM_SUFFIXES[0] not in suffixes:
+        return suffix.lower() in suffixes
+    try:
+        with open(path, 'rb') as file:
+            return says_dicom(file.read(132))
+    except OSError:
+        return False
 
 
 def check_name(path: PathLike, name: str) -> None:
@@ -131,7 +147,7 @@ def check_name(path: PathLike, name: str) -> None:
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
-    """The files of :func:`is_image_name` in a folder and in the folders below it.
+    """The files of :func:`is_image` in a folder and in the folders below it.
 
     Links to folders are followed.
 
@@ -142,7 +158,7 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     Returns:
         list[Path]: in the order of their names.
     """
-    return sorted(path for path in _files_below(folder) if is_image_name(path, suffixes))
+    return sorted(path for path in _files_below(folder) if is_image(path, suffixes))
 
 
 def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:

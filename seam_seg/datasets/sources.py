@@ -165,9 +165,11 @@ def _list_masks(folder: Path, mask_suffix: Optional[str]) -> List[Path]:
         both = [*pictures, *list_images(folder, [POLYGON_SUFFIX])]
         return sorted(path for path in both if path.name.endswith(mask_suffix))
     polygons = list_images(folder, [POLYGON_SUFFIX])
-    twins = {path.with_suffix('') for path in pictures}.intersection(
-        path.with_suffix('') for path in polygons
+    drawn, outlined = (
+        {path.with_name(split_name(path)[0]) for path in paths}
+        for paths in (pictures, polygons)
     )
+    twins = drawn & outlined
     if twins:
         raise InputError(
             f'{folder}: holds pictures and files {POLYGON_SUFFIX} of the same names, '

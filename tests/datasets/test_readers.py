@@ -5,6 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
+from dicom_files import write_dicom
 from PIL import Image
 
 from seam_seg.datasets.arrays import grey_of
@@ -242,12 +243,28 @@ def test_names_and_endings(tmp_path):
     assert split_name('x/case.1.nii.gz') == ('case.1', '.nii.gz')
     assert split_name('case.v2.PNG') == ('case.v2', '.PNG')
     assert split_name('IM_0001') == ('IM_0001', '')
+    assert split_name('1.2.840.10008') == ('1.2.840.10008', '')  # two are two names
     for name in ('b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd', '._e.nrrd', '.cache/x.png', 'y.gz'):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
     assert found == ['b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
+
+
+def test_dicom_files_without_an_ending_are_found_in_folders(tmp_path):
+    """As scanners and archives export them, among files that are none."""
+    for name in ('IM_0001', 'disc/1.2.840.7', 'disc/DICOMDIR', '.hidden', 'a.dcm'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_dicom(tmp_path / name, GREY.astype(np.uint8))
+    for name in ('README', 'empty', '1.2.3'):
+        (tmp_path / name).write_bytes(b'of no image, and longer than a preamble' * 9)
+    (tmp_path / 'empty').write_bytes(b'')
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == ['IM_0001', 'a.dcm', 'disc/1.2.840.7']
+    for name in found:
+        np.testing.assert_array_equal(read_image(tmp_path / name), GREY.astype(np.uint8))
+    assert list_images(tmp_path, ['.json']) == []
 
 
 def test_what_is_meant_for_printers_is_no_spacing(tmp_path):

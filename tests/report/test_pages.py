@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+from dicom_files import write_dicom
 from spine_drawing import draw_spine, tilts_of
 
-from seam_seg.apis.measure_files import Folders, measure_file
+from seam_seg.apis.measure_files import Folders, find_companion, measure_file
 from seam_seg.apis.report_files import Results
 from seam_seg.errors import InputError
 from seam_seg.measurement import Settings, interval, measure_mask
@@ -254,6 +255,17 @@ def test_companions_with_endings_in_capitals(tmp_path):
     (tmp_path / 'images/a.PNG').write_bytes((tmp_path / 'a.png').read_bytes())
     case = measure_file(tmp_path / 'a.png', Folders(tmp_path / 'images'))
     assert case.files['image']['file'] == 'a.PNG'
+
+
+def test_a_companion_without_an_ending(tmp_path):
+    """A scan as an archive exports it; a text of that name is none."""
+    cv2.imwrite(str(tmp_path / 'a.png'), draw_spine(tilts_of('single', 20)))
+    images = tmp_path / 'images'
+    images.mkdir()
+    (images / 'a').write_text('of the patient')
+    assert find_companion(images, tmp_path / 'a.png') is None
+    write_dicom(images / 'a', cv2.imread(str(tmp_path / 'a.png'), 0))
+    assert find_companion(images, tmp_path / 'a.png') == images / 'a'
 
 
 def test_doubtful_bones_leave_room_for_what_comes_first(double):
