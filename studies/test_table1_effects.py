@@ -438,6 +438,44 @@ def test_weights_of_a_loss_as_they_stand_on_the_page(tmp_path):
     assert [lines[1]['seed 0'], lines[1]['seed 1']] == ['80.50', '82.50']
 
 
+def test_trainings_that_went_on(tmp_path):
+    pilots = [
+        ('iterations', f'{count} iterations', 'Dice', 'rib', np.full((3, 1), 80.0))
+        for count in plan.CANDIDATES
+    ]
+    runs = [
+        (plan.rate_setting(rate), 'seam', 'Dice', 'rib', np.full((1, 1), dice))
+        for rate, dice in zip(plan.RATES, (70.0, 72.0, 71.0))
+    ]
+    runs.append((plan.LONGER_SETTING, 'seam', 'Dice', 'rib', np.full((1, 1), 72.25)))
+    folder = write(tmp_path / 'table1', pilots + runs)
+    rows = read_rows(folder / 'results.csv')
+    validated = [
+        (
+            'table1',
+            plan.LONGER_SETTING,
+            'seam',
+            0,
+            '',
+            '',
+            f'Validation after {n}',
+            v,
+            'x',
+        )
+        for n, v in ((400, 70.0), (800, 72.0), (1200, 72.5))
+    ]
+    more = pd.DataFrame(validated, columns=COLUMNS)
+    write_rows(folder / 'results.csv', pd.concat([rows, more]))
+    (line,) = lines_of(tables.longer(folder))
+    assert line == {
+        'config': 'seam',
+        '600 iterations': '72.00',
+        '1200 iterations': '72.25',
+        'gain': '+0.25',
+        'of its last third': '0.50',
+    }
+
+
 def test_a_training_that_was_made_again(tmp_path):
     one = np.arange(3.0)[:1, None] + 70
     settings = [effects.MAIN, *effects.ELSEWHERE]

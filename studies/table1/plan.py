@@ -62,6 +62,9 @@ USUAL_RATE = 1e-3  # before rates are chosen
 # higher one favour a side of the first contrast? On validation, and then on the test.
 HIGHER_RATE, HIGHER, HIGHER_SEEDS = 4e-3, ('fpn-conv', 'seam'), 3
 HIGHER_SETTING = f'64 cases, rate {HIGHER_RATE:g}'
+# Not registered either: does validation still rise, where training goes on for so many
+# times as long?
+LONGER, LONGER_SETTING = 2, 'twice as long'
 # RSNU's loss, whose own weight is not known, and the hosts it is chosen on; 'rsnu-conv'
 # takes that of the first.
 WEIGHTS = (1e-3, 3e-3, 1e-2)
@@ -242,7 +245,24 @@ def stages(iterations: int, rates: Dict[str, float]) -> Dict[str, List[Run]]:
         for weight in WEIGHTS
         for seed in PILOT_SEEDS[:2]
     ]
-    return {**registered(iterations, rates), 'higher rate': check, 'weights': weights}
+    longer = [
+        Run(
+            LONGER_SETTING,
+            config,
+            PILOT_SEEDS[0],
+            LONGER * iterations,
+            rates.get(config, USUAL_RATE),
+            split='val',
+            method=config,
+        )
+        for config in HIGHER
+    ]
+    return {
+        **registered(iterations, rates),
+        'higher rate': check,
+        'weights': weights,
+        'longer': longer,
+    }
 
 
 def rate_run(config: str, iterations: int, rate: float) -> Run:

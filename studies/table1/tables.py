@@ -276,6 +276,23 @@ def total_variation(folder: Path) -> str:
     return table(['weight', *found], lines)
 
 
+def longer(folder: Path) -> str:
+    """Validation where the training goes on for twice as long."""
+    rows = rows_of(folder, plan.LONGER_SETTING)
+    known = rows_of(folder)
+    rates, iterations = plan.chosen_rates(known), plan.chosen_iterations(known)
+    lines = []
+    for (config, _), dice in mean_scores(rows)['mDice'].items():
+        usual = rows_of(folder, plan.rate_setting(rates[config]))
+        before = mean_scores(usual[usual['method'] == config])['mDice'].item()
+        own = rows[rows['method'] == config]
+        gains = f'{dice - before:+.2f}', cell(effects.last_third(own))
+        lines.append([config, f'{before:.2f}', f'{dice:.2f}', *gains])
+    counts = [f'{n} iterations' for n in (iterations, plan.LONGER * iterations)]
+    titles = ['config', *counts, 'gain', 'of its last third']
+    return table(titles, lines) + origin(effects.tested(rows))
+
+
 def weights(folder: Path) -> str:
     """The validation by which the weight of RSNU's loss was chosen, on each host."""
     rows = rows_of(folder, plan.WEIGHTS_SETTING)
@@ -435,6 +452,7 @@ BLOCKS = {
     'table1.transfer': transfer,
     'table1.total_variation': total_variation,
     'table1.weights': weights,
+    'table1.longer': longer,
     'table1.again': again,
     'table1.reconstruction': reconstruction,
     'table1.hours': hours,
