@@ -57,8 +57,9 @@ class World(NamedTuple):
 
 
 WORLDS = {
-    'as in Table 1': World(0.05, 0.1, 1.0),  # differences of its methods, about
+    'as in Table 1': World(0.05, 0.1, 1.0),  # its contrasts, about
     'the same, heavy tails': World(0.05, 0.1, 1.0, tails=4),
+    'as in its corners': World(0.2, 0.1, 1.0),  # the widest between seeds, about
     'seeds decide': World(2.0, 1.5, 4.0),
     'images decide': World(0.2, 5.0, 2.0),
     'neither': World(0.0, 0.0, 4.0),
