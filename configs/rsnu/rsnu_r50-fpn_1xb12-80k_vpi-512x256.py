@@ -5,7 +5,7 @@ model = dict(
     decode_head=dict(
         loss_decode=[
             dict(type='SyncCrossEntropyLoss'),
-            dict(type='TotalVariationLoss', loss_weight=0.001),
+            dict(type='TotalVariationLoss', loss_weight=0.003),
         ]
     )
 )

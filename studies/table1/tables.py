@@ -255,27 +255,6 @@ def rates(folder: Path) -> str:
     return table(titles, lines) + origin(effects.tested(rows))
 
 
-def total_variation(folder: Path) -> str:
-    """The validation by which the weight of RSNU's loss was chosen, on each host."""
-    validation = 'hard val, 600 iterations'
-    hosts = dict(
-        FPN=rows_of(folder, validation).set_index(['method', 'seed'])['value'],
-        UNet=mean_scores(rows_of(folder, f'{validation}, UNet'))['mDice'],
-    )
-    found = pd.DataFrame(
-        {
-            f'{host}, seed {seed}': dice.xs(seed, level='seed')
-            for host, dice in hosts.items()
-            for seed in range(2)
-        }
-    )
-    found.index = found.index.str.split().str[-1]
-    found = found.sort_index(key=lambda weights: -weights.astype(float))
-    found = found.map(lambda dice: '-' if pd.isna(dice) else f'{dice:.1f}')
-    lines = [[weight, *cells] for weight, cells in zip(found.index, found.to_numpy())]
-    return table(['weight', *found], lines)
-
-
 def longer(folder: Path) -> str:
     """Validation where the training goes on for twice as long."""
     rows = rows_of(folder, plan.LONGER_SETTING)
@@ -340,9 +319,16 @@ def reconstruction(folder: Path) -> str:
 
 
 def hours(folder: Path) -> str:
-    """Trainings and core-hours of each stage, by what an iteration takes."""
+    """Trainings and core-hours of each stage that was run, by what an iteration takes."""
     rows = rows_of(folder)
-    stages = plan.stages(plan.chosen_iterations(rows), plan.chosen_rates(rows))
+    run = set(zip(rows['setting'], rows['seed']))
+    stages = {
+        name: [one for one in runs if (one.setting, one.seed) in run]
+        for name, runs in plan.stages(
+            plan.chosen_iterations(rows), plan.chosen_rates(rows)
+        ).items()
+    }
+    stages = {name: runs for name, runs in stages.items() if runs}
     everything = [run for runs in stages.values() for run in runs]
     lines = [
         [name, len(runs), f'{plan.core_hours(runs):.1f}']
@@ -450,7 +436,6 @@ BLOCKS = {
     'table1.rates': rates,
     **effects.BLOCKS,
     'table1.transfer': transfer,
-    'table1.total_variation': total_variation,
     'table1.weights': weights,
     'table1.longer': longer,
     'table1.again': again,
