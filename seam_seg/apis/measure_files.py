@@ -136,7 +136,7 @@ def find_companion(
         for suffix in ('', *IMAGE_SUFFIXES):
             for ending in dict.fromkeys((suffix, suffix.upper())):
                 path = folder / f'{stem}{ending}'
-                if not path.is_file() or not is_image(path):
+                if not path.is_file() or not (suffix or is_image(path)):
                     continue
                 # Some file systems find a.png as a.PNG, too.
                 if not any(map(path.samefile, [mask, *found])):
@@ -254,7 +254,8 @@ def measure_file(
     doubts = None
     folder = homes['instances'][0]
     if folder is not None and 'instances' in found:
-        below = found['instances'].relative_to(folder).with_suffix('.csv')
+        below = found['instances'].relative_to(folder)
+        below = below.with_name(f'{split_name(below)[0]}.csv')
         table = folder.with_name('bones') / below
         if table.is_file():
             doubts = read_doubts(table, measurement.bones)

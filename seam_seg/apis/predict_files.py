@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..datasets.history import file_digest
-from ..datasets.readers import IMAGE_SUFFIXES, check_name, list_images, split_name
+from ..datasets.readers import LOOKED_FOR, check_name, list_images, split_name
 from ..datasets.subjects import listed
 from ..errors import InputError
 from .prediction import KINDS, label_path, why_kept
@@ -49,8 +49,7 @@ def find_images(
             ]
             if not inside:
                 raise InputError(
-                    f'{argument}: the folder holds no {kind} '
-                    f'({", ".join(IMAGE_SUFFIXES)}).'
+                    f'{argument}: the folder holds no {kind} ({LOOKED_FOR}).'
                 )
             found += [(path, _name(path.relative_to(argument))) for path in inside]
         elif argument.suffix == '.txt':

@@ -106,7 +106,7 @@ def is_medical(path: Path, data: np.ndarray) -> bool:
     """Whether this module reads a file.
 
     Args:
-        path (Path): its name decides;
+        path (Path): its name decides, but for DICOM;
         data (np.ndarray): uint8, its content: DICOM files often come without an ending,
             or with a part of a number for one.
 

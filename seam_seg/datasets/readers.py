@@ -4,8 +4,8 @@ mmseg's loaders squeeze 16-bit images to 8 bits without a window and take RGB ma
 and unknown labels without a word; here each of these is an error that names the file.
 OpenCV reads the pixels, since Pillow has no 16-bit colours; Pillow knows what OpenCV does
 not say: how many images a file holds, the numbers behind a palette, and whether a JPEG is
-whole. The name decides what a file is; :mod:`seam_seg.datasets.medical` reads DICOM,
-NIfTI and NRRD.
+whole. The name decides what a file is, but for DICOM, which says it of itself;
+:mod:`seam_seg.datasets.medical` reads DICOM, NIfTI and NRRD.
 """
 
 import contextlib
@@ -43,6 +43,8 @@ IMAGE_SUFFIXES = (
     *('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm'),
     *MEDICAL_SUFFIXES,
 )
+# What is looked for in folders, for messages.
+LOOKED_FOR = ', '.join(IMAGE_SUFFIXES) + ', or DICOM by another name'
 # Of files of LabelMe and COCO, which masks can be.
 POLYGON_SUFFIX = '.json'
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
@@ -99,7 +101,7 @@ def split_name(path: PathLike) -> Tuple[str, str]:
     path = Path(path)
     twice = ''.join(path.suffixes[-2:])
     suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
-    if suffix[1:].isdigit():  # of a number, by which scanners name DICOM files
+    if not suffix[1:2].isalpha():  # of a number, by which scanners name DICOM files
         suffix = ''
     return path.name[: len(path.name) - len(suffix)], suffix
 
@@ -107,19 +109,19 @@ def split_name(path: PathLike) -> Tuple[str, str]:
 def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
     """Whether a file in a folder is looked at.
 
-    By its ending; DICOM without one by what it says of itself. Not if it is hidden, and
-    not what lists the files of a disc.
+    By its ending, and DICOM of another name by what it says of itself. Not if it is
+    hidden, nor the list of a disc's files.
     """
-    name, suffix = split_name(path)
-    if name.startswith('.') or name.upper() == 'DICOMDIR':
+    suffix = split_name(path)[1].lower()
+    if path.name.startswith('.') or suffix in suffixes:
+        return not path.name.startswith('.')
+    if DICOM_SUFFIXES[0] not in suffixes or path.name.upper() == 'DICOMDIR':
         return False
-    if suffix or DICOM_SUFFIXES[0] not in suffixes:
-        return suffix.lower() in suffixes
     try:
         with open(path, 'rb') as file:
             return says_dicom(file.read(132))
     except OSError:
-        return False
+        return not suffix  # it may be one, and who reads it says why it cannot
 
 
 def check_name(path: PathLike, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence
 
 from ..errors import InputError
 from .polygon_files import Drawing, read_coco, read_labelme
-from .readers import IMAGE_SUFFIXES, POLYGON_SUFFIX, check_name, list_images, split_name
+from .readers import LOOKED_FOR, POLYGON_SUFFIX, check_name, list_images, split_name
 from .subjects import listed
 
 # In the name of a case, between a folder and what lies in it.
@@ -92,8 +92,7 @@ def find_sources(
         }
     if not image_paths:
         raise InputError(
-            f'{images}: no images (looked for {", ".join(IMAGE_SUFFIXES)}'
-            '). Convert other formats first.'
+            f'{images}: no images (looked for {LOOKED_FOR}). Convert other formats first.'
         )
     open_cases = [
         name

@@ -19,6 +19,7 @@ from seam_seg.evaluation.rows import cell, image_scores, mean_scores
 from studies.blocks import number, origin, rows_of, table, value_of
 from studies.table1 import effects, plan, psnr
 from studies.table1.effects import as_table
+from studies.table1.run import pending
 
 # In the order of the paper's rows. Its DANet, EMANet and NonLocal have no small form.
 METHODS = (
@@ -321,13 +322,10 @@ def reconstruction(folder: Path) -> str:
 def hours(folder: Path) -> str:
     """Trainings and core-hours of each stage that was run, by what an iteration takes."""
     rows = rows_of(folder)
-    run = set(zip(rows['setting'], rows['seed']))
-    stages = {
-        name: [one for one in runs if (one.setting, one.seed) in run]
-        for name, runs in plan.stages(
-            plan.chosen_iterations(rows), plan.chosen_rates(rows)
-        ).items()
-    }
+    stages = plan.stages(plan.chosen_iterations(rows), plan.chosen_rates(rows))
+    for name, runs in list(stages.items()):
+        left = pending(runs, rows)
+        stages[name] = [run for run in runs if run not in left]
     stages = {name: runs for name, runs in stages.items() if runs}
     everything = [run for runs in stages.values() for run in runs]
     lines = [

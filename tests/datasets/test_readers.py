@@ -244,6 +244,8 @@ def test_names_and_endings(tmp_path):
     assert split_name('case.v2.PNG') == ('case.v2', '.PNG')
     assert split_name('IM_0001') == ('IM_0001', '')
     assert split_name('1.2.840.10008') == ('1.2.840.10008', '')  # two are two names
+    assert split_name('1.2.7_mask') == ('1.2.7_mask', '')
+    assert split_name('scan.IMA') == ('scan', '.IMA')
     for name in ('b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd', '._e.nrrd', '.cache/x.png', 'y.gz'):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,19 +254,39 @@ def test_names_and_endings(tmp_path):
     assert found == ['b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
 
 
-def test_dicom_files_without_an_ending_are_found_in_folders(tmp_path):
+def test_dicom_files_by_other_names_are_found_in_folders(tmp_path, monkeypatch):
     """As scanners and archives export them, among files that are none."""
-    for name in ('IM_0001', 'disc/1.2.840.7', 'disc/DICOMDIR', '.hidden', 'a.dcm'):
+    grey = GREY.astype(np.uint8)
+    wanted = ['IM_0001', 'a.dcm', 'b.IMA', 'b.png', 'disc/1.2.840.7', 'disc/1.2.8_mask']
+    for name in (*wanted, 'disc/DICOMDIR', '.hidden', '.c.dcm'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        write_dicom(tmp_path / name, GREY.astype(np.uint8))
-    for name in ('README', 'empty', '1.2.3'):
+        write_dicom(tmp_path / name, grey)
+    for name in ('README', 'notes.txt', '1.2.3'):
         (tmp_path / name).write_bytes(b'of no image, and longer than a preamble' * 9)
-    (tmp_path / 'empty').write_bytes(b'')
-    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert found == ['IM_0001', 'a.dcm', 'disc/1.2.840.7']
-    for name in found:
-        np.testing.assert_array_equal(read_image(tmp_path / name), GREY.astype(np.uint8))
-    assert list_images(tmp_path, ['.json']) == []
+    (tmp_path / 'empty').touch()
+
+    def found(*suffixes):
+        paths = list_images(tmp_path, *suffixes)
+        return [path.relative_to(tmp_path).as_posix() for path in paths]
+
+    assert found() == wanted and found(['.json']) == []
+    for name in wanted:
+        np.testing.assert_array_equal(read_image(tmp_path / name), grey)
+
+    def refuse(path, mode):
+        raise PermissionError
+
+    monkeypatch.setattr('builtins.open', refuse)
+    # what may be one is not left out in silence
+    assert found() == [
+        '1.2.3',
+        'IM_0001',
+        'README',
+        'a.dcm',
+        'b.png',
+        *wanted[4:],
+        'empty',
+    ]
 
 
 def test_what_is_meant_for_printers_is_no_spacing(tmp_path):

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from dicom_files import write_dicom
 from skimage import measure
 from vpi_files import draw_case, write_image
 
@@ -173,3 +174,14 @@ def test_what_does_not_fit(scans):
     labels, bones = prepared_bones(scans / 'out')['p1__scan']
     assert (labels[draw_case(1)[1] == 2] == 255).all() and len(np.unique(bones)) == 4
     assert cv2.imread(str(scans / 'drawn/p1/scan.png'), -1).shape == labels.shape
+
+
+@pytest.mark.parametrize('picture, name', [('a.nii.gz', 'a'), ('1.2.9', '1.2.9')])
+def test_pictures_and_polygons_of_one_name(picture, name, tmp_path):
+    """Whatever its ending is, and if it has none."""
+    for folder in ('scans', 'drawn'):
+        (tmp_path / folder).mkdir()
+        write_dicom(tmp_path / folder / picture, np.zeros((64, 32), np.uint8))
+    (tmp_path / 'drawn' / f'{name}.json').touch()
+    with pytest.raises(InputError, match=rf'same names, such as {name}\.'):
+        prepare(tmp_path / 'scans', tmp_path / 'drawn', tmp_path / 'out', **OPTIONS)
