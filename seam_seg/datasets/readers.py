@@ -112,9 +112,11 @@ def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
     By its ending, and DICOM of another name by what it says of itself. Not if it is
     hidden, nor the list of a disc's files.
     """
+    if path.name.startswith('.'):
+        return False
     suffix = split_name(path)[1].lower()
-    if path.name.startswith('.') or suffix in suffixes:
-        return not path.name.startswith('.')
+    if suffix in suffixes:
+        return True
     if DICOM_SUFFIXES[0] not in suffixes or path.name.upper() == 'DICOMDIR':
         return False
     try:

@@ -37,6 +37,7 @@ ELSEWHERE = [f'{MAIN}, {name}' for name in OTHER_TESTS]  # the same trainings
 SCRATCH = f'{MAIN}, from scratch'
 CORNERS = ('5 cases', FACTORIAL, MAIN, 'no faint bones', '40% faint bones')
 CORNERS_ELSEWHERE = [f'{cases}, {name}' for cases in CORNERS[:3] for name in OTHER_TESTS]
+# The lines of the table for readers of the paper (docs/structure.md).
 REGIMES = (
     *(MAIN, *ELSEWHERE, SCRATCH),
     *(FACTORIAL, *(f'{FACTORIAL}, {name}' for name in OTHER_TESTS)),

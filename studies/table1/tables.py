@@ -323,15 +323,13 @@ def hours(folder: Path) -> str:
     """Trainings and core-hours of each stage that was run, by what an iteration takes."""
     rows = rows_of(folder)
     stages = plan.stages(plan.chosen_iterations(rows), plan.chosen_rates(rows))
-    for name, runs in list(stages.items()):
+    stages['all'] = [run for runs in stages.values() for run in runs]
+    lines = []
+    for name, runs in stages.items():
         left = pending(runs, rows)
-        stages[name] = [run for run in runs if run not in left]
-    stages = {name: runs for name, runs in stages.items() if runs}
-    everything = [run for runs in stages.values() for run in runs]
-    lines = [
-        [name, len(runs), f'{plan.core_hours(runs):.1f}']
-        for name, runs in {**stages, 'all': everything}.items()
-    ]
+        made = [run for run in runs if run not in left]
+        if made:
+            lines.append([name, len(made), f'{plan.core_hours(made):.1f}'])
     return table(['stage', 'trainings', 'core-hours'], lines)
 
 
