@@ -20,7 +20,8 @@ from ..config_lookup import building, get_config
 from ..datasets import VPIDataset
 from ..datasets.arrays import grey_of
 from ..datasets.history import file_digest
-from ..datasets.readers import read_image, read_left, read_spacing, split_name
+from ..datasets.listing import split_name
+from ..datasets.readers import read_image, read_left, read_spacing
 from ..datasets.transforms import own_steps
 from ..engine import (
     carried_config,

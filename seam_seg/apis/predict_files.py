@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..datasets.history import file_digest
-from ..datasets.readers import LOOKED_FOR, check_name, list_images, split_name
+from ..datasets.listing import LOOKED_FOR, check_name, list_images, split_name
 from ..datasets.subjects import listed
 from ..errors import InputError
 from .prediction import KINDS, label_path, why_kept
@@ -69,8 +69,13 @@ def find_images(
         if name in named:
             raise InputError(
                 f'two {kind}s are named {name} ({named[name]} and {path}), and one '
-                'result would overwrite the other. Name a folder that holds both, or '
-                'write the results into two folders.'
+                'result would overwrite the other. '
+                + (
+                    'Rename one of them, or take it out of the folder.'
+                    if path.parent == named[name].parent
+                    else 'Name a folder that holds both, or write the results into two '
+                    'folders.'
+                )
             )
         images[path], named[name] = name, path
     return images

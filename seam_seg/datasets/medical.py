@@ -125,6 +125,21 @@ def says_dicom(start: bytes) -> bool:
     return start[128:132] == b'DICM'
 
 
+def states_size(path: Path) -> bool:
+    """Whether a DICOM file says how large its image is, as reports do not.
+
+    Also where it is not known, without pydicom or of a damaged file: who reads it says.
+    """
+    try:
+        pydicom = importlib.import_module('pydicom')
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # what they say quotes the file
+            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=['Rows'])
+        return 'Rows' in found
+    except Exception:  # pydicom raises many kinds
+        return True
+
+
 def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:
     """Reads the pixels of a file with one image.
 

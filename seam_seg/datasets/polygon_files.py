@@ -13,8 +13,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InputError
+from .listing import split_name
 from .polygons import area_of, outline
-from .readers import LARGEST_SIDE, split_name
+from .readers import LARGEST_SIDE
 
 LABELME_VERSION = '5.4.0'  # that of the format, which LabelMe compares with its own
 # Of an image in either format: false until a person has seen it.

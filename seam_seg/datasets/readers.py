@@ -13,7 +13,7 @@ import io
 import logging
 import warnings
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -22,15 +22,12 @@ from PIL import Image, UnidentifiedImageError
 from ..atomic import SPACING
 from ..errors import InputError
 from .medical import (
-    DICOM_SUFFIXES,
-    MEDICAL_SUFFIXES,
     VOLUME_SUFFIXES,
     Levels,
     Spacing,
     is_medical,
     is_turned,
     read_levels,
-    says_dicom,
     sensible_spacing,
     shows_right_first,
 )
@@ -38,15 +35,6 @@ from .medical import read_spacing as read_medical_spacing
 
 PathLike = Union[str, Path]
 
-# Files with these endings are looked for in folders.
-IMAGE_SUFFIXES = (
-    *('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm'),
-    *MEDICAL_SUFFIXES,
-)
-# What is looked for in folders, for messages.
-LOOKED_FOR = ', '.join(IMAGE_SUFFIXES) + ', or DICOM by another name'
-# Of files of LabelMe and COCO, which masks can be.
-POLYGON_SUFFIX = '.json'
 # Sides in pixels between which a file can be a VPI image. Those of the field's scanners
 # are some 640 x 2600; what is far outside is a thumbnail, or several scans in one file.
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16384
@@ -65,8 +53,6 @@ AREA_SIDE = 5
 # Grey levels by which each channel may differ from a known colour. JPEG of quality 75 or
 # better differs by more only along edges thinner than an area.
 COLOUR_TOLERANCE = 64
-# Bytes, of 255 that systems allow: files are named after it, and longer until whole.
-LONGEST_NAME = 225
 # A class of bones covers a tenth of a VPI image: what covers more than half is another.
 LARGEST_SHARE = 0.5
 
@@ -87,94 +73,6 @@ class StoredMask(NamedTuple):
     numbers: Optional[np.ndarray] = None
     palette: Optional[np.ndarray] = None
     lossy: bool = False
-
-
-def split_name(path: PathLike) -> Tuple[str, str]:
-    """The name of a file before its ending, and the ending.
-
-    Args:
-        path (str | Path): such as ``'scans/a.nii.gz'``.
-
-    Returns:
-        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written.
-    """
-    path = Path(path)
-    twice = ''.join(path.suffixes[-2:])
-    suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
-    if not suffix[1:2].isalpha():  # of a number, by which scanners name DICOM files
-        suffix = ''
-    return path.name[: len(path.name) - len(suffix)], suffix
-
-
-def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
-    """Whether a file in a folder is looked at.
-
-    By its ending, and DICOM of another name by what it says of itself. Not if it is
-    hidden, nor the list of a disc's files.
-    """
-    if path.name.startswith('.'):
-        return False
-    suffix = split_name(path)[1].lower()
-    if suffix in suffixes:
-        return True
-    if DICOM_SUFFIXES[0] not in suffixes or path.name.upper() == 'DICOMDIR':
-        return False
-    try:
-        with open(path, 'rb') as file:
-            return says_dicom(file.read(132))
-    except OSError:
-        return not suffix  # it may be one, and who reads it says why it cannot
-
-
-def check_name(path: PathLike, name: str) -> None:
-    """Refuses a name that tables and pages cannot hold.
-
-    Args:
-        path (str | Path): for the message.
-        name (str): of a case, from the names of its file and folders.
-
-    Raises:
-        InputError: bytes that are no text, as older systems left them, or too many.
-    """
-    try:
-        parts = [part.encode() for part in name.split('/')]
-    except UnicodeEncodeError:
-        raise InputError(
-            f'{path}: its name, or that of its folder, is not UTF-8. Rename it (convmv '
-            'does that for many).'
-        ) from None
-    if max(map(len, parts)) > LONGEST_NAME:
-        raise InputError(
-            f'{path}: its name, or that of its folder, is longer than {LONGEST_NAME} '
-            'bytes, and files that are named after it could not be written. Shorten it.'
-        )
-
-
-def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
-    """The files of :func:`is_image` in a folder and in the folders below it.
-
-    Links to folders are followed.
-
-    Args:
-        folder (Path): it may be hidden itself; hidden folders below it are left out.
-        suffixes (Sequence[str]): their endings. Default: those of images.
-
-    Returns:
-        list[Path]: in the order of their names.
-    """
-    return sorted(path for path in _files_below(folder) if is_image(path, suffixes))
-
-
-def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The files in a folder and below, through links, but not round in a circle."""
-    real = folder.resolve()
-    if real in above:
-        return
-    for path in folder.iterdir():
-        if path.is_file():
-            yield path
-        elif path.is_dir() and not path.name.startswith('.'):
-            yield from _files_below(path, (*above, real))
 
 
 def decode(path: PathLike, kind: str) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 from ..errors import InputError
+from .listing import LOOKED_FOR, POLYGON_SUFFIX, check_name, list_images, split_name
 from .polygon_files import Drawing, read_coco, read_labelme
-from .readers import LOOKED_FOR, POLYGON_SUFFIX, check_name, list_images, split_name
 from .subjects import listed
 
 # In the name of a case, between a folder and what lies in it.

@@ -5,18 +5,10 @@ import io
 import cv2
 import numpy as np
 import pytest
-from dicom_files import write_dicom
 from PIL import Image
 
 from seam_seg.datasets.arrays import grey_of
-from seam_seg.datasets.readers import (
-    list_images,
-    read_image,
-    read_mask,
-    read_spacing,
-    split_name,
-    to_uint8,
-)
+from seam_seg.datasets.readers import read_image, read_mask, read_spacing, to_uint8
 from seam_seg.errors import InputError
 
 GREY = np.arange(64 * 32, dtype=np.uint16).reshape(64, 32) % 251
@@ -82,18 +74,6 @@ def test_a_window_beyond_8_bits_leaves_them_as_they_are(tmp_path):
     np.testing.assert_array_equal(
         read_image(path, (0, 4095)), np.rint(16 * GREY * (255 / 4095)).astype(np.uint8)
     )
-
-
-def test_links_to_folders_are_followed_and_not_in_circles(tmp_path):
-    save_here = [tmp_path / 'scans/a.png', tmp_path / 'elsewhere/p01/b.png']
-    for path in save_here:
-        path.parent.mkdir(parents=True)
-        save(path, GREY.astype(np.uint8))
-    (tmp_path / 'scans/more').symlink_to(tmp_path / 'elsewhere')
-    (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'scans')
-    (tmp_path / 'scans/gone').symlink_to(tmp_path / 'nowhere')
-    found = list_images(tmp_path / 'scans')
-    assert found == [tmp_path / 'scans/a.png', tmp_path / 'scans/more/p01/b.png']
 
 
 def test_a_tiff_of_16_bits_in_which_0_is_white(tmp_path):
@@ -237,56 +217,6 @@ def test_float_image_spans_0_to_its_999th_permille(tmp_path):
     expected = np.clip(levels * 255 / white, 0, 255)
     assert np.abs(read - expected).max() <= 0.501
     assert not read_image(save(tmp_path / 'a.tif', levels * 0)).any()
-
-
-def test_names_and_endings(tmp_path):
-    assert split_name('x/case.1.nii.gz') == ('case.1', '.nii.gz')
-    assert split_name('case.v2.PNG') == ('case.v2', '.PNG')
-    assert split_name('IM_0001') == ('IM_0001', '')
-    assert split_name('1.2.840.10008') == ('1.2.840.10008', '')  # two are two names
-    assert split_name('1.2.7_mask') == ('1.2.7_mask', '')
-    assert split_name('scan.IMA') == ('scan', '.IMA')
-    for name in ('b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd', '._e.nrrd', '.cache/x.png', 'y.gz'):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert found == ['b/a.NII.GZ', 'b/c/d.dcm', 'e.nrrd']
-
-
-def test_dicom_files_by_other_names_are_found_in_folders(tmp_path, monkeypatch):
-    """As scanners and archives export them, among files that are none."""
-    grey = GREY.astype(np.uint8)
-    wanted = ['IM_0001', 'a.dcm', 'b.IMA', 'b.png', 'disc/1.2.840.7', 'disc/1.2.8_mask']
-    for name in (*wanted, 'disc/DICOMDIR', '.hidden', '.c.dcm'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        write_dicom(tmp_path / name, grey)
-    for name in ('README', 'notes.txt', '1.2.3'):
-        (tmp_path / name).write_bytes(b'of no image, and longer than a preamble' * 9)
-    (tmp_path / 'empty').touch()
-
-    def found(*suffixes):
-        paths = list_images(tmp_path, *suffixes)
-        return [path.relative_to(tmp_path).as_posix() for path in paths]
-
-    assert found() == wanted and found(['.json']) == []
-    for name in wanted:
-        np.testing.assert_array_equal(read_image(tmp_path / name), grey)
-
-    def refuse(path, mode):
-        raise PermissionError
-
-    monkeypatch.setattr('builtins.open', refuse)
-    # what may be one is not left out in silence
-    assert found() == [
-        '1.2.3',
-        'IM_0001',
-        'README',
-        'a.dcm',
-        'b.png',
-        *wanted[4:],
-        'empty',
-    ]
 
 
 def test_what_is_meant_for_printers_is_no_spacing(tmp_path):

@@ -264,8 +264,12 @@ def test_a_companion_without_an_ending(tmp_path):
     images.mkdir()
     (images / 'a').write_text('of the patient')
     assert find_companion(images, tmp_path / 'a.png') is None
-    write_dicom(images / 'a', cv2.imread(str(tmp_path / 'a.png'), 0))
-    assert find_companion(images, tmp_path / 'a.png') == images / 'a'
+    for name in ('a', 'a.IMA'):
+        path = write_dicom(images / name, cv2.imread(str(tmp_path / 'a.png'), 0))
+        assert find_companion(images, tmp_path / 'a.png') == path
+        path.unlink()
+    (images / 'a.b.png').touch()
+    assert find_companion(images, tmp_path / 'a.png') is None
 
 
 def test_doubtful_bones_leave_room_for_what_comes_first(double):

@@ -1,0 +1,145 @@
+"""Which files of a folder are looked at, and how they are called without an ending."""
+
+import logging
+from pathlib import Path
+from typing import Iterator, List, Sequence, Tuple, Union
+
+from ..errors import InputError
+from .medical import DICOM_SUFFIXES, MEDICAL_SUFFIXES, says_dicom, states_size
+from .subjects import listed
+
+PathLike = Union[str, Path]
+
+# Files with these endings are looked for in folders.
+IMAGE_SUFFIXES = (
+    *('.png', '.bmp', '.tif', '.tiff', '.jpg', '.jpeg', '.pgm'),
+    *MEDICAL_SUFFIXES,
+)
+# What is looked for in folders, for messages.
+LOOKED_FOR = ', '.join(IMAGE_SUFFIXES) + ', or DICOM by another name'
+# Of files of LabelMe and COCO, which masks can be.
+POLYGON_SUFFIX = '.json'
+# The list of a disc's files, which is DICOM itself.
+DISC_LIST = 'DICOMDIR'
+# Bytes, of 255 that systems allow: files are named after it, and longer until whole.
+LONGEST_NAME = 225
+
+
+def split_name(path: PathLike) -> Tuple[str, str]:
+    """The name of a file before its ending, and the ending.
+
+    Args:
+        path (str | Path): such as ``'scans/a.nii.gz'``.
+
+    Returns:
+        tuple[str, str]: ``'a'`` and ``'.nii.gz'``; the ending as it is written.
+    """
+    path = Path(path)
+    twice = ''.join(path.suffixes[-2:])
+    suffix = twice if twice.lower() in IMAGE_SUFFIXES else path.suffix
+    if not suffix[1:2].isalpha():  # of a number, by which scanners name DICOM files
+        suffix = ''
+    return path.name[: len(path.name) - len(suffix)], suffix
+
+
+def check_name(path: PathLike, name: str) -> None:
+    """Refuses a name that tables and pages cannot hold.
+
+    Args:
+        path (str | Path): for the message.
+        name (str): of a case, from the names of its file and folders.
+
+    Raises:
+        InputError: bytes that are no text, as older systems left them, or too many.
+    """
+    try:
+        parts = [part.encode() for part in name.split('/')]
+    except UnicodeEncodeError:
+        raise InputError(
+            f'{path}: its name, or that of its folder, is not UTF-8. Rename it (convmv '
+            'does that for many).'
+        ) from None
+    if max(map(len, parts)) > LONGEST_NAME:
+        raise InputError(
+            f'{path}: its name, or that of its folder, is longer than {LONGEST_NAME} '
+            'bytes, and files that are named after it could not be written. Shorten it.'
+        )
+
+
+def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
+    """Whether a file in a folder is looked at.
+
+    By its ending, and DICOM of another name by what it says of itself, if it says how
+    large its image is. Not if it is hidden, nor the list of a disc's files.
+    """
+    name, suffix = split_name(path)
+    if name.startswith('.') or name.upper() == DISC_LIST:
+        return False
+    if suffix.lower() in suffixes:
+        return True
+    if DICOM_SUFFIXES[0] not in suffixes:
+        return False
+    try:
+        return _says_dicom(path) and states_size(path)
+    except FileNotFoundError:  # a link that leads nowhere
+        return False
+    except OSError:
+        return True  # it may be one, and who reads it says why it cannot
+
+
+def _says_dicom(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return says_dicom(file.read(132))
+
+
+def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
+    """The files of :func:`is_image` in a folder and in the folders below it.
+
+    Links to folders are followed. Where there is DICOM without an ending, one warning
+    names the files without one that are left out: some may be scans that were cut off.
+
+    Args:
+        folder (Path): it may be hidden itself; hidden folders below it are left out.
+        suffixes (Sequence[str]): their endings. Default: those of images.
+
+    Returns:
+        list[Path]: in the order of their names.
+    """
+    files = sorted(_files_below(folder))
+    images = [path for path in files if is_image(path, suffixes)]
+    if any(split_name(path)[1].lower() not in suffixes for path in images):
+        _tell_left_out(folder, sorted(set(files) - set(images)))
+    return images
+
+
+def _tell_left_out(folder: Path, others: Sequence[Path]) -> None:
+    """Warns of those that may be scans, by their names or by what they say they are."""
+    left = [
+        path.relative_to(folder).as_posix()
+        for path in others
+        if not path.name.startswith('.')
+        and split_name(path)[0].upper() != DISC_LIST
+        and path.is_file()
+        and (not split_name(path)[1] or _says_dicom(path))
+    ]
+    if left:
+        logging.getLogger('seam_seg').warning(
+            'warning: %s: left out, as no DICOM image (empty, cut off, a report, or '
+            'something else): %s.',
+            *(folder, listed(left)),
+        )
+
+
+def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files in a folder and below, through links, but not round in a circle.
+
+    A link that leads nowhere is one of them, so that it is not left out in silence.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if path.is_file() or (path.is_symlink() and not path.exists()):
+            yield path
+        elif path.is_dir() and not path.name.startswith('.'):
+            yield from _files_below(path, (*above, real))
