@@ -177,22 +177,24 @@ def test_cells_of_the_corners(tmp_path):
     assert {line['Faint bones found (%)'] for line in lines} == {'-'}
 
 
-def test_a_higher_rate_beside_the_same_seeds(tmp_path):
+def test_other_trainings_beside_the_same_seeds(tmp_path):
     gains = np.array([[1.0], [2.0], [3.0], [40.0]])  # a fourth seed, not tried with it
     values = 50 + np.arange(4.0) + noise(0)[:1]
     runs = [
         ('64 cases', effects.REFERENCE, 'Dice', 'rib', values + 0 * gains),
         ('64 cases', 'SEAM', 'Dice', 'rib', values + gains),
-        (plan.HIGHER_SETTING, effects.REFERENCE, 'Dice', 'rib', values + 0 * gains[:3]),
-        (plan.HIGHER_SETTING, 'SEAM', 'Dice', 'rib', values + 2 * gains[:3]),
     ]
+    for setting, factor in ((plan.HIGHER_SETTING, 2), (plan.LONGER_SETTING, -1)):
+        runs.append((setting, effects.REFERENCE, 'Dice', 'rib', values + 0 * gains[:3]))
+        runs.append((setting, 'SEAM', 'Dice', 'rib', values + factor * gains[:3]))
     folder = write(tmp_path / 'table1', runs)
-    lines = lines_of(effects.BLOCKS['table1.higher_rate'](folder))
+    lines = lines_of(effects.BLOCKS['table1.checks'](folder))
     assert [line['Setting'] for line in lines] == [
-        *('64 cases', '64 cases, seeds 0 to 2', '64 cases, rate 0.004')
+        *('64 cases', '64 cases, seeds 0 to 2', '64 cases, rate 0.004'),
+        '64 cases, twice as long',
     ]
     assert [line['Dice [95%]'].split()[0] for line in lines] == [
-        *('+11.50', '+2.00', '+4.00')
+        *('+11.50', '+2.00', '+4.00', '-2.00')
     ]
 
 
@@ -455,13 +457,13 @@ def test_trainings_that_went_on(tmp_path):
         (plan.rate_setting(rate), 'seam', 'Dice', 'rib', np.full((1, 1), dice))
         for rate, dice in zip(plan.RATES, (70.0, 72.0, 71.0))
     ]
-    runs.append((plan.LONGER_SETTING, 'seam', 'Dice', 'rib', np.full((1, 1), 72.25)))
+    runs.append((plan.LONGER_VALIDATION, 'seam', 'Dice', 'rib', np.full((1, 1), 72.25)))
     folder = write(tmp_path / 'table1', pilots + runs)
     rows = read_rows(folder / 'results.csv')
     validated = [
         (
             'table1',
-            plan.LONGER_SETTING,
+            plan.LONGER_VALIDATION,
             'seam',
             0,
             '',

@@ -258,7 +258,7 @@ def rates(folder: Path) -> str:
 
 def longer(folder: Path) -> str:
     """Validation where the training goes on for twice as long."""
-    rows = rows_of(folder, plan.LONGER_SETTING)
+    rows = rows_of(folder, plan.LONGER_VALIDATION)
     known = rows_of(folder)
     rates, iterations = plan.chosen_rates(known), plan.chosen_iterations(known)
     lines = []
