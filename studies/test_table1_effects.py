@@ -510,21 +510,37 @@ def test_hours_are_those_of_the_stages_that_were_run(tmp_path):
         for n in plan.CANDIDATES
         for seed in plan.PILOT_SEEDS
     ]
+    pilots += [
+        rows[:1].assign(setting=run.setting, method=run.method, seed=run.seed)
+        for run in plan.stages(600, {})['weights'][:3]
+    ]
     write_rows(folder / 'results.csv', pd.concat([rows, *pilots]))
     found = {line['stage']: line for line in lines_of(tables.hours(folder))}
-    assert list(found) == ['iterations', 'corners', 'all']
-    wanted = plan.stages(600, {})
-    wanted = {
-        'iterations': wanted['iterations'],
-        'corners': [
-            run
-            for run in wanted['corners']
-            if run.setting == '5 cases' and run.config in ('cell_conv', 'cell_keymass')
-        ],
+    stages = plan.stages(600, {})
+    corners = [
+        run
+        for run in stages['corners']
+        if run.setting == '5 cases' and run.config in ('cell_conv', 'cell_keymass')
+    ]
+    weights = stages['weights'][:3]  # of a weight one seed of two
+    made = {
+        'iterations': stages['iterations'],
+        'corners': corners,
+        'as registered': stages['iterations'] + corners,
+        'weights': weights,
+        'all': stages['iterations'] + corners + weights,
     }
-    wanted['all'] = sum(wanted.values(), [])
-    for name, runs in wanted.items():
-        assert found[name]['trainings'] == str(len(runs))
+    assert list(found) == list(made)
+    whole = {
+        **stages,
+        'as registered': sum(plan.registered(600, {}).values(), []),
+        'all': sum(stages.values(), []),
+    }
+    for name, runs in made.items():
+        count = f'{len(runs)} of {len(whole[name])}'
+        assert found[name]['trainings'] == (
+            str(len(runs)) if name == 'iterations' else count
+        )
         assert found[name]['core-hours'] == f'{plan.core_hours(runs):.1f}'
 
 

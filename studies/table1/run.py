@@ -48,10 +48,14 @@ def config_file(name: str) -> str:
     return os.path.relpath(CONFIGS / f'{name}.py')
 
 
-@functools.lru_cache(maxsize=None)
 def method_of(run: Run) -> str:
     """The method of a run's rows."""
-    return run.method or method_name(config_file(run.config))
+    return run.method or _method_of_config(run.config)
+
+
+@functools.lru_cache(maxsize=None)
+def _method_of_config(name: str) -> str:
+    return method_name(config_file(name))
 
 
 def read_known(path: Path) -> pd.DataFrame:

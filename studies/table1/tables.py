@@ -322,14 +322,21 @@ def reconstruction(folder: Path) -> str:
 def hours(folder: Path) -> str:
     """Trainings and core-hours of each stage that was run, by what an iteration takes."""
     rows = rows_of(folder)
-    stages = plan.stages(plan.chosen_iterations(rows), plan.chosen_rates(rows))
-    stages['all'] = [run for runs in stages.values() for run in runs]
+    chosen = plan.chosen_iterations(rows), plan.chosen_rates(rows)
+    registered, stages = plan.registered(*chosen), plan.stages(*chosen)
+    parts = {
+        **registered,
+        'as registered': [run for runs in registered.values() for run in runs],
+        **{name: runs for name, runs in stages.items() if name not in registered},
+        'all': [run for runs in stages.values() for run in runs],
+    }
+    left = set(pending(parts['all'], rows))
     lines = []
-    for name, runs in stages.items():
-        left = pending(runs, rows)
+    for name, runs in parts.items():
         made = [run for run in runs if run not in left]
         if made:
-            lines.append([name, len(made), f'{plan.core_hours(made):.1f}'])
+            of_all = '' if len(made) == len(runs) else f' of {len(runs)}'
+            lines.append([name, f'{len(made)}{of_all}', f'{plan.core_hours(made):.1f}'])
     return table(['stage', 'trainings', 'core-hours'], lines)
 
 
