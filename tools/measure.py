@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     for option, alone in lacking.items():
         print(
             f'warning: {option}: has nothing for {listed(alone)}, measured without. It '
-            'is to have the name of the mask, with any ending.',
+            'is to have the name of the mask, and an ending of images or none.',
             file=sys.stderr,
         )
     for message in failures:

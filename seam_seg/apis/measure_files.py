@@ -1,7 +1,6 @@
 """Measurement of files: finds what belongs to a mask, writes JSON and a table."""
 
 import csv
-import glob
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -13,7 +12,7 @@ import scipy
 from ..atomic import write_csv, write_json
 from ..datasets import VPIDataset
 from ..datasets.history import file_digest
-from ..datasets.listing import is_image, split_name
+from ..datasets.listing import IMAGE_SUFFIXES, is_image, split_name
 from ..datasets.readers import (
     Spacing,
     check_directions,
@@ -131,15 +130,15 @@ def find_companion(
     if name.endswith(MASK_SUFFIX):
         names.append(name[: -len(MASK_SUFFIX)])
     for stem in names:
-        place = folder / stem
-        found = [
-            path
-            for path in sorted(place.parent.glob(f'{glob.escape(place.name)}*'))
-            if split_name(path)[0] == place.name
-            and path.is_file()
-            and is_image(path)
-            and not path.samefile(mask)
-        ]
+        found: List[Path] = []
+        for suffix in ('', *IMAGE_SUFFIXES):
+            for ending in dict.fromkeys((suffix, suffix.upper())):
+                path = folder / f'{stem}{ending}'
+                if not path.is_file() or not (suffix or is_image(path)):
+                    continue
+                # Some file systems find a.png as a.PNG, too.
+                if not any(map(path.samefile, [mask, *found])):
+                    found.append(path)
         if len(found) > 1:
             raise InputError(
                 f'{mask}: both {found[0]} and {found[1].name} have its name. Take one of '
@@ -253,7 +252,8 @@ def measure_file(
     doubts = None
     folder = homes['instances'][0]
     if folder is not None and 'instances' in found:
-        below = found['instances'].relative_to(folder).with_suffix('.csv')
+        below = found['instances'].relative_to(folder)
+        below = below.with_name(f'{split_name(below)[0]}.csv')
         table = folder.with_name('bones') / below
         if table.is_file():
             doubts = read_doubts(table, measurement.bones)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple, Union
 
 from ..errors import InputError
-from .medical import DICOM_SUFFIXES, MEDICAL_SUFFIXES, says_dicom, states_size
+from .medical import DICOM_SUFFIXES, MEDICAL_SUFFIXES, says_dicom, says_no_image
 from .subjects import listed
 
 PathLike = Union[str, Path]
@@ -19,8 +19,8 @@ IMAGE_SUFFIXES = (
 LOOKED_FOR = ', '.join(IMAGE_SUFFIXES) + ', or DICOM by another name'
 # Of files of LabelMe and COCO, which masks can be.
 POLYGON_SUFFIX = '.json'
-# The list of a disc's files, which is DICOM itself.
-DISC_LIST = 'DICOMDIR'
+# Bytes of a DICOM file before the first of its elements.
+SHORTEST = 132
 # Bytes, of 255 that systems allow: files are named after it, and longer until whole.
 LONGEST_NAME = 225
 
@@ -69,34 +69,31 @@ def check_name(path: PathLike, name: str) -> None:
 def is_image(path: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
     """Whether a file in a folder is looked at.
 
-    By its ending, and DICOM of another name by what it says of itself, if it says how
-    large its image is. Not if it is hidden, nor the list of a disc's files.
+    By its ending, and DICOM of another name by what it says of itself. Not if it is
+    hidden, nor the list of a disc's files or a report.
     """
-    name, suffix = split_name(path)
-    if name.startswith('.') or name.upper() == DISC_LIST:
+    if path.name.startswith('.'):
         return False
-    if suffix.lower() in suffixes:
+    suffix = split_name(path)[1].lower()
+    if suffix in suffixes:
         return True
-    if DICOM_SUFFIXES[0] not in suffixes:
+    if DICOM_SUFFIXES[0] not in suffixes or path.name.upper() == 'DICOMDIR':
         return False
     try:
-        return _says_dicom(path) and states_size(path)
+        with open(path, 'rb') as file:
+            start = file.read(SHORTEST)
     except FileNotFoundError:  # a link that leads nowhere
         return False
     except OSError:
-        return True  # it may be one, and who reads it says why it cannot
-
-
-def _says_dicom(path: Path) -> bool:
-    with open(path, 'rb') as file:
-        return says_dicom(file.read(132))
+        return not suffix  # it may be one, and who reads it says why it cannot
+    return says_dicom(start) and not says_no_image(path)
 
 
 def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[Path]:
     """The files of :func:`is_image` in a folder and in the folders below it.
 
-    Links to folders are followed. Where there is DICOM without an ending, one warning
-    names the files without one that are left out: some may be scans that were cut off.
+    Links to folders are followed; those that lead nowhere are files. A warning names
+    what is too short to be an image and has no ending, beside images without one.
 
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
@@ -107,34 +104,24 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     """
     files = sorted(_files_below(folder))
     images = [path for path in files if is_image(path, suffixes)]
-    if any(split_name(path)[1].lower() not in suffixes for path in images):
-        _tell_left_out(folder, sorted(set(files) - set(images)))
+    if '' in {split_name(path)[1] for path in images}:
+        short = [
+            path.relative_to(folder).as_posix()
+            for path in sorted(set(files) - set(images))
+            if not path.name.startswith('.')
+            and not split_name(path)[1]
+            and path.stat().st_size < SHORTEST
+        ]
+        if short:
+            logging.getLogger('seam_seg').warning(
+                'warning: %s: left out, as empty or too short for a DICOM file: %s.',
+                *(folder, listed(short)),
+            )
     return images
 
 
-def _tell_left_out(folder: Path, others: Sequence[Path]) -> None:
-    """Warns of those that may be scans, by their names or by what they say they are."""
-    left = [
-        path.relative_to(folder).as_posix()
-        for path in others
-        if not path.name.startswith('.')
-        and split_name(path)[0].upper() != DISC_LIST
-        and path.is_file()
-        and (not split_name(path)[1] or _says_dicom(path))
-    ]
-    if left:
-        logging.getLogger('seam_seg').warning(
-            'warning: %s: left out, as no DICOM image (empty, cut off, a report, or '
-            'something else): %s.',
-            *(folder, listed(left)),
-        )
-
-
 def _files_below(folder: Path, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The files in a folder and below, through links, but not round in a circle.
-
-    A link that leads nowhere is one of them, so that it is not left out in silence.
-    """
+    """The files in a folder and below, through links, but not round in a circle."""
     real = folder.resolve()
     if real in above:
         return

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 
-DICOM_SUFFIXES = ('.dcm', '.dicom')
+DICOM_SUFFIXES = ('.dcm', '.dicom', '.ima')
 NIFTI_SUFFIXES = ('.nii', '.nii.gz')
 NRRD_SUFFIXES = ('.nrrd',)
 VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, *NRRD_SUFFIXES)
@@ -33,6 +33,10 @@ DICOM_TAGS = [
     *('PixelSpacing', 'PixelAspectRatio', 'SequenceOfUltrasoundRegions'),
     *('ExtendedOffsetTable', 'ExtendedOffsetTableLengths'),
 ]
+# In the names of kinds of DICOM objects that come with images and are none.
+WITHOUT_PIXELS = (
+    *('SR Storage', 'Presentation State', 'Encapsulated', 'Document', 'Directory'),
+)
 CENTIMETRES = 3  # of PhysicalUnitsXDirection and PhysicalUnitsYDirection
 # Millimetres in what NIfTI and NRRD name as the unit; where they name none, it is mm.
 MILLIMETRES = {
@@ -125,19 +129,19 @@ def says_dicom(start: bytes) -> bool:
     return start[128:132] == b'DICM'
 
 
-def states_size(path: Path) -> bool:
-    """Whether a DICOM file says how large its image is, as reports do not.
+def says_no_image(path: Path) -> bool:
+    """Whether a DICOM file says that it is of a kind without pixels, such as a report.
 
-    Also where it is not known, without pydicom or of a damaged file: who reads it says.
+    Not where that is not known, without pydicom or of a damaged file: who reads it says.
     """
     try:
-        pydicom = importlib.import_module('pydicom')
+        reader = importlib.import_module('pydicom.filereader')
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # what they say quotes the file
-            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=['Rows'])
-        return 'Rows' in found
+            kind = reader.read_file_meta_info(path).MediaStorageSOPClassUID.name
     except Exception:  # pydicom raises many kinds
-        return True
+        return False
+    return any(words in kind for words in WITHOUT_PIXELS)
 
 
 def read_levels(path: Path, kind: str, data: np.ndarray) -> Levels:

@@ -1,5 +1,7 @@
 """Scans are found in folders by whatever name; nothing that may be one is lost unsaid."""
 
+import sys
+
 import cv2
 import numpy as np
 import pydicom
@@ -35,7 +37,10 @@ def test_names_and_endings(tmp_path):
 def test_dicom_files_by_other_names_are_found_in_folders(tmp_path, monkeypatch):
     """As scanners and archives export them, among files that are none."""
     grey = GREY.astype(np.uint8)
-    wanted = ['IM_0001', 'a.dcm', 'b.IMA', 'b.png', 'disc/1.2.840.7', 'disc/1.2.8_mask']
+    wanted = [
+        *('IM_0001', 'a.dcm', 'b.IMA', 'b.png', 'c.US'),
+        *('disc/1.2.840.7', 'disc/1.2.8_mask'),
+    ]
     for name in (*wanted, 'disc/DICOMDIR', '.hidden', '.c.dcm'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_dicom(tmp_path / name, grey)
@@ -55,8 +60,9 @@ def test_dicom_files_by_other_names_are_found_in_folders(tmp_path, monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr('builtins.open', refuse)
-    # each may be one, and who reads it says that it cannot
-    assert {'1.2.3', 'IM_0001', 'b.IMA', 'notes.txt'} <= set(found())
+    # what may be one is not left out in silence
+    also = [name for name in (*wanted, 'README', '1.2.3', 'empty') if name != 'c.US']
+    assert found() == sorted(also)
 
 
 def test_links_to_folders_are_followed_and_not_in_circles(tmp_path):
@@ -73,28 +79,35 @@ def test_links_to_folders_are_followed_and_not_in_circles(tmp_path):
     assert list_images(tmp_path / 'scans')[1] == tmp_path / 'scans/gone.DCM'
 
 
-def test_what_is_left_out_beside_dicom_is_said(tmp_path, caplog):
-    """A scan of which nothing arrived, and reports, which have no pixels."""
-    grey = GREY.astype(np.uint8)
-    (tmp_path / 'disc').mkdir()
-    (tmp_path / 'disc/IM_2').touch()
+def test_what_else_is_on_a_disc(tmp_path, caplog):
+    """Reports are no images; scans of which nothing or a part arrived are named."""
+    scan = write_dicom(tmp_path / 'IM_1', GREY.astype(np.uint8))
+    whole = scan.read_bytes()
+    others = {
+        'SR_1': pydicom.uid.ComprehensiveSRStorage,
+        'PR_1': pydicom.uid.GrayscaleSoftcopyPresentationStateStorage,
+        'PDF_1': pydicom.uid.EncapsulatedPDFStorage,
+        'DICOMDIR;1': pydicom.uid.MediaStorageDirectoryStorage,
+    }
+    for name, kind in others.items():
+        write_dicom(tmp_path / name, GREY.astype(np.uint8), SOPClassUID=kind)
+    assert list_images(tmp_path) == [scan]
+    for length in range(132, len(whole) - 1, 7):
+        scan.write_bytes(whole[:length])
+        assert list_images(tmp_path) == [scan]
+        with pytest.raises(InputError, match='IM_1: '):
+            read_image(scan)
+    assert 'seam_seg' not in {record.name for record in caplog.records}
+    (tmp_path / 'IM_2').touch()
+    (tmp_path / 'IM_3').write_bytes(whole[:131])
+    (tmp_path / 'README').write_bytes(whole[:100] * 2)
     (tmp_path / 'page.html').write_text('of no scan')
-    write_png(tmp_path / 'a.png')
-    assert list_images(tmp_path) == [tmp_path / 'a.png'] and not caplog.text
-    scans = [write_dicom(tmp_path / name, grey) for name in ('IM_1', 'b.IMA')]
-    whole = scans[0].read_bytes()
-    (tmp_path / 'short').write_bytes(whole[:131])
-    for name in ('report.SR', 'DICOMDIR', 'DICOMDIR;1', 'dicomdir.dcm'):
-        report = pydicom.dcmread(scans[0])
-        for element in ('Rows', 'Columns', 'PixelData'):
-            delattr(report, element)
-        report.save_as(tmp_path / name, enforce_file_format=True)
-    assert list_images(tmp_path) == [scans[0], tmp_path / 'a.png', scans[1]]
-    (record,) = caplog.records
-    said = record.getMessage().split(': ')[-1]
-    assert said == 'DICOMDIR;1, disc/IM_2, report.SR, short.'
-    # cut off behind its header: it is read, and refused by its name
-    scans[0].write_bytes(whole[:-9])
-    assert scans[0] in list_images(tmp_path)
-    with pytest.raises(InputError, match='IM_1: '):
-        read_image(scans[0])
+    assert list_images(tmp_path) == [scan]
+    assert caplog.messages[-1].endswith('DICOM file: IM_2, IM_3.')
+
+
+def test_without_pydicom_what_says_dicom_is_listed(tmp_path, monkeypatch):
+    """Who reads it says what to install."""
+    scan = write_dicom(tmp_path / 'IM_1', GREY.astype(np.uint8))
+    monkeypatch.setitem(sys.modules, 'pydicom.filereader', None)
+    assert list_images(tmp_path) == [scan]

@@ -201,6 +201,15 @@ def write_table(path, rows):
         csv.writer(file).writerows([('id', 'bone', 'area', 'doubt'), *rows])
 
 
+def test_doubts_beside_bones_of_another_format(tmp_path):
+    mask, known = draw_spine(tilts_of('single', 20), instances=True)
+    (tmp_path / 'instances').mkdir()
+    cv2.imwrite(str(tmp_path / 'a.png'), mask)
+    write_dicom(tmp_path / 'instances/a.IMA', known)
+    write_table(tmp_path / 'bones/a.csv', [(5, 'thoracic', (known == 5).sum(), 0.61)])
+    assert measure_file(tmp_path / 'a.png').doubts == {5: 0.61}
+
+
 def test_doubts_of_the_prediction(tmp_path):
     mask, known = draw_spine(tilts_of('single', 20), instances=True)
     (tmp_path / 'instances').mkdir()
@@ -270,6 +279,8 @@ def test_a_companion_without_an_ending(tmp_path):
         path.unlink()
     (images / 'a.b.png').touch()
     assert find_companion(images, tmp_path / 'a.png') is None
+    dotted = write_dicom(images / 'Smith.John', np.zeros((9, 9), np.uint8))
+    assert find_companion(images, tmp_path / 'a.png', 'Smith.John') == dotted
 
 
 def test_doubtful_bones_leave_room_for_what_comes_first(double):
