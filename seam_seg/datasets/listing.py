@@ -93,7 +93,7 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
     """The files of :func:`is_image` in a folder and in the folders below it.
 
     Links to folders are followed; those that lead nowhere are files. A warning names
-    what is too short to be an image and has no ending, beside images without one.
+    what has no ending and no content of an image, beside images without an ending.
 
     Args:
         folder (Path): it may be hidden itself; hidden folders below it are left out.
@@ -110,11 +110,11 @@ def list_images(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> List[
             for path in sorted(set(files) - set(images))
             if not path.name.startswith('.')
             and not split_name(path)[1]
-            and path.stat().st_size < SHORTEST
+            and not (path.exists() and path.stat().st_size >= SHORTEST)
         ]
         if short:
             logging.getLogger('seam_seg').warning(
-                'warning: %s: left out, as empty or too short for a DICOM file: %s.',
+                'warning: %s: left out, as empty, cut off or a dead link: %s.',
                 *(folder, listed(short)),
             )
     return images

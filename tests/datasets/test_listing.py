@@ -100,10 +100,11 @@ def test_what_else_is_on_a_disc(tmp_path, caplog):
     assert 'seam_seg' not in {record.name for record in caplog.records}
     (tmp_path / 'IM_2').touch()
     (tmp_path / 'IM_3').write_bytes(whole[:131])
+    (tmp_path / 'IM_4').symlink_to(tmp_path / 'nowhere')
     (tmp_path / 'README').write_bytes(whole[:100] * 2)
     (tmp_path / 'page.html').write_text('of no scan')
     assert list_images(tmp_path) == [scan]
-    assert caplog.messages[-1].endswith('DICOM file: IM_2, IM_3.')
+    assert caplog.messages[-1].endswith(': IM_2, IM_3, IM_4.')
 
 
 def test_without_pydicom_what_says_dicom_is_listed(tmp_path, monkeypatch):
