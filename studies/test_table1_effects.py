@@ -486,6 +486,24 @@ def test_trainings_that_went_on(tmp_path):
     }
 
 
+def test_inside_the_heads_by_setting(tmp_path):
+    runs = [
+        (setting, 'SEAM', 'probe.largest_weight', '', values[:, None])
+        for setting, values in (
+            (plan.HIGHER_SETTING, np.array([0.5, 0.75])),
+            (plan.LONGER_SETTING, np.array([1.0])),
+        )
+    ]
+    folder = write(tmp_path / 'table1', runs)
+    lines = [list(line.values()) for line in lines_of(tables.inside_checks(folder))]
+    assert lines == [
+        [plan.HIGHER_SETTING, 'SEAM', 'largest_weight', '0.625', '0.5, 0.75'],
+        [plan.LONGER_SETTING, 'SEAM', 'largest_weight', '1', '1'],
+    ]
+    (alone,) = lines_of(tables.inside(folder, plan.LONGER_SETTING))
+    assert list(alone.values()) == lines[1][1:]
+
+
 def test_a_training_that_was_made_again(tmp_path):
     one = np.arange(3.0)[:1, None] + 70
     settings = [effects.MAIN, *effects.ELSEWHERE]

@@ -478,6 +478,9 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
         effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
     ),
     'table1.checks': checks,
+    'table1.longer_endpoints': functools.partial(
+        endpoints, setting=plan.LONGER_SETTING, methods=[REFERENCE, 'SEAM']
+    ),
     'table1.classes': functools.partial(
         effects_by_class, setting=MAIN, contrasts={**CONTRASTS, **SECONDARY}
     ),

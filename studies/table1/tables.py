@@ -129,16 +129,25 @@ def rows_elsewhere(folder: Path) -> str:
     return table(['Method', *titles], lines) + origin(effects.tested(rows))
 
 
-def inside(folder: Path, setting: str) -> str:
+def inside(folder: Path, *settings: str) -> str:
     """What was found in the trained heads, mean over the seeds."""
-    rows = in_order(rows_of(folder, setting))
+    rows = in_order(rows_of(folder, *settings))
     rows = rows[rows['score'].str.startswith('probe.')]
     lines = []
-    for (name, key), part in rows.groupby(['method', 'score'], sort=False):
+    for (where, *names), part in rows.groupby(['setting', 'method', 'score'], sort=False):
         values = part.sort_values('seed')['value']
+        name, key = names[0], names[1].split('.', 1)[1]
         seeds = ', '.join(f'{value:.3g}' for value in values)
-        lines.append([name, key.split('.', 1)[1], f'{values.mean():.3g}', seeds])
-    return table(['Method', 'Quantity', 'Mean', 'Seeds'], lines) + origin(rows)
+        lines.append([where, name, key, f'{values.mean():.3g}', seeds])
+    titles = ['Setting', 'Method', 'Quantity', 'Mean', 'Seeds']
+    if len(settings) == 1:
+        titles, lines = titles[1:], [line[1:] for line in lines]
+    return table(titles, lines) + origin(rows)
+
+
+def inside_checks(folder: Path) -> str:
+    """:func:`inside` of the trainings beside the first contrast."""
+    return inside(folder, plan.HIGHER_SETTING, plan.LONGER_SETTING)
 
 
 def read_paper(folder: Path) -> pd.DataFrame:
@@ -431,9 +440,9 @@ BLOCKS = {
     'table1.scores': scores,
     'table1.row_endpoints': row_endpoints,
     'table1.rows_elsewhere': rows_elsewhere,
-    'table1.inside': functools.partial(inside, setting=effects.MAIN),
-    'table1.inside_factorial': functools.partial(inside, setting=effects.FACTORIAL),
-    'table1.inside_higher': functools.partial(inside, setting=plan.HIGHER_SETTING),
+    'table1.inside': lambda folder: inside(folder, effects.MAIN),
+    'table1.inside_factorial': lambda folder: inside(folder, effects.FACTORIAL),
+    'table1.inside_checks': inside_checks,
     'table1.beside_paper': beside_paper,
     'table1.iterations': iterations,
     'table1.rates': rates,
