@@ -478,6 +478,16 @@ BLOCKS: Dict[str, Callable[[Path], str]] = {
         effects, settings=[MAIN], contrasts=CONTRASTS, decide=True
     ),
     'table1.checks': checks,
+    'table1.checks_elsewhere': functools.partial(
+        effects,
+        settings=[
+            setting.replace(MAIN, tried)
+            for tried in (plan.HIGHER_SETTING, plan.LONGER_SETTING)
+            for setting in ELSEWHERE
+        ],
+        contrasts=against(REFERENCE, ['SEAM']),
+        scores=['Dice', 'FaintFound.all', 'FalseBone.all'],
+    ),
     'table1.longer_endpoints': functools.partial(
         endpoints, setting=plan.LONGER_SETTING, methods=[REFERENCE, 'SEAM']
     ),
